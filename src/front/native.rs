@@ -1,0 +1,392 @@
+//! The native protocol: JSON messages and chunks in frames. `docs/protocol.md` is its contract.
+//!
+//! Both sides are here, so that what one writes stands beside what the other reads:
+//! [`parse`]/[`emit_request`] for requests, [`emit_answer`], [`emit_event`]/[`parse_server`] for
+//! what the server says.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::Incoming;
+use crate::id::TransferId;
+use crate::message::{CloseReason, Command, Event, Op, Refusal, Reply};
+use crate::wire::frame::{self, Frame, FrameError};
+
+/// Reads the first message of a client.
+///
+/// # Errors
+/// The reason to close, when the frames cannot be followed any further.
+pub fn parse(bytes: &[u8], max: usize) -> Result<Option<(Incoming<'_>, usize)>, CloseReason> {
+    let Some((frame, taken)) = frame::parse(bytes, max).map_err(close_reason)? else {
+        return Ok(None);
+    };
+    let incoming = match frame {
+        Frame::Json(json) => parse_request(json),
+        Frame::Chunk { transfer, bytes } => {
+            Incoming::Chunk { transfer, bytes: Cow::Borrowed(bytes) }
+        }
+        Frame::Empty => Incoming::Empty,
+    };
+    Ok(Some((incoming, taken)))
+}
+
+fn close_reason(error: FrameError) -> CloseReason {
+    match error {
+        FrameError::TooLong { .. } => CloseReason::FrameTooLong,
+        FrameError::UnknownKind(_) | FrameError::ShortChunk(_) => CloseReason::UnknownKind,
+    }
+}
+
+/// A request as JSON has it. One flat shape for all ops: each takes the fields that it needs, and
+/// fields that are not known are ignored. Text is borrowed from the frame unless it has escapes.
+#[derive(Deserialize, Serialize, Default)]
+struct Request<'a> {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+    #[serde(borrow)]
+    op: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    user: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    room: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    text: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    name: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    me: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    transfer: Option<TransferId>,
+}
+
+fn parse_request(json: &[u8]) -> Incoming<'_> {
+    // An array would fill the fields by their order, which is no part of the protocol.
+    if json.trim_ascii_start().first() != Some(&b'{') {
+        let refusal = Refusal::BadRequest("a message is a JSON object".to_owned());
+        return Incoming::Request { id: None, command: Err(refusal) };
+    }
+    match serde_json::from_slice::<Request<'_>>(json) {
+        Ok(request) => {
+            let id = request.id;
+            Incoming::Request { id, command: to_command(request) }
+        }
+        Err(error) => {
+            // The rest of the message is wrong, but the sender should know which one it was.
+            #[derive(Deserialize)]
+            struct OnlyId {
+                id: Option<u64>,
+            }
+            let id = serde_json::from_slice::<OnlyId>(json).ok().and_then(|only| only.id);
+            let text: String = error.to_string().chars().take(200).collect();
+            Incoming::Request { id, command: Err(Refusal::BadRequest(text)) }
+        }
+    }
+}
+
+fn to_command(request: Request<'_>) -> Result<Command<'_>, Refusal> {
+    let Request { op, user, room, text, name, me, version, size, transfer, .. } = request;
+    let missing = |field: &str| Refusal::BadRequest(format!("`{field}` is missing"));
+    let transfer = || transfer.ok_or_else(|| missing("transfer"));
+    let Some(op) = Op::from_name(&op) else {
+        return Err(Refusal::UnknownOp(op.chars().take(32).collect()));
+    };
+    Ok(match op {
+        Op::Hello => Command::Hello { version: version.ok_or_else(|| missing("version"))? },
+        Op::Login => Command::Login { user },
+        Op::Join => Command::Join { room },
+        Op::Leave => Command::Leave,
+        Op::Say => Command::Say { text, me: me.unwrap_or(false) },
+        Op::Whisper => Command::Whisper { user, text },
+        Op::Rooms => Command::Rooms,
+        Op::Who => Command::Who { room: (!room.is_empty()).then_some(room) },
+        Op::Queue => Command::Queue,
+        Op::Help => Command::Help,
+        Op::Ping => Command::Ping,
+        Op::Exit => Command::Exit,
+        Op::SendFile => {
+            Command::SendFile { user, name, size: size.ok_or_else(|| missing("size"))? }
+        }
+        Op::Accept => Command::Accept { transfer: transfer()? },
+        Op::Reject => Command::Reject { transfer: transfer()? },
+        Op::Received => Command::Received { transfer: transfer()? },
+        Op::Cancel => Command::Cancel { transfer: transfer()? },
+        Op::Chunk => {
+            return Err(Refusal::BadRequest("chunks travel in frames of kind 2".to_owned()));
+        }
+    })
+}
+
+/// Writes a request, for a client.
+#[must_use]
+pub fn emit_request(id: u64, command: &Command<'_>) -> Bytes {
+    let mut request =
+        Request { id: Some(id), op: command.op().name().into(), ..Request::default() };
+    match command {
+        Command::Hello { version } => request.version = Some(*version),
+        Command::Login { user } => request.user = (**user).into(),
+        Command::Join { room } => request.room = (**room).into(),
+        Command::Say { text, me } => {
+            request.text = (**text).into();
+            request.me = me.then_some(true);
+        }
+        Command::Whisper { user, text } => {
+            request.user = (**user).into();
+            request.text = (**text).into();
+        }
+        Command::Who { room } => request.room = room.as_deref().unwrap_or_default().into(),
+        Command::SendFile { user, name, size } => {
+            request.user = (**user).into();
+            request.name = (**name).into();
+            request.size = Some(*size);
+        }
+        Command::Accept { transfer }
+        | Command::Reject { transfer }
+        | Command::Received { transfer }
+        | Command::Cancel { transfer } => request.transfer = Some(*transfer),
+        Command::Leave
+        | Command::Rooms
+        | Command::Queue
+        | Command::Help
+        | Command::Ping
+        | Command::Exit => {}
+    }
+    emit(64 + request.text.len(), &request)
+}
+
+/// Writes the answer to the request `id`; an answer to what had no id has `"re":null`.
+#[must_use]
+pub fn emit_answer(id: Option<u64>, answer: &Result<Reply, Refusal>) -> Bytes {
+    #[derive(Serialize)]
+    struct Positive<'a> {
+        re: Option<u64>,
+        #[serde(flatten)]
+        reply: &'a Reply,
+    }
+    #[derive(Serialize)]
+    struct Negative {
+        re: Option<u64>,
+        error: Problem,
+    }
+    match answer {
+        Ok(reply) => emit(64, &Positive { re: id, reply }),
+        Err(refusal) => {
+            let error = Problem { code: refusal.code().into(), text: refusal.to_string() };
+            emit(128, &Negative { re: id, error })
+        }
+    }
+}
+
+/// Writes an event.
+#[must_use]
+pub fn emit_event(event: &Event) -> Bytes {
+    let size_hint = match event {
+        Event::Said { text, .. } | Event::Whispered { text, .. } => 128 + text.as_str().len(),
+        _ => 128,
+    };
+    let Event::Bye { reason, .. } = event else {
+        return emit(size_hint, event);
+    };
+    // Last words carry a text for people, so that the plainest client can show why.
+    #[derive(Serialize)]
+    struct Spoken<'a> {
+        #[serde(flatten)]
+        event: &'a Event,
+        text: String,
+    }
+    emit(size_hint, &Spoken { event, text: reason.to_string() })
+}
+
+fn emit(size_hint: usize, message: &impl Serialize) -> Bytes {
+    frame::emit_json(size_hint, |out| {
+        serde_json::to_writer(out, message).expect("our messages have string keys and no maps");
+    })
+}
+
+/// A "no", as a client sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The stable code.
+    pub code: String,
+    /// The text for people; from the network, so make it visible before showing it.
+    pub text: String,
+}
+
+/// What a server sent, as a client sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FromServer<'a> {
+    /// The answer to a request.
+    Answer {
+        /// Which request.
+        id: Option<u64>,
+        /// Its outcome.
+        answer: Result<Reply, Problem>,
+    },
+    /// An event.
+    Event(Event),
+    /// A part of a file.
+    Chunk {
+        /// Of which transfer.
+        transfer: TransferId,
+        /// The part.
+        bytes: &'a [u8],
+    },
+    /// Something that this client does not know: of a newer server, to be ignored.
+    Unknown,
+}
+
+/// Reads the first message of a server, for a client.
+///
+/// # Errors
+/// [`FrameError`] when the frames cannot be followed any further.
+pub fn parse_server(
+    bytes: &[u8],
+    max: usize,
+) -> Result<Option<(FromServer<'_>, usize)>, FrameError> {
+    let Some((frame, taken)) = frame::parse(bytes, max)? else {
+        return Ok(None);
+    };
+    let message = match frame {
+        Frame::Json(json) => parse_server_json(json),
+        Frame::Chunk { transfer, bytes } => FromServer::Chunk { transfer, bytes },
+        Frame::Empty => FromServer::Unknown,
+    };
+    Ok(Some((message, taken)))
+}
+
+fn parse_server_json(json: &[u8]) -> FromServer<'static> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        #[serde(default)]
+        re: Option<u64>,
+        error: Option<Problem>,
+        ev: Option<serde::de::IgnoredAny>,
+    }
+    let Ok(Envelope { re: id, error, ev }) = serde_json::from_slice(json) else {
+        return FromServer::Unknown;
+    };
+    if ev.is_some() {
+        return serde_json::from_slice(json).map_or(FromServer::Unknown, FromServer::Event);
+    }
+    if let Some(problem) = error {
+        return FromServer::Answer { id, answer: Err(problem) };
+    }
+    // An answer that this client cannot read is still the answer: its request is over.
+    let reply = serde_json::from_slice(json).unwrap_or(Reply::Done);
+    FromServer::Answer { id, answer: Ok(reply) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{RoomName, Text, UserName};
+
+    fn request(json: &str) -> (Option<u64>, Result<Command<'static>, Refusal>) {
+        match parse_request(Box::leak(json.to_owned().into_boxed_str()).as_bytes()) {
+            Incoming::Request { id, command } => (id, command),
+            other => panic!("not a request: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_command_is_parsed_as_it_was_emitted() {
+        let transfer = TransferId(7);
+        let commands = [
+            Command::Hello { version: 1 },
+            Command::Login { user: "alice".into() },
+            Command::Join { room: "lobby".into() },
+            Command::Leave,
+            Command::Say { text: "hi \"you\"\n\u{1f600}".into(), me: false },
+            Command::Say { text: "waves".into(), me: true },
+            Command::Whisper { user: "bob".into(), text: "psst".into() },
+            Command::Rooms,
+            Command::Who { room: None },
+            Command::Who { room: Some("lobby".into()) },
+            Command::Queue,
+            Command::Help,
+            Command::Ping,
+            Command::Exit,
+            Command::SendFile { user: "bob".into(), name: "a b.pdf".into(), size: 1 << 40 },
+            Command::Accept { transfer },
+            Command::Reject { transfer },
+            Command::Received { transfer },
+            Command::Cancel { transfer },
+        ];
+        for command in commands {
+            let bytes = emit_request(9, &command);
+            let (incoming, taken) = parse(&bytes, 4096).unwrap().unwrap();
+            assert_eq!(taken, bytes.len());
+            assert_eq!(incoming, Incoming::Request { id: Some(9), command: Ok(command) });
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused_under_its_own_id() {
+        for (json, id, code) in [
+            (r#"{"id":7,"op":"dance"}"#, Some(7), "unknown_op"),
+            (r#"{"id":7,"op":5}"#, Some(7), "bad_request"),
+            (r#"{"id":7}"#, Some(7), "bad_request"),
+            (r#"[7,"leave"]"#, None, "bad_request"),
+            (r#"{"id":7,"op":"send_file","user":"b","name":"f"}"#, Some(7), "bad_request"),
+            (r#"{"id":-1,"op":"leave"}"#, None, "bad_request"),
+            (r#"{"id":7,"op":"leave""#, None, "bad_request"),
+            ("[]", None, "bad_request"),
+            ("", None, "bad_request"),
+        ] {
+            let (got, command) = request(json);
+            assert_eq!((got, command.unwrap_err().code()), (id, code), "{json}");
+        }
+    }
+
+    #[test]
+    fn fields_that_are_not_known_are_ignored() {
+        let (_, command) = request(r#"{"op":"leave","since":{"a":[1,2,{"b":null}]}}"#);
+        assert_eq!(command, Ok(Command::Leave));
+    }
+
+    #[test]
+    fn what_the_server_says_is_read_as_it_was_written() {
+        let name = |text| UserName::parse(text).unwrap();
+        let said = Event::Said {
+            room: RoomName::parse("lobby").unwrap(),
+            from: name("alice"),
+            text: Text::parse("hi\tthere".into(), 64).unwrap(),
+            me: false,
+            at: 5,
+        };
+        let bytes = emit_event(&said);
+        assert_eq!(
+            std::str::from_utf8(&bytes[5..]).unwrap(),
+            r#"{"ev":"said","room":"lobby","from":"alice","text":"hi\tthere","at":5}"#
+        );
+        assert_eq!(parse_server(&bytes, 4096), Ok(Some((FromServer::Event(said), bytes.len()))));
+
+        let bye = Event::Bye { reason: CloseReason::TooSlow, back: true, missed: 3 };
+        let bytes = emit_event(&bye);
+        assert!(bytes.ends_with(br#","missed":3,"text":"you read too slowly"}"#));
+        assert_eq!(parse_server(&bytes, 4096), Ok(Some((FromServer::Event(bye), bytes.len()))));
+
+        let answer = Ok(Reply::Welcome { user: name("alice") });
+        let bytes = emit_answer(Some(4), &answer);
+        assert_eq!(&bytes[5..], br#"{"re":4,"ok":"welcome","user":"alice"}"#);
+        let read = FromServer::Answer { id: Some(4), answer: Ok(answer.unwrap()) };
+        assert_eq!(parse_server(&bytes, 4096), Ok(Some((read, bytes.len()))));
+
+        let bytes = emit_answer(None, &Err(Refusal::NotInRoom));
+        assert!(bytes[5..].starts_with(br#"{"re":null,"error":{"code":"not_in_room","text":"#));
+    }
+
+    #[test]
+    fn what_a_newer_server_says_is_ignored() {
+        for json in [r#"{"ev":"confetti","n":3}"#, "[]", "\u{7f}"] {
+            let bytes = frame::emit_json(0, |out| out.extend_from_slice(json.as_bytes()));
+            let read = parse_server(&bytes, 4096);
+            assert_eq!(read, Ok(Some((FromServer::Unknown, bytes.len()))), "{json}");
+        }
+    }
+}

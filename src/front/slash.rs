@@ -1,0 +1,238 @@
+//! Slash commands, as people type them: into netcat, and into the terminal client, through this
+//! one parser. They are also the notation of the tests.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::Incoming;
+use crate::id::TransferId;
+use crate::limits::CHUNK_MAX;
+use crate::message::{Command, Op, Refusal};
+
+/// How a command is written.
+pub struct Usage {
+    /// Which op it asks for.
+    pub op: Op,
+    /// Its words, the usual one first, without the slash.
+    pub words: &'static [&'static str],
+    /// What follows the word.
+    pub arguments: &'static str,
+    /// What it does, for `/help`.
+    pub about: &'static str,
+}
+
+/// Every command, in the order of `/help`.
+pub const COMMANDS: &[Usage] = &[
+    usage(Op::Login, &["login"], " NAME", "take a name: 1 to 16 letters and digits"),
+    usage(Op::Join, &["join"], " ROOM", "go to a room; it is made when you are the first"),
+    usage(Op::Leave, &["leave"], "", "leave the room"),
+    usage(Op::Say, &["broadcast", "say"], " TEXT", "say TEXT to the room (a line without `/` too)"),
+    usage(Op::Say, &["me"], " TEXT", "say TEXT as something you do"),
+    usage(Op::Whisper, &["whisper", "message"], " USER TEXT", "say TEXT to one user alone"),
+    usage(Op::Rooms, &["rooms"], "", "list the rooms"),
+    usage(Op::Who, &["who"], " [ROOM]", "list who is in a room, or online"),
+    usage(Op::SendFile, &["sendfile"], " FILE USER SIZE", "announce a file of SIZE bytes"),
+    usage(Op::Chunk, &["chunk"], " N BASE64", "send the next part of your file N"),
+    usage(Op::Accept, &["accept"], " N", "take the file N that was offered to you"),
+    usage(Op::Reject, &["reject"], " N", "refuse the file N that was offered to you"),
+    usage(Op::Received, &["received"], " N", "confirm that you have all of file N"),
+    usage(Op::Cancel, &["cancel"], " N", "withdraw your file N"),
+    usage(Op::Queue, &["queue"], "", "show the upload queue"),
+    usage(Op::Ping, &["ping"], "", "ask for a sign of life"),
+    usage(Op::Help, &["help"], "", "show this"),
+    usage(Op::Exit, &["exit", "quit"], "", "say goodbye"),
+];
+
+const fn usage(
+    op: Op,
+    words: &'static [&'static str],
+    arguments: &'static str,
+    about: &'static str,
+) -> Usage {
+    Usage { op, words, arguments, about }
+}
+
+/// The text of `/help`: one line a command.
+#[must_use]
+pub fn help() -> String {
+    let mut text = String::new();
+    for Usage { words, arguments, about, .. } in COMMANDS {
+        let form = format!("/{}{arguments}", words[0]);
+        let _ = writeln!(text, "{form:<26} {about}");
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// Reads one line. A line that does not begin with `/` is said to the room; a word after `/` that
+/// is no command is refused, never said.
+#[must_use]
+pub fn parse(line: &str) -> Incoming<'_> {
+    if line.trim_ascii().is_empty() {
+        return Incoming::Nothing;
+    }
+    let Some(rest) = line.strip_prefix('/') else {
+        return request(Ok(Command::Say { text: line.into(), me: false }));
+    };
+    let (word, arguments) = split_word(rest);
+    let Some(usage) = find(word) else {
+        return request(Err(Refusal::UnknownOp(word.chars().take(32).collect())));
+    };
+    if usage.op == Op::Chunk {
+        return parse_chunk(arguments).unwrap_or_else(|| request(Err(wrong_form(usage))));
+    }
+    request(to_command(usage, arguments).ok_or_else(|| wrong_form(usage)))
+}
+
+fn request(command: Result<Command<'_>, Refusal>) -> Incoming<'_> {
+    Incoming::Request { id: None, command }
+}
+
+/// The command of a word, whatever its case.
+#[must_use]
+pub fn find(word: &str) -> Option<&'static Usage> {
+    COMMANDS.iter().find(|usage| usage.words.iter().any(|known| known.eq_ignore_ascii_case(word)))
+}
+
+fn wrong_form(usage: &Usage) -> Refusal {
+    Refusal::BadRequest(format!("write it as /{}{}", usage.words[0], usage.arguments))
+}
+
+fn to_command<'a>(usage: &Usage, arguments: &'a str) -> Option<Command<'a>> {
+    let one = || single(arguments).map(Cow::Borrowed);
+    let transfer = || single(arguments).and_then(parse_transfer);
+    let none = |command| arguments.is_empty().then_some(command);
+    match usage.op {
+        Op::Login => Some(Command::Login { user: one()? }),
+        Op::Join => Some(Command::Join { room: one()? }),
+        Op::Leave => none(Command::Leave),
+        Op::Say => some_text(arguments)
+            .map(|text| Command::Say { text: text.into(), me: usage.words[0] == "me" }),
+        Op::Whisper => {
+            let (user, text) = split_word(arguments);
+            Some(Command::Whisper { user: user.into(), text: some_text(text)?.into() })
+        }
+        Op::Rooms => none(Command::Rooms),
+        Op::Who if arguments.is_empty() => Some(Command::Who { room: None }),
+        Op::Who => Some(Command::Who { room: Some(one()?) }),
+        Op::Queue => none(Command::Queue),
+        Op::Help => none(Command::Help),
+        Op::Ping => none(Command::Ping),
+        Op::Exit => none(Command::Exit),
+        Op::SendFile => {
+            let (rest, size) = split_last_word(arguments)?;
+            let (name, user) = split_last_word(rest)?;
+            Some(Command::SendFile {
+                user: user.into(),
+                name: name.into(),
+                size: size.parse().ok()?,
+            })
+        }
+        Op::Accept => Some(Command::Accept { transfer: transfer()? }),
+        Op::Reject => Some(Command::Reject { transfer: transfer()? }),
+        Op::Received => Some(Command::Received { transfer: transfer()? }),
+        Op::Cancel => Some(Command::Cancel { transfer: transfer()? }),
+        Op::Hello | Op::Chunk => None,
+    }
+}
+
+fn parse_chunk(arguments: &str) -> Option<Incoming<'_>> {
+    let (transfer, base64) = split_word(arguments);
+    let bytes = STANDARD.decode(base64).ok().filter(|bytes| bytes.len() <= CHUNK_MAX)?;
+    Some(Incoming::Chunk { transfer: parse_transfer(transfer)?, bytes: bytes.into() })
+}
+
+fn parse_transfer(text: &str) -> Option<TransferId> {
+    text.parse().ok().map(TransferId)
+}
+
+/// The first word and what follows the blanks after it.
+#[must_use]
+pub fn split_word(text: &str) -> (&str, &str) {
+    match text.split_once([' ', '\t']) {
+        Some((word, rest)) => (word, rest.trim_ascii()),
+        None => (text, ""),
+    }
+}
+
+/// What precedes the last word, and the last word: a file's name may have blanks in it.
+#[must_use]
+pub fn split_last_word(text: &str) -> Option<(&str, &str)> {
+    let (rest, word) = text.trim_ascii().rsplit_once([' ', '\t'])?;
+    Some((rest.trim_ascii(), word))
+}
+
+fn single(arguments: &str) -> Option<&str> {
+    (!arguments.is_empty() && !arguments.contains([' ', '\t'])).then_some(arguments)
+}
+
+fn some_text(arguments: &str) -> Option<&str> {
+    (!arguments.is_empty()).then_some(arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(line: &str) -> Result<Command<'_>, Refusal> {
+        match parse(line) {
+            Incoming::Request { id: None, command } => command,
+            other => panic!("not a request: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_line_is_a_command_or_is_said_and_never_both() {
+        assert_eq!(command("hi /there"), Ok(Command::Say { text: "hi /there".into(), me: false }));
+        assert_eq!(command("/me waves"), Ok(Command::Say { text: "waves".into(), me: true }));
+        assert_eq!(command("/broadcats hi").unwrap_err().code(), "unknown_op");
+        assert_eq!(command("/").unwrap_err().code(), "unknown_op");
+        assert_eq!(command("//x").unwrap_err().code(), "unknown_op");
+        assert_eq!(parse("  "), Incoming::Nothing);
+    }
+
+    #[test]
+    fn each_command_says_its_form_when_it_is_written_wrong() {
+        for line in [
+            "/login",
+            "/login a b",
+            "/join",
+            "/broadcast",
+            "/whisper bob",
+            "/leave now",
+            "/sendfile f bob",
+            "/sendfile f bob many",
+            "/accept",
+            "/accept x",
+            "/chunk 1 ***",
+            "/who a b",
+        ] {
+            let refusal = command(line).unwrap_err();
+            assert_eq!(refusal.code(), "bad_request", "{line}");
+            assert!(refusal.to_string().contains("write it as /"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_file_name_may_have_blanks() {
+        let expected = Command::SendFile { user: "bob".into(), name: "a b.pdf".into(), size: 12 };
+        assert_eq!(command("/sendfile a b.pdf bob 12"), Ok(expected));
+    }
+
+    #[test]
+    fn a_chunk_travels_in_base64() {
+        let chunk = Incoming::Chunk { transfer: TransferId(7), bytes: b"abc".to_vec().into() };
+        assert_eq!(parse("/chunk 7 YWJj"), chunk);
+    }
+
+    #[test]
+    fn help_shows_every_op_that_can_be_typed() {
+        for op in Op::ALL.into_iter().filter(|&op| op != Op::Hello) {
+            assert!(COMMANDS.iter().any(|usage| usage.op == op), "{op:?}");
+        }
+        assert!(help().contains("/sendfile FILE USER SIZE"));
+    }
+}

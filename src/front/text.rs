@@ -1,0 +1,233 @@
+//! Text lines, for people with netcat and for tests: slash commands in, one line an event out.
+//!
+//! Answers begin with `* ` (yes) or `! ` (no), chunks with `/chunk`. Whatever others wrote is made
+//! visible first, so that one event is one line and no text can pass for another event.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+
+use super::{Incoming, slash};
+use crate::id::TransferId;
+use crate::message::{CloseReason, Event, Names, Refusal, Reply, visible};
+use crate::wire::line;
+
+/// Reads the first line of a client.
+///
+/// # Errors
+/// The reason to close, when the line is longer than it may be.
+pub fn parse(
+    bytes: &[u8],
+    scanned: usize,
+    max: usize,
+) -> Result<Option<(Incoming<'_>, usize)>, CloseReason> {
+    let Some((line, taken)) =
+        line::parse(bytes, scanned, max).map_err(|_| CloseReason::FrameTooLong)?
+    else {
+        return Ok(None);
+    };
+    let incoming = match std::str::from_utf8(line) {
+        Ok(line) => slash::parse(line),
+        Err(error) => {
+            let refusal = Refusal::BadRequest(format!("the line is not UTF-8: {error}"));
+            Incoming::Request { id: None, command: Err(refusal) }
+        }
+    };
+    Ok(Some((incoming, taken)))
+}
+
+/// Writes an answer.
+#[must_use]
+pub fn emit_answer(answer: &Result<Reply, Refusal>) -> Bytes {
+    match answer {
+        Ok(reply) => lines(&describe_reply(reply)),
+        Err(refusal) => lines(&describe_refusal(refusal.code(), &refusal.to_string())),
+    }
+}
+
+/// Writes an event.
+#[must_use]
+pub fn emit_event(event: &Event) -> Bytes {
+    lines(&describe_event(event))
+}
+
+/// Writes a part of a file.
+#[must_use]
+pub fn emit_chunk(transfer: TransferId, bytes: &[u8]) -> Bytes {
+    let mut line = format!("/chunk {transfer} ");
+    STANDARD.encode_string(bytes, &mut line);
+    line.push_str("\r\n");
+    line.into()
+}
+
+fn lines(text: &str) -> Bytes {
+    let mut out = String::with_capacity(text.len() + 2);
+    for line in text.lines() {
+        out.push_str(line);
+        out.push_str("\r\n");
+    }
+    out.into()
+}
+
+/// A refusal in one line.
+#[must_use]
+pub fn describe_refusal(code: &str, text: &str) -> String {
+    format!("! {}: {}", visible(code), visible(text))
+}
+
+/// A reply in words; `/help` and the like take several lines.
+#[must_use]
+pub fn describe_reply(reply: &Reply) -> String {
+    match reply {
+        Reply::Done => "* done".to_owned(),
+        Reply::Welcome { user } => format!("* welcome, {user}"),
+        Reply::Joined { room, members } => format!("* you are in {room}: {}", list(members)),
+        Reply::Left { room } => format!("* you left {room}"),
+        Reply::Heard { count: 0 } => "* heard by nobody".to_owned(),
+        Reply::Heard { count } => format!("* heard by {count}"),
+        Reply::Rooms { total: 0, .. } => "* there are no rooms".to_owned(),
+        Reply::Rooms { rooms, total } => {
+            let mut text = format!("* {total} {}:", if *total == 1 { "room" } else { "rooms" });
+            for (index, line) in rooms.iter().enumerate() {
+                let comma = if index == 0 { "" } else { "," };
+                let _ = write!(text, "{comma} {} ({})", line.room, line.members);
+            }
+            text
+        }
+        Reply::Who { room: Some(room), members } => {
+            format!("* {} in {room}: {}", members.total, list(members))
+        }
+        Reply::Who { room: None, members } => {
+            format!("* {} online: {}", members.total, list(members))
+        }
+        Reply::Queue { slots, used, uploads } => describe_queue(*slots, *used, uploads),
+        Reply::Help { text } => text.lines().map(|line| format!("* {}\n", visible(line))).collect(),
+        Reply::Pong => "* pong".to_owned(),
+        Reply::Announced { transfer, place: 0 } => format!("* transfer {transfer}: has a slot"),
+        Reply::Announced { transfer, place } => {
+            format!("* transfer {transfer}: waits at place {place}")
+        }
+    }
+}
+
+fn describe_queue(slots: u32, used: u32, uploads: &[crate::message::UploadLine]) -> String {
+    let waiting = uploads.iter().filter(|upload| upload.place > 0).count();
+    let mut text = format!("* {used} of {slots} slots in use, {waiting} waiting");
+    for upload in uploads {
+        let state = if upload.place == 0 {
+            format!("in a slot, waited {}", seconds(upload.waited_ms))
+        } else {
+            format!("place {}, waiting {}", upload.place, seconds(upload.waited_ms))
+        };
+        let _ = write!(
+            text,
+            "\n* transfer {}: {} -> {} ({}, {} bytes) {state}",
+            upload.transfer,
+            upload.from,
+            upload.to,
+            visible(upload.name.as_str()),
+            upload.size
+        );
+    }
+    text
+}
+
+/// An event in one line.
+#[must_use]
+pub fn describe_event(event: &Event) -> String {
+    match event {
+        Event::Hello { server, .. } => {
+            format!("* {}: /login NAME to begin, /help for help", visible(server))
+        }
+        Event::Said { room, from, text, me: false, .. } => {
+            format!("[{room}] {from}: {}", visible(text.as_str()))
+        }
+        Event::Said { room, from, text, me: true, .. } => {
+            format!("[{room}] * {from} {}", visible(text.as_str()))
+        }
+        Event::Whispered { from, text, .. } => {
+            format!("{from} whispers: {}", visible(text.as_str()))
+        }
+        Event::Joined { room, user, .. } => format!("[{room}] {user} joined"),
+        Event::Left { room, user, .. } => format!("[{room}] {user} left"),
+        Event::Queued { transfer, place, of } => {
+            format!("* transfer {transfer}: waits at place {place} of {of}")
+        }
+        Event::Admitted { transfer, waited_ms, credit } => format!(
+            "* transfer {transfer}: go, waited {}, credit {credit} bytes",
+            seconds(*waited_ms)
+        ),
+        Event::Credit { transfer, bytes } => {
+            format!("* transfer {transfer}: credit {bytes} bytes")
+        }
+        Event::Offered { transfer, from, name, size } => format!(
+            "* transfer {transfer}: {from} sends you {} ({size} bytes); /accept {transfer} or \
+             /reject {transfer}",
+            visible(name.as_str())
+        ),
+        Event::Ended { transfer, how } => format!("* transfer {transfer}: {how}"),
+        Event::Ping => "* ping".to_owned(),
+        Event::Bye { reason, back, missed } => describe_bye(*reason, *back, *missed),
+    }
+}
+
+fn describe_bye(reason: CloseReason, back: bool, missed: u64) -> String {
+    let mut text = format!("* bye: {reason}");
+    if missed > 0 {
+        let _ = write!(text, "; you missed {missed} messages");
+    }
+    if back && reason != CloseReason::Exit {
+        text.push_str("; you may come back");
+    }
+    text
+}
+
+/// Milliseconds as seconds with one decimal, for people.
+#[must_use]
+pub fn seconds(ms: u64) -> String {
+    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+}
+
+fn list(members: &Names) -> String {
+    let mut text = String::new();
+    for (index, user) in members.users.iter().enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        let _ = write!(text, "{comma}{user}");
+    }
+    match (members.total as usize).checked_sub(members.users.len()) {
+        Some(more) if more > 0 => {
+            let _ = write!(text, " and {more} more");
+        }
+        _ => {}
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{RoomName, Text, UserName};
+
+    #[test]
+    fn no_text_can_pass_for_another_event() {
+        let event = Event::Said {
+            room: RoomName::parse("lobby").unwrap(),
+            from: UserName::parse("eve").unwrap(),
+            text: Text::parse("hi\n[lobby] bob: forged".into(), 64).unwrap(),
+            me: false,
+            at: 0,
+        };
+        assert_eq!(&emit_event(&event)[..], b"[lobby] eve: hi\\n[lobby] bob: forged\r\n");
+    }
+
+    #[test]
+    fn a_chunk_is_read_as_it_was_written() {
+        let line = emit_chunk(TransferId(7), &[0, 1, 255]);
+        let (incoming, taken) = parse(&line, 0, 64).unwrap().unwrap();
+        assert_eq!(taken, line.len());
+        let bytes = vec![0, 1, 255].into();
+        assert_eq!(incoming, Incoming::Chunk { transfer: TransferId(7), bytes });
+    }
+}

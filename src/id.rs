@@ -1,0 +1,91 @@
+//! The newtypes that let two rooms speak of one thing without knowing each other.
+//!
+//! Refuses to know what any of them points to. The rule it keeps: an identifier is never reused
+//! while an older holder could still present it, so a stale one can be told from a live one.
+
+use std::fmt;
+use std::time::Duration;
+
+/// One connection: a slot in the reactor's slab and the generation of its present tenant.
+///
+/// A slot is used again, a generation is not (it wraps after 2^32 accepts of the whole server), so
+/// an event for an older tenant of the slot names a connection that does not exist any more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnId {
+    /// Index in the slab.
+    pub slot: u32,
+    /// Which tenant of the slot this is.
+    pub generation: u32,
+}
+
+impl ConnId {
+    /// Packs both halves into the 64 bits that epoll carries for us.
+    #[must_use]
+    pub const fn to_token(self) -> u64 {
+        ((self.generation as u64) << 32) | self.slot as u64
+    }
+
+    /// The reverse of [`ConnId::to_token`].
+    #[must_use]
+    pub const fn from_token(token: u64) -> Self {
+        Self { slot: (token & 0xffff_ffff) as u32, generation: (token >> 32) as u32 }
+    }
+}
+
+impl fmt::Debug for ConnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "c{}.{}", self.slot, self.generation)
+    }
+}
+
+/// One room that exists now; the slot is reused when the last member has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RoomId(pub u32);
+
+/// One transfer of a file, from its announcement to its end. Never reused while a server runs
+/// (it wraps after 2^32 announcements).
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct TransferId(pub u32);
+
+impl fmt::Display for TransferId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A job that a worker has been asked to do, by which its completion is known again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// The time of one turn, read once by the I/O half and handed to the pure half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds of the monotonic clock since the server started: what every deadline uses.
+    pub mono_ms: u64,
+    /// Milliseconds since 1970 of the wall clock: what people are shown, never compared.
+    pub wall_ms: u64,
+}
+
+impl Now {
+    /// The moment `wait` after this one, on the monotonic clock.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> u64 {
+        self.mono_ms.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_carries_both_halves_there_and_back() {
+        for (slot, generation) in [(0, 0), (1, 0), (0, 1), (u32::MAX, 7), (7, u32::MAX)] {
+            let id = ConnId { slot, generation };
+            assert_eq!(ConnId::from_token(id.to_token()), id);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Every bound in the house, named, with its reason.
+//!
+//! Knows nothing else. The rule it keeps: nothing in Parlor grows without a number from this file,
+//! and the numbers fit each other (the `const` assertions at the end, and [`Limits::check`]).
+
+use std::time::Duration;
+
+/// Bytes in a kibibyte.
+pub const KIB: u64 = 1024;
+/// Bytes in a mebibyte.
+pub const MIB: u64 = 1024 * KIB;
+
+/// Longest user name in bytes (system A).
+pub const USER_NAME_MAX: usize = 16;
+/// Longest room name in bytes (system A).
+pub const ROOM_NAME_MAX: usize = 32;
+/// Longest file name in bytes: what common file systems hold.
+pub const FILE_NAME_MAX: usize = 255;
+
+/// Longest frame (or line) in bytes once logged in, kind byte and body together.
+pub const FRAME_MAX: usize = 64 * 1024;
+/// Longest frame (or line) before login: enough to greet and give a name, nothing to hoard.
+pub const FRAME_BEFORE_LOGIN_MAX: usize = 1024;
+/// A first byte of zero means a native frame, so no length may ever need the topmost byte.
+pub const FRAME_LENGTH_CEILING: u32 = 1 << 24;
+/// Longest chunk of a file in a frame. Leaves room for the frame's own kind and transfer, and in
+/// base64 (4/3) plus its command word it still fits a text line.
+pub const CHUNK_MAX: usize = 32 * 1024;
+/// Malformed frames of length zero that a connection may send before it is closed.
+pub const EMPTY_FRAMES_MAX: u8 = 3;
+
+/// Bytes read from one connection in one turn; also the size of the one shared scratch buffer.
+pub const READ_TURN_BYTES: usize = 64 * 1024;
+/// Bytes written to one connection in one turn.
+pub const WRITE_TURN_BYTES: usize = 64 * 1024;
+/// Buffers handed to one vectored write. The kernel takes 1,024 (`IOV_MAX`); beyond some dozens
+/// the call gains nothing.
+pub const WRITE_BATCH: usize = 64;
+/// Connections accepted in one turn.
+pub const ACCEPTS_TURN: usize = 16;
+/// Commands of one connection handled in one turn.
+pub const COMMANDS_TURN: u32 = 256;
+/// Work of all connections together in one turn: a command counts [`WORK_PER_COMMAND`], each
+/// message put into an outbox counts one. At about 100 ns a unit this is a fifth of a turn.
+pub const WORK_TURN: u32 = 16 * 1024;
+/// What handling one command counts against [`WORK_TURN`].
+pub const WORK_PER_COMMAND: u32 = 8;
+/// How long the reading half of a turn may last before the rest waits for the next turn.
+pub const TURN_READ: Duration = Duration::from_millis(3);
+/// How long a turn may have lasted when the last write of it is begun.
+pub const TURN_FLUSH: Duration = Duration::from_millis(6);
+
+/// Descriptors kept for files, the log, the poller and the like when connections are counted.
+pub const DESCRIPTORS_KEPT: u64 = 64;
+/// How long the listener rests after the process ran out of descriptors or memory.
+pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Names listed in one reply; the total is always told.
+pub const LIST_MAX: usize = 500;
+/// Jobs that may wait for the file worker. Each transfer has at most two under way (a write or
+/// read, and its removal), so [`Limits::check`] can prove that this line never overflows.
+pub const FILE_JOBS_MAX: usize = 4096;
+/// Most upload slots that can be configured.
+pub const UPLOAD_SLOTS_MAX: u64 = 256;
+/// Log lines that may wait for the disk; then lines are dropped and counted.
+pub const LOG_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long a member that is still reading may hold up those who speak to it. Long enough for a
+/// healthy reader that the scheduler put aside, short enough that nobody notices a dead one.
+pub const PACE: Duration = Duration::from_millis(50);
+
+/// The bounds that a server's owner may set; each is one option, one variable, one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections held at once, logged in or not. 0 in the configuration means "as many as the
+    /// process may have descriptors"; here it is always the resolved number.
+    pub connections: u64,
+    /// Members of a room.
+    pub room_members: u64,
+    /// Rooms that exist at once.
+    pub rooms: u64,
+    /// Length of one message's text in bytes.
+    pub message_bytes: u64,
+    /// Uploads that hold a slot at once.
+    pub upload_slots: u64,
+    /// Uploads that wait in line for a slot.
+    pub upload_waiting: u64,
+    /// Bytes of one file.
+    pub file_bytes: u64,
+    /// Bytes of one upload that may be under way without having reached the disk.
+    pub upload_credit_bytes: u64,
+    /// Time without a byte after which an upload or a hand-over has stalled and loses its slot.
+    pub upload_stall: Duration,
+    /// Time that a receiver has to accept or reject a file.
+    pub offer_wait: Duration,
+    /// Output of one connection above which it is no longer read and must drain within
+    /// `output_soft_wait`.
+    pub output_soft_bytes: u64,
+    /// How long output may stay above the soft mark.
+    pub output_soft_wait: Duration,
+    /// Output of one connection above which it is cut at once.
+    pub output_hard_bytes: u64,
+    /// Output of one connection that has not logged in, above which it is cut at once.
+    pub output_before_login_bytes: u64,
+    /// Output of all connections together, above which the largest is cut first.
+    pub output_total_bytes: u64,
+    /// Time from the connection to its first byte.
+    pub first_byte_before: Duration,
+    /// Time from the connection to its login, whatever bytes arrive.
+    pub login_before: Duration,
+    /// Silence after which a peer is asked for a sign of life.
+    pub heartbeat: Duration,
+    /// Silence after which a peer is gone.
+    pub dead_after: Duration,
+    /// Time that clients have to take their last output at shutdown, and that any connection has
+    /// to take its last words.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            room_members: 15,
+            rooms: 10_000,
+            message_bytes: 4 * KIB,
+            upload_slots: 5,
+            upload_waiting: 64,
+            file_bytes: 3 * MIB,
+            upload_credit_bytes: 256 * KIB,
+            upload_stall: Duration::from_secs(30),
+            offer_wait: Duration::from_secs(60),
+            output_soft_bytes: 256 * KIB,
+            output_soft_wait: Duration::from_secs(10),
+            output_hard_bytes: MIB,
+            output_before_login_bytes: 8 * KIB,
+            output_total_bytes: 256 * MIB,
+            first_byte_before: Duration::from_secs(5),
+            login_before: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(30),
+            dead_after: Duration::from_secs(90),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Limits {
+    /// Whether the bounds fit each other.
+    ///
+    /// # Errors
+    /// One sentence that names both settings and says which must be the larger.
+    pub fn check(&self) -> Result<(), String> {
+        let pairs = [
+            (
+                self.output_soft_bytes >= self.output_hard_bytes,
+                "output-soft must be below output-hard",
+            ),
+            (
+                self.output_hard_bytes > self.output_total_bytes,
+                "output-hard must not exceed output-total",
+            ),
+            (
+                self.output_soft_bytes < 2 * FRAME_MAX as u64,
+                "output-soft must be at least 128KiB, two of the longest frames",
+            ),
+            (self.heartbeat >= self.dead_after, "heartbeat must be below dead-after"),
+            (
+                self.upload_credit_bytes < CHUNK_MAX as u64,
+                "upload-credit must be at least 32KiB, one chunk",
+            ),
+        ];
+        match pairs.iter().find(|(broken, _)| *broken) {
+            Some((_, text)) => Err((*text).to_owned()),
+            None => Ok(()),
+        }
+    }
+}
+
+// A chunk and its header fit a frame; in base64, with "/chunk 4294967295 " before it, a line.
+const _: () = assert!(CHUNK_MAX + 5 < FRAME_MAX);
+const _: () = assert!(CHUNK_MAX.div_ceil(3) * 4 + 32 < FRAME_MAX);
+const _: () = assert!(FRAME_BEFORE_LOGIN_MAX < FRAME_MAX);
+const _: () = assert!((FRAME_MAX as u32) < FRAME_LENGTH_CEILING);
+// What one read brings can always be kept whole beside an unfinished frame.
+const _: () = assert!(READ_TURN_BYTES >= FRAME_MAX);
+const _: () = assert!(WRITE_BATCH <= 1024);
+const _: () = assert!(TURN_READ.as_millis() < TURN_FLUSH.as_millis());
+const _: () = assert!(TURN_FLUSH.as_millis() < 10);
+const _: () = assert!(FILE_JOBS_MAX as u64 >= 8 * UPLOAD_SLOTS_MAX);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_fit_each_other() {
+        assert_eq!(Limits::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn limits_that_contradict_each_other_are_named() {
+        let limits = Limits { heartbeat: Duration::from_secs(100), ..Limits::default() };
+        assert!(limits.check().unwrap_err().contains("dead-after"));
+        let limits = Limits { output_soft_bytes: 2 * MIB, ..Limits::default() };
+        assert!(limits.check().unwrap_err().contains("output-hard"));
+    }
+}

@@ -1,0 +1,275 @@
+//! What a client hears without having asked.
+//!
+//! Refuses to know how it is written down. An event for many is made once and shared.
+
+use serde::{Deserialize, Serialize};
+
+use super::{FileName, RoomName, Text, UserName};
+use crate::id::TransferId;
+use crate::limits::Limits;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ev", rename_all = "snake_case")]
+pub enum Event {
+    /// The greeting: the first event on every connection.
+    Hello {
+        /// Version of the protocol that the server speaks.
+        protocol: u32,
+        /// The server's name and version.
+        server: String,
+        /// Every limit that the client will meet.
+        limits: Greeting,
+    },
+    /// Something was said in the room.
+    Said {
+        /// The room.
+        room: RoomName,
+        /// Who said it.
+        from: UserName,
+        /// What.
+        text: Text,
+        /// Whether it is told as an action.
+        #[serde(default, skip_serializing_if = "is_false")]
+        me: bool,
+        /// When, in milliseconds since 1970.
+        at: u64,
+    },
+    /// Something was said to this user alone.
+    Whispered {
+        /// By whom.
+        from: UserName,
+        /// What.
+        text: Text,
+        /// When, in milliseconds since 1970.
+        at: u64,
+    },
+    /// Somebody came into the room.
+    Joined {
+        /// The room.
+        room: RoomName,
+        /// Who.
+        user: UserName,
+        /// When, in milliseconds since 1970.
+        at: u64,
+    },
+    /// Somebody left the room.
+    Left {
+        /// The room.
+        room: RoomName,
+        /// Who.
+        user: UserName,
+        /// When, in milliseconds since 1970.
+        at: u64,
+    },
+    /// The line moved: a waiting upload of this user has a new place.
+    Queued {
+        /// Which upload.
+        transfer: TransferId,
+        /// Its place, from 1.
+        place: u32,
+        /// How long the line is.
+        of: u32,
+    },
+    /// An upload of this user has a slot: send it.
+    Admitted {
+        /// Which upload.
+        transfer: TransferId,
+        /// How long it waited in milliseconds.
+        waited_ms: u64,
+        /// Bytes that may be sent before the next [`Event::Credit`].
+        credit: u64,
+    },
+    /// More bytes of an upload may be sent.
+    Credit {
+        /// Which upload.
+        transfer: TransferId,
+        /// How many more.
+        bytes: u64,
+    },
+    /// Somebody sends this user a file.
+    Offered {
+        /// By which number to accept or reject it.
+        transfer: TransferId,
+        /// Who.
+        from: UserName,
+        /// The file's name.
+        name: FileName,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// A transfer is over, for its sender and its receiver alike.
+    Ended {
+        /// Which transfer.
+        transfer: TransferId,
+        /// How.
+        how: Ending,
+    },
+    /// The server has not heard from this client for a while: answer with any request.
+    Ping,
+    /// The last words on a connection.
+    Bye {
+        /// Why it ends.
+        reason: CloseReason,
+        /// Whether it is worth coming back.
+        back: bool,
+        /// How many messages of others this client missed.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        missed: u64,
+    },
+}
+
+/// How a transfer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The receiver has all of it.
+    #[error("delivered")]
+    Delivered,
+    /// The receiver did not want it.
+    #[error("the receiver refused it")]
+    Rejected,
+    /// The sender withdrew it.
+    #[error("the sender withdrew it")]
+    Cancelled,
+    /// The sender is gone.
+    #[error("the sender is gone")]
+    SenderGone,
+    /// The receiver is gone.
+    #[error("the receiver is gone")]
+    ReceiverGone,
+    /// No byte of it came for too long.
+    #[error("it stalled for too long")]
+    Stalled,
+    /// The receiver did not answer the offer in time.
+    #[error("the receiver did not answer in time")]
+    Unanswered,
+    /// More bytes came than were announced or granted.
+    #[error("more bytes came than were announced or granted")]
+    Overrun,
+    /// The server's disk failed or is full.
+    #[error("the server could not store it")]
+    StoreFailed,
+}
+
+/// Why a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseReason {
+    /// The client asked.
+    #[error("goodbye")]
+    Exit,
+    /// The server stops.
+    #[error("the server shuts down")]
+    Shutdown,
+    /// The client reads more slowly than others speak to it.
+    #[error("you read too slowly")]
+    TooSlow,
+    /// All clients together read too slowly, and this one had the most waiting.
+    #[error("the server holds too much unread output and yours is the largest part")]
+    Overloaded,
+    /// No first byte in time.
+    #[error("nothing was sent in time")]
+    FirstByteLate,
+    /// No login in time.
+    #[error("no login in time")]
+    LoginLate,
+    /// No sign of life in time.
+    #[error("no sign of life in time")]
+    Silent,
+    /// A frame or line over the limit.
+    #[error("a frame or line is longer than the limit")]
+    FrameTooLong,
+    /// Frames without content.
+    #[error("too many empty frames")]
+    EmptyFrames,
+    /// A frame of a kind that does not exist.
+    #[error("a frame of an unknown kind")]
+    UnknownKind,
+    /// The first bytes are of no protocol that is spoken here.
+    #[error(
+        "this port speaks Parlor: native frames, or text lines that begin with `/` (try /help)"
+    )]
+    UnknownProtocol,
+    /// The client ended its side of the connection.
+    #[error("the peer closed the connection")]
+    PeerClosed,
+    /// The connection broke.
+    #[error("the connection broke")]
+    PeerReset,
+}
+
+impl CloseReason {
+    /// Whether a client that ended so may expect better luck with a new connection.
+    #[must_use]
+    pub const fn worth_coming_back(self) -> bool {
+        match self {
+            Self::Shutdown
+            | Self::TooSlow
+            | Self::Overloaded
+            | Self::FirstByteLate
+            | Self::LoginLate
+            | Self::Silent
+            | Self::PeerClosed
+            | Self::PeerReset => true,
+            Self::Exit
+            | Self::FrameTooLong
+            | Self::EmptyFrames
+            | Self::UnknownKind
+            | Self::UnknownProtocol => false,
+        }
+    }
+}
+
+/// The limits that a client will meet, told in the greeting. Sizes in bytes, times in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Greeting {
+    pub user_name: u64,
+    pub room_name: u64,
+    pub frame: u64,
+    pub frame_before_login: u64,
+    pub message: u64,
+    pub chunk: u64,
+    pub file: u64,
+    pub room_members: u64,
+    pub upload_slots: u64,
+    pub upload_waiting: u64,
+    pub login_before_ms: u64,
+    pub heartbeat_ms: u64,
+    pub dead_after_ms: u64,
+}
+
+impl Greeting {
+    /// What a server with these limits tells.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        use crate::limits as bound;
+        let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            user_name: bound::USER_NAME_MAX as u64,
+            room_name: bound::ROOM_NAME_MAX as u64,
+            frame: bound::FRAME_MAX as u64,
+            frame_before_login: bound::FRAME_BEFORE_LOGIN_MAX as u64,
+            message: limits.message_bytes,
+            chunk: bound::CHUNK_MAX as u64,
+            file: limits.file_bytes,
+            room_members: limits.room_members,
+            upload_slots: limits.upload_slots,
+            upload_waiting: limits.upload_waiting,
+            login_before_ms: ms(limits.login_before),
+            heartbeat_ms: ms(limits.heartbeat),
+            dead_after_ms: ms(limits.dead_after),
+        }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde asks for
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde asks for
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}

@@ -1,0 +1,21 @@
+//! PURE. The words that everybody in the house speaks: what people ask, what they are answered,
+//! what they hear, and the names in it.
+//!
+//! Knows no bytes (that is `front`) and no rules of who may what (that is `hub`); the client speaks
+//! the same words from the other side. The rule it keeps: a value of a checked type (`UserName`,
+//! `RoomName`, `FileName`, `Text`) cannot exist with content that some terminal, log or protocol
+//! would take for something else.
+
+mod command;
+mod event;
+mod name;
+mod refusal;
+mod reply;
+mod text;
+
+pub use command::{Command, Op};
+pub use event::{CloseReason, Ending, Event, Greeting};
+pub use name::{FileName, Key, Name, NameError, RoomName, UserName};
+pub use refusal::Refusal;
+pub use reply::{Names, Reply, RoomLine, UploadLine};
+pub use text::{Text, TextError, visible};

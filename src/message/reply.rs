@@ -1,0 +1,116 @@
+//! What a client is answered when its request was carried out.
+//!
+//! Refuses to know which request it answers: the engine pairs the two. Exactly one reply or
+//! refusal goes out for each request.
+
+use serde::{Deserialize, Serialize};
+
+use super::{FileName, RoomName, UserName};
+use crate::id::TransferId;
+
+/// A positive answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ok", rename_all = "snake_case")]
+pub enum Reply {
+    /// Done, and there is nothing more to say.
+    Done,
+    /// Logged in.
+    Welcome {
+        /// The name, as it will be shown.
+        user: UserName,
+    },
+    /// Now in a room.
+    Joined {
+        /// The room, as it was first written.
+        room: RoomName,
+        /// Who is in it, oneself included.
+        #[serde(flatten)]
+        members: Names,
+    },
+    /// No longer in a room.
+    Left {
+        /// The room that was left.
+        room: RoomName,
+    },
+    /// A message was handed on.
+    Heard {
+        /// To how many.
+        count: u32,
+    },
+    /// The rooms that exist.
+    Rooms {
+        /// The first of them by name.
+        rooms: Vec<RoomLine>,
+        /// How many there are in all.
+        total: u32,
+    },
+    /// Users of a room or of the server.
+    Who {
+        /// The room, if one was asked about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<RoomName>,
+        /// Who they are.
+        #[serde(flatten)]
+        members: Names,
+    },
+    /// The upload queue.
+    Queue {
+        /// Slots in all.
+        slots: u32,
+        /// Slots in use.
+        used: u32,
+        /// The uploads, those in slots first, then the line in its order.
+        uploads: Vec<UploadLine>,
+    },
+    /// The commands.
+    Help {
+        /// One line a command.
+        text: String,
+    },
+    /// The sign of life asked for.
+    Pong,
+    /// A file was announced and will be called for.
+    Announced {
+        /// By which number it goes from now on.
+        transfer: TransferId,
+        /// Place in the line; 0 when it has a slot.
+        place: u32,
+    },
+}
+
+/// Some names and how many there are in all: a reply is bounded, the truth is not hidden.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// The first [`crate::limits::LIST_MAX`] by name.
+    pub users: Vec<UserName>,
+    /// How many there are in all.
+    pub total: u32,
+}
+
+/// A room in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomLine {
+    /// Its name.
+    pub room: RoomName,
+    /// How many are in it.
+    pub members: u32,
+}
+
+/// An upload in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadLine {
+    /// Its number.
+    pub transfer: TransferId,
+    /// Who sends.
+    pub from: UserName,
+    /// Who is to receive.
+    pub to: UserName,
+    /// The file's name.
+    pub name: FileName,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Place in the line; 0 when it has a slot.
+    pub place: u32,
+    /// How long it waited, or has been waiting, in milliseconds.
+    pub waited_ms: u64,
+}
