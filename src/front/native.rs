@@ -368,7 +368,7 @@ mod tests {
 
         let bye = Event::Bye { reason: CloseReason::TooSlow, back: true, missed: 3 };
         let bytes = emit_event(&bye);
-        assert!(bytes.ends_with(br#","missed":3,"text":"you read too slowly"}"#));
+        assert!(bytes.ends_with(br#","missed":3,"text":"reading too slowly"}"#));
         assert_eq!(parse_server(&bytes, 4096), Ok(Some((FromServer::Event(bye), bytes.len()))));
 
         let answer = Ok(Reply::Welcome { user: name("alice") });

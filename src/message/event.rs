@@ -163,10 +163,10 @@ pub enum CloseReason {
     #[error("the server shuts down")]
     Shutdown,
     /// The client reads more slowly than others speak to it.
-    #[error("you read too slowly")]
+    #[error("reading too slowly")]
     TooSlow,
     /// All clients together read too slowly, and this one had the most waiting.
-    #[error("the server holds too much unread output and yours is the largest part")]
+    #[error("too much unread output on the server, and the most of it here")]
     Overloaded,
     /// No first byte in time.
     #[error("nothing was sent in time")]

@@ -1,0 +1,142 @@
+//! One connection, as the engine knows it: its protocol, its unread tail, its outbox, its life.
+
+use super::outbox::Outbox;
+use crate::front::Protocol;
+use crate::id::ConnId;
+use crate::limits::Limits;
+
+/// A connection from `Opened` to the `Close` that the engine asks for.
+#[derive(Debug)]
+pub(super) struct Conn {
+    pub(super) id: ConnId,
+    /// `None` until the first byte has told.
+    pub(super) protocol: Option<Protocol>,
+    pub(super) phase: Phase,
+    /// Input that could not be handled yet: the beginning of a message, or whole ones for which
+    /// there was no budget. Empty, it owns no memory.
+    pub(super) tail: Vec<u8>,
+    /// How much of the tail is known to hold no end of a message.
+    pub(super) scanned: usize,
+    pub(super) outbox: Outbox,
+    pub(super) opened_ms: u64,
+    pub(super) heard_ms: u64,
+    /// Since when the outbox has been over its soft mark.
+    pub(super) over_since_ms: Option<u64>,
+    pub(super) empty_frames: u8,
+    /// How many transfers are being delivered to it.
+    pub(super) pulls: u8,
+    pub(super) logged_in: bool,
+    /// Asked for a sign of life and none has come.
+    pub(super) pinged: bool,
+    /// The tail holds messages that wait for their turn.
+    pub(super) stalled: bool,
+    /// In the backlog.
+    pub(super) queued: bool,
+    /// In the list of those to be written.
+    pub(super) dirty: bool,
+    /// Not read because somebody whom it speaks to is slow.
+    pub(super) paced: bool,
+    /// Its end of the stream has come, perhaps behind messages in the tail.
+    pub(super) ended: bool,
+    /// The reactor has been told not to read it.
+    pub(super) paused: bool,
+}
+
+/// Where a connection is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// In use.
+    Open,
+    /// Said goodbye to; its last words are being written until the deadline.
+    Flushing { deadline_ms: u64 },
+    /// Last words written and our end closed; the peer may take its time until the deadline, for a
+    /// close while it still sends would destroy what it has not read.
+    Lingering { deadline_ms: u64 },
+}
+
+impl Conn {
+    pub(super) fn new(id: ConnId, now_ms: u64) -> Self {
+        Self {
+            id,
+            protocol: None,
+            phase: Phase::Open,
+            tail: Vec::new(),
+            scanned: 0,
+            outbox: Outbox::default(),
+            opened_ms: now_ms,
+            heard_ms: now_ms,
+            over_since_ms: None,
+            empty_frames: 0,
+            pulls: 0,
+            logged_in: false,
+            pinged: false,
+            stalled: false,
+            queued: false,
+            dirty: false,
+            paced: false,
+            ended: false,
+            paused: false,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    /// Output above this: its requests wait until it has read.
+    pub(super) fn soft_mark(&self, limits: &Limits) -> usize {
+        let mark = if self.logged_in {
+            limits.output_soft_bytes
+        } else {
+            limits.output_before_login_bytes / 4
+        };
+        usize::try_from(mark).unwrap_or(usize::MAX)
+    }
+
+    /// Output above this: it is cut.
+    pub(super) fn hard_mark(&self, limits: &Limits) -> usize {
+        let mark = if self.logged_in {
+            limits.output_hard_bytes
+        } else {
+            limits.output_before_login_bytes
+        };
+        usize::try_from(mark).unwrap_or(usize::MAX)
+    }
+
+    /// Whether its requests may be handled now, budgets aside.
+    pub(super) fn may_ask(&self, limits: &Limits) -> bool {
+        self.is_open() && !self.paced && self.outbox.len() <= self.soft_mark(limits)
+    }
+
+    /// Whether the reactor is to read it. One that is said goodbye to is read, and what it sends
+    /// thrown away, so that our end of the stream can be seen by it.
+    pub(super) fn wants_reading(&self, limits: &Limits) -> bool {
+        !self.ended && (!self.is_open() || (!self.stalled && self.may_ask(limits)))
+    }
+
+    /// The next moment at which something may be due, on the monotonic clock.
+    pub(super) fn next_deadline_ms(&self, limits: &Limits) -> Option<u64> {
+        let after = |from: u64, wait: std::time::Duration| {
+            from.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
+        };
+        match self.phase {
+            Phase::Flushing { deadline_ms } | Phase::Lingering { deadline_ms } => Some(deadline_ms),
+            Phase::Open => {
+                let login = (!self.logged_in).then(|| after(self.opened_ms, limits.login_before));
+                let first = self
+                    .protocol
+                    .is_none()
+                    .then(|| after(self.opened_ms, limits.first_byte_before));
+                let slow = self.over_since_ms.map(|since| after(since, limits.output_soft_wait));
+                let silence = if self.pinged { limits.dead_after } else { limits.heartbeat };
+                let silent = self.has_heartbeat().then(|| after(self.heard_ms, silence));
+                [login, first, slow, silent].into_iter().flatten().min()
+            }
+        }
+    }
+
+    /// People with netcat cannot answer a ping; the kernel's keepalive looks after them.
+    pub(super) fn has_heartbeat(&self) -> bool {
+        self.protocol == Some(Protocol::Native)
+    }
+}

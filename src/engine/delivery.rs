@@ -1,0 +1,269 @@
+//! Events into outboxes, outboxes to sockets; who is held up, who is cut.
+//!
+//! The rules it keeps (invariants 7 and 13): an event is written once a protocol and then shared;
+//! no outbox passes its hard mark and all together not their cap; a peer whose own output is over
+//! the soft mark is not read; a member that is too slow is cut, told why and how much it missed,
+//! and holds up those who speak to it for at most [`PACE`] each time it has fallen behind.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Engine, Output};
+use crate::front::Protocol;
+use crate::id::{ConnId, Now, RoomId};
+use crate::limits::PACE;
+use crate::message::{CloseReason, Event};
+
+/// A speaker that is not read until a listener has caught up or its grace is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Paced {
+    pub(super) speaker: ConnId,
+    pub(super) listener: ConnId,
+    pub(super) until_ms: u64,
+}
+
+/// An event, written at most once for each protocol.
+struct Encoded<'a> {
+    event: &'a Event,
+    written: [Option<Bytes>; Protocol::COUNT],
+}
+
+impl Encoded<'_> {
+    fn get(&mut self, protocol: Protocol) -> Bytes {
+        let event = self.event;
+        let slot = &mut self.written[protocol as usize];
+        slot.get_or_insert_with(|| protocol.emit_event(event)).clone()
+    }
+}
+
+impl Engine {
+    /// Tells one connection.
+    pub(super) fn tell(&mut self, now: Now, id: ConnId, by: Option<ConnId>, event: &Event) {
+        let Some(protocol) = self.conn(id).filter(|conn| conn.is_open()).and_then(|c| c.protocol)
+        else {
+            return;
+        };
+        self.stats.deliveries += 1;
+        self.push_talk(id, protocol.emit_event(event), is_said(event));
+        self.after_push(now, id, by);
+        self.keep_total(now);
+    }
+
+    /// Tells the members of a room but the one that caused it.
+    pub(super) fn tell_room(&mut self, now: Now, room: RoomId, by: ConnId, event: &Event) {
+        let said = is_said(event);
+        let mut encoded = Encoded { event, written: [const { None }; Protocol::COUNT] };
+        let mut too_slow = Vec::new();
+        let members = self.hub.members(room);
+        self.work_left =
+            self.work_left.saturating_sub(u32::try_from(members.len()).unwrap_or(u32::MAX));
+        for &id in members {
+            if id == by {
+                continue;
+            }
+            let Some(conn) = self.conns.get_mut(id.slot as usize).and_then(Option::as_mut) else {
+                continue;
+            };
+            let Some(protocol) = conn.protocol.filter(|_| conn.id == id && conn.is_open()) else {
+                continue;
+            };
+            let bytes = encoded.get(protocol);
+            self.output_bytes += bytes.len() as u64;
+            self.stats.deliveries += 1;
+            conn.outbox.push_talk(bytes, said);
+            if !conn.dirty {
+                conn.dirty = true;
+                self.dirty.push_back(id);
+            }
+            if conn.outbox.len() > conn.soft_mark(&self.limits) {
+                too_slow.push(id);
+            }
+        }
+        for id in too_slow {
+            self.after_push(now, id, Some(by));
+        }
+        self.keep_total(now);
+    }
+
+    /// Adds a frame to the talk lane of a connection that is open.
+    pub(super) fn push_talk(&mut self, id: ConnId, bytes: Bytes, said: bool) {
+        let Some(conn) = self.conn_mut(id).filter(|conn| conn.is_open()) else { return };
+        let len = bytes.len() as u64;
+        conn.outbox.push_talk(bytes, said);
+        self.output_bytes += len;
+        self.mark_dirty(id);
+        self.update_reading(id);
+    }
+
+    /// Adds the last frame to a connection that is being closed.
+    pub(super) fn push_last(&mut self, id: ConnId, bytes: Bytes) {
+        let Some(conn) = self.conn_mut(id) else { return };
+        let len = bytes.len() as u64;
+        conn.outbox.push_talk(bytes, false);
+        self.output_bytes += len;
+        self.mark_dirty(id);
+    }
+
+    /// Adds a frame to the bulk lane of a connection that is open.
+    pub(super) fn push_bulk(&mut self, id: ConnId, bytes: Bytes) {
+        let Some(conn) = self.conn_mut(id).filter(|conn| conn.is_open()) else { return };
+        let len = bytes.len() as u64;
+        conn.outbox.push_bulk(bytes);
+        self.output_bytes += len;
+        self.mark_dirty(id);
+    }
+
+    pub(super) fn mark_dirty(&mut self, id: ConnId) {
+        let Some(conn) = self.conn_mut(id) else { return };
+        if !conn.dirty && !conn.outbox.is_empty() {
+            conn.dirty = true;
+            self.dirty.push_back(id);
+        }
+    }
+
+    /// Looks at the marks of a connection that has just been given output.
+    pub(super) fn after_push(&mut self, now: Now, id: ConnId, by: Option<ConnId>) {
+        let limits = &self.limits;
+        let Some(conn) = self.conns.get_mut(id.slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        if conn.id != id || !conn.is_open() || conn.outbox.len() <= conn.soft_mark(limits) {
+            return;
+        }
+        if conn.outbox.len() > conn.hard_mark(limits) {
+            return self.cut(now, id, CloseReason::TooSlow);
+        }
+        let newly_over = conn.over_since_ms.is_none();
+        let since_ms = *conn.over_since_ms.get_or_insert(now.mono_ms);
+        if newly_over {
+            self.arm(id);
+        }
+        if let Some(by) = by {
+            self.pace(now, by, id, since_ms);
+        }
+        self.update_reading(id);
+    }
+
+    /// Does not read a speaker for as long as its listener may still catch up.
+    fn pace(&mut self, now: Now, speaker: ConnId, listener: ConnId, since_ms: u64) {
+        let until_ms = since_ms.saturating_add(ms(PACE));
+        let Some(conn) = self.conn_mut(speaker).filter(|conn| conn.is_open()) else { return };
+        if until_ms <= now.mono_ms || conn.paced {
+            return;
+        }
+        conn.paced = true;
+        self.paced.push(Paced { speaker, listener, until_ms });
+        self.update_reading(speaker);
+    }
+
+    /// Whether a speaker need not wait for its listener any longer.
+    pub(super) fn is_released(&self, now: Now, paced: &Paced) -> bool {
+        now.mono_ms >= paced.until_ms
+            || self.conn(paced.listener).is_none_or(|conn| conn.over_since_ms.is_none())
+    }
+
+    pub(super) fn release_paced(&mut self, now: Now) {
+        let mut index = 0;
+        while let Some(paced) = self.paced.get(index).copied() {
+            if !self.is_released(now, &paced) {
+                index += 1;
+                continue;
+            }
+            self.paced.swap_remove(index);
+            if let Some(conn) = self.conn_mut(paced.speaker) {
+                conn.paced = false;
+                self.resume(paced.speaker);
+            }
+        }
+    }
+
+    /// The socket took `n` bytes.
+    pub(super) fn on_written(&mut self, now: Now, id: ConnId, n: usize) {
+        let limits = &self.limits;
+        let Some(conn) = self.conns.get_mut(id.slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        if conn.id != id {
+            return;
+        }
+        conn.outbox.consume(n);
+        self.output_bytes -= n as u64;
+        // Caught up only when well below the mark, so that a reader at the mark does not flicker.
+        if conn.outbox.len() <= conn.soft_mark(limits) / 2 {
+            conn.over_since_ms = None;
+        }
+        let pulls = conn.pulls > 0;
+        if !conn.is_open() {
+            return self.advance_close(now, id);
+        }
+        self.resume(id);
+        if pulls && n > 0 {
+            self.pull_for(now, id);
+        }
+    }
+
+    /// Ends a connection that reads too slowly: what it has not begun to take is dropped and
+    /// counted, so that the last words are the next it reads.
+    pub(super) fn cut(&mut self, now: Now, id: ConnId, reason: CloseReason) {
+        let Some(conn) = self.conn_mut(id).filter(|conn| conn.is_open()) else { return };
+        let before = conn.outbox.len();
+        let missed = conn.outbox.cut();
+        let dropped = before - conn.outbox.len();
+        self.output_bytes -= dropped as u64;
+        self.stats.cut += 1;
+        self.begin_close_missed(now, id, reason, missed);
+    }
+
+    /// Forgets all output of a connection.
+    pub(super) fn drop_output(&mut self, id: ConnId) {
+        let Some(conn) = self.conn_mut(id) else { return };
+        let len = conn.outbox.len() as u64;
+        conn.outbox = super::outbox::Outbox::default();
+        self.output_bytes -= len;
+    }
+
+    /// While all outboxes together are over their cap, the largest goes.
+    pub(super) fn keep_total(&mut self, now: Now) {
+        while self.output_bytes > self.limits.output_total_bytes {
+            let largest = self.conns.iter().flatten().max_by_key(|conn| conn.outbox.len());
+            let Some((id, open)) = largest.map(|conn| (conn.id, conn.is_open())) else { return };
+            if open {
+                self.cut(now, id, CloseReason::Overloaded);
+            } else {
+                self.close(id);
+            }
+        }
+    }
+
+    /// Goes on with a connection that may have become able to ask.
+    fn resume(&mut self, id: ConnId) {
+        let Some(conn) = self.conn(id) else { return };
+        if conn.stalled {
+            self.stall(id);
+        } else {
+            self.update_reading(id);
+        }
+    }
+
+    /// Tells the reactor when a connection is to be read no more, or again.
+    pub(super) fn update_reading(&mut self, id: ConnId) {
+        let limits = &self.limits;
+        let Some(conn) = self.conns.get_mut(id.slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        let paused = !conn.wants_reading(limits);
+        if conn.id == id && conn.paused != paused {
+            conn.paused = paused;
+            self.outputs.push_back(if paused { Output::Pause(id) } else { Output::Resume(id) });
+        }
+    }
+}
+
+fn is_said(event: &Event) -> bool {
+    matches!(event, Event::Said { .. } | Event::Whispered { .. })
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

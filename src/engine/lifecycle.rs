@@ -1,0 +1,251 @@
+//! Connections come, are given deadlines, and go.
+//!
+//! ```text
+//!                 begin_close                 all written              peer closed, or LINGER
+//!   Open ───────────────────────> Flushing ───────────────> Lingering ───────────────> closed
+//!    │  (bye is the last word)       │ drain time over, or reset                          ^
+//!    └── connection reset ───────────┴────────────────────────────────────────────────────┘
+//! ```
+
+use std::time::Duration;
+
+use super::conn::{Conn, Phase};
+use super::{Engine, Output};
+use crate::front::{Protocol, detect};
+use crate::id::{ConnId, Now};
+use crate::limits::WORK_TURN;
+use crate::message::{Category, CloseReason, Event, Record};
+
+/// How long a peer may take to close its end once ours is closed.
+const LINGER: Duration = Duration::from_secs(2);
+/// Connections told in one turn that the server stops.
+const GOODBYES_TURN: usize = 256;
+
+impl Engine {
+    pub(super) fn on_opened(&mut self, now: Now, id: ConnId, peer: &str) {
+        let slot = id.slot as usize;
+        if self.conns.len() <= slot {
+            self.conns.resize_with(slot + 1, || None);
+        }
+        debug_assert!(self.conns[slot].is_none(), "the slot has a tenant");
+        self.conns[slot] = Some(Conn::new(id, now.mono_ms));
+        self.stats.connections += 1;
+        self.hub.handle_opened(id);
+        self.audit(Category::Client, format!("{id:?} connected from {peer}"));
+        self.arm(id);
+    }
+
+    /// The end of a peer's stream stands in line behind the bytes before it.
+    pub(super) fn on_ended(&mut self, now: Now, id: ConnId, reset: bool) {
+        let Some(conn) = self.conn_mut(id) else { return };
+        if reset {
+            self.drop_output(id);
+            self.begin_close(now, id, CloseReason::PeerReset);
+            return;
+        }
+        conn.ended = true;
+        match conn.phase {
+            Phase::Open if conn.stalled => self.update_reading(id),
+            Phase::Open => self.begin_close(now, id, CloseReason::PeerClosed),
+            Phase::Flushing { .. } => self.update_reading(id),
+            Phase::Lingering { .. } => self.close(id),
+        }
+    }
+
+    pub(super) fn on_turn(&mut self, now: Now) {
+        self.work_left = WORK_TURN;
+        self.release_paced(now);
+        self.hub.handle_time(now);
+        self.pump(now);
+        for slot in self.timers.turn(now.mono_ms) {
+            self.on_deadline(now, slot);
+        }
+        self.say_goodbyes(now);
+        self.run_backlog(now);
+    }
+
+    pub(super) fn on_shutdown(&mut self) {
+        if self.stopping.is_none() {
+            self.stopping = Some(0);
+            self.hub.handle_stop();
+            let count = self.stats.connections;
+            self.audit(Category::Shutdown, format!("telling {count} connections"));
+        }
+    }
+
+    /// Says the last words to an open connection: from here on it has no session, its input is
+    /// thrown away, and it is closed when its output is written or the drain time is over.
+    pub(super) fn begin_close(&mut self, now: Now, id: ConnId, reason: CloseReason) {
+        self.begin_close_missed(now, id, reason, 0);
+    }
+
+    pub(super) fn begin_close_missed(
+        &mut self,
+        now: Now,
+        id: ConnId,
+        reason: CloseReason,
+        missed: u64,
+    ) {
+        let drain = self.limits.drain;
+        let Some(conn) = self.conn_mut(id) else { return };
+        if !conn.is_open() {
+            if reason == CloseReason::PeerReset {
+                self.close(id);
+            }
+            return;
+        }
+        conn.phase = Phase::Flushing { deadline_ms: now.after(drain) };
+        conn.tail = Vec::new();
+        (conn.stalled, conn.paced, conn.over_since_ms) = (false, false, None);
+        conn.ended |= matches!(reason, CloseReason::PeerClosed | CloseReason::PeerReset);
+        let protocol = conn.protocol;
+        self.say_last_words(id, protocol, reason, missed);
+        self.hub.handle_gone(now, id, reason, missed);
+        if reason == CloseReason::PeerReset {
+            self.close(id);
+            return;
+        }
+        self.arm(id);
+        self.update_reading(id);
+        self.advance_close(now, id);
+    }
+
+    fn say_last_words(
+        &mut self,
+        id: ConnId,
+        protocol: Option<Protocol>,
+        reason: CloseReason,
+        missed: u64,
+    ) {
+        if matches!(reason, CloseReason::PeerClosed | CloseReason::PeerReset) {
+            return;
+        }
+        let bytes = match protocol {
+            Some(protocol) => {
+                let back = reason.worth_coming_back();
+                protocol.emit_event(&Event::Bye { reason, back, missed })
+            }
+            None => detect::farewell(reason),
+        };
+        self.push_last(id, bytes);
+    }
+
+    /// A connection that is said goodbye to goes on to its next phase when all is written.
+    pub(super) fn advance_close(&mut self, now: Now, id: ConnId) {
+        let Some(conn) = self.conn_mut(id) else { return };
+        if !matches!(conn.phase, Phase::Flushing { .. }) || !conn.outbox.is_empty() {
+            return;
+        }
+        if conn.ended {
+            self.close(id);
+            return;
+        }
+        conn.phase = Phase::Lingering { deadline_ms: now.after(LINGER) };
+        self.outputs.push_back(Output::HalfClose(id));
+        self.arm(id);
+    }
+
+    /// Gives a connection back to its owner, once.
+    pub(super) fn close(&mut self, id: ConnId) {
+        self.drop_output(id);
+        if self.conn(id).is_some() {
+            self.conns[id.slot as usize] = None;
+            self.stats.connections -= 1;
+            self.outputs.push_back(Output::Close(id));
+        }
+    }
+
+    /// Looks at everything that may be due on the tenant of a slot.
+    fn on_deadline(&mut self, now: Now, slot: u32) {
+        let Some(conn) = self.conns.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let id = conn.id;
+        let Some(due_ms) = conn.next_deadline_ms(&self.limits) else { return };
+        if due_ms > now.mono_ms {
+            self.arm(id);
+            return;
+        }
+        match conn.phase {
+            Phase::Flushing { .. } | Phase::Lingering { .. } => self.close(id),
+            Phase::Open => self.on_open_deadline(now, id),
+        }
+        self.pump(now);
+        self.arm(id);
+    }
+
+    fn on_open_deadline(&mut self, now: Now, id: ConnId) {
+        let limits = &self.limits;
+        let passed = |from_ms: u64, wait: Duration| {
+            let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            now.mono_ms >= from_ms.saturating_add(wait_ms)
+        };
+        let Some(conn) = self.conns.get_mut(id.slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        if conn.protocol.is_none() && passed(conn.opened_ms, limits.first_byte_before) {
+            return self.begin_close(now, id, CloseReason::FirstByteLate);
+        }
+        if !conn.logged_in && passed(conn.opened_ms, limits.login_before) {
+            return self.begin_close(now, id, CloseReason::LoginLate);
+        }
+        if conn.over_since_ms.is_some_and(|since_ms| passed(since_ms, limits.output_soft_wait)) {
+            return self.cut(now, id, CloseReason::TooSlow);
+        }
+        if conn.has_heartbeat() && passed(conn.heard_ms, limits.dead_after) {
+            return self.begin_close(now, id, CloseReason::Silent);
+        }
+        if conn.has_heartbeat() && !conn.pinged && passed(conn.heard_ms, limits.heartbeat) {
+            conn.pinged = true;
+            self.tell(now, id, None, &Event::Ping);
+        }
+    }
+
+    /// Asks to be woken for the next thing that may be due.
+    pub(super) fn arm(&mut self, id: ConnId) {
+        let due = self.conn(id).and_then(|conn| conn.next_deadline_ms(&self.limits));
+        if let Some(due_ms) = due {
+            self.timers.arm(id.slot, due_ms);
+        }
+    }
+
+    /// Tells some more connections that the server stops.
+    fn say_goodbyes(&mut self, now: Now) {
+        let Some(first) = self.stopping else { return };
+        let end = self.conns.len().min(first + GOODBYES_TURN);
+        for slot in first..end {
+            if let Some(id) = self.conns[slot].as_ref().map(|conn| conn.id) {
+                self.begin_close(now, id, CloseReason::Shutdown);
+                self.pump(now);
+            }
+        }
+        self.stopping = Some(end);
+    }
+
+    /// Handles messages that waited, for at most half of the turn's work, so that those who are
+    /// read for the first time have their share.
+    fn run_backlog(&mut self, now: Now) {
+        for _ in 0..self.backlog.len() {
+            if self.work_left < WORK_TURN / 2 {
+                break;
+            }
+            let Some(id) = self.backlog.pop_front() else { break };
+            let Some(conn) = self.conn_mut(id) else { continue };
+            conn.queued = false;
+            self.process_tail(now, id);
+            self.after_backlog(now, id);
+        }
+    }
+
+    fn after_backlog(&mut self, now: Now, id: ConnId) {
+        let Some(conn) = self.conn(id) else { return };
+        if conn.is_open() && conn.ended && !conn.stalled {
+            self.begin_close(now, id, CloseReason::PeerClosed);
+            self.pump(now);
+        }
+        self.update_reading(id);
+    }
+
+    pub(super) fn note_error(&mut self, text: String) {
+        let level = crate::message::Level::Error;
+        self.outputs.push_back(Output::Audit(Record { category: Category::Error, level, text }));
+    }
+}

@@ -1,0 +1,493 @@
+//! PURE. Joins hub, fronts and wire: bytes in, bytes out, with budgets, marks and deadlines.
+//!
+//! Knows no sockets, files, threads or clocks: they are values that come in ([`Input`], [`Now`])
+//! and go out ([`Output`], outboxes). The rules it keeps: after each [`Engine::handle`] the caller
+//! takes outputs until there are none; an input for an older generation of a slot reaches nobody;
+//! a connection is closed once, when its last words are written or their time is over.
+//!
+//! One turn of the caller's loop: `handle(Turn)`, then what was read and done, then for each
+//! connection of [`Engine::poll_dirty`] one write of [`Engine::outbox`], told by
+//! [`Engine::handle_written`].
+
+mod conn;
+mod delivery;
+mod lifecycle;
+pub mod outbox;
+pub mod timers;
+mod transfers;
+
+use std::collections::VecDeque;
+
+use conn::{Conn, Phase};
+use outbox::Outbox;
+use timers::Timers;
+use transfers::Transfers;
+
+use crate::front::{Incoming, Protocol, detect, slash};
+use crate::hub::{Effect, Hub};
+use crate::id::{ConnId, Now, Ticket};
+use crate::job::{Job, Outcome};
+use crate::limits::{COMMANDS_TURN, EMPTY_FRAMES_MAX, Limits, WORK_PER_COMMAND, WORK_TURN};
+use crate::message::{Category, CloseReason, Command, Event, Greeting, Record, Refusal, Reply};
+
+/// What the world tells the engine.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A connection was accepted; `peer` is its address, for the log.
+    Opened {
+        /// The connection.
+        conn: ConnId,
+        /// Where it comes from.
+        peer: &'a str,
+    },
+    /// It sent something.
+    Bytes {
+        /// The connection.
+        conn: ConnId,
+        /// What.
+        bytes: &'a [u8],
+    },
+    /// It closed its side, or the connection broke (`reset`).
+    Ended {
+        /// The connection.
+        conn: ConnId,
+        /// Whether nothing can be written to it any more either.
+        reset: bool,
+    },
+    /// A job is done.
+    Done {
+        /// Which.
+        ticket: Ticket,
+        /// How it went.
+        outcome: Outcome,
+    },
+    /// A turn of the loop begins: budgets are fresh, deadlines are looked at.
+    Turn,
+    /// The server stops: everybody is told, outputs are flushed for a bounded time.
+    Shutdown,
+}
+
+/// What the engine wants from the world.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Close it; nothing more will be said of it.
+    Close(ConnId),
+    /// All is written: close our end of the stream and go on reading.
+    HalfClose(ConnId),
+    /// Do not read it until [`Output::Resume`].
+    Pause(ConnId),
+    /// Read it again.
+    Resume(ConnId),
+    /// Have a worker do this.
+    Job(Ticket, Job),
+    /// Write this into the audit log.
+    Audit(Record),
+}
+
+/// Numbers about a running engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Connections held now.
+    pub connections: usize,
+    /// Users logged in now.
+    pub users: usize,
+    /// Rooms now.
+    pub rooms: usize,
+    /// Upload slots in use now.
+    pub uploads: usize,
+    /// Bytes waiting in all outboxes now.
+    pub output_bytes: u64,
+    /// Requests handled since the start.
+    pub requests: u64,
+    /// Events put into outboxes since the start.
+    pub deliveries: u64,
+    /// Connections cut because they read too slowly, since the start.
+    pub cut: u64,
+}
+
+/// The whole server, without a world.
+#[derive(Debug)]
+pub struct Engine {
+    limits: Limits,
+    server: String,
+    hub: Hub,
+    /// By slot.
+    conns: Vec<Option<Conn>>,
+    timers: Timers,
+    /// Connections with messages that wait for a turn.
+    backlog: VecDeque<ConnId>,
+    /// Connections with output to write.
+    dirty: VecDeque<ConnId>,
+    /// Speakers that are not read because one whom they speak to is slow.
+    paced: Vec<delivery::Paced>,
+    outputs: VecDeque<Output>,
+    transfers: Transfers,
+    /// The id of the request at hand.
+    answering: Option<u64>,
+    work_left: u32,
+    output_bytes: u64,
+    /// While stopping: the next slot to say goodbye to.
+    stopping: Option<usize>,
+    stats: Stats,
+}
+
+impl Engine {
+    /// An engine without connections. `server` is its name and version for the greeting;
+    /// `log_bodies` asks for records at debug level that hold what was said.
+    #[must_use]
+    pub fn new(limits: Limits, server: String, log_bodies: bool) -> Self {
+        Self {
+            hub: Hub::new(limits.clone(), slash::help(), log_bodies),
+            limits,
+            server,
+            conns: Vec::new(),
+            timers: Timers::new(),
+            backlog: VecDeque::new(),
+            dirty: VecDeque::new(),
+            paced: Vec::new(),
+            outputs: VecDeque::new(),
+            transfers: Transfers::default(),
+            answering: None,
+            work_left: WORK_TURN,
+            output_bytes: 0,
+            stopping: None,
+            stats: Stats::default(),
+        }
+    }
+
+    /// Takes one input. Afterwards outputs are to be taken until there are none.
+    pub fn handle(&mut self, now: Now, input: Input<'_>) {
+        match input {
+            Input::Opened { conn, peer } => self.on_opened(now, conn, peer),
+            Input::Bytes { conn, bytes } => self.on_bytes(now, conn, bytes),
+            Input::Ended { conn, reset } => self.on_ended(now, conn, reset),
+            Input::Done { ticket, outcome } => self.on_done(now, ticket, outcome),
+            Input::Turn => self.on_turn(now),
+            Input::Shutdown => self.on_shutdown(),
+        }
+        self.pump(now);
+        self.keep_total(now);
+        self.pump(now);
+    }
+
+    /// The next thing for the world to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The next connection that has output to be tried. It is out of the list until there is more
+    /// to write or [`Self::handle_writable`] puts it there.
+    pub fn poll_dirty(&mut self) -> Option<ConnId> {
+        let conn = self.dirty.pop_front()?;
+        if let Some(conn) = self.conn_mut(conn) {
+            conn.dirty = false;
+        }
+        Some(conn)
+    }
+
+    /// How many connections [`Self::poll_dirty`] would give now.
+    #[must_use]
+    pub fn dirty_len(&self) -> usize {
+        self.dirty.len()
+    }
+
+    /// What waits to be written to a connection.
+    #[must_use]
+    pub fn outbox(&self, conn: ConnId) -> Option<&Outbox> {
+        self.conn(conn).map(|conn| &conn.outbox)
+    }
+
+    /// The socket took `n` bytes of the outbox; it will not take more now unless `more`.
+    pub fn handle_written(&mut self, now: Now, conn: ConnId, n: usize, more: bool) {
+        self.on_written(now, conn, n);
+        if more {
+            self.mark_dirty(conn);
+        }
+        self.pump(now);
+    }
+
+    /// The socket takes output again.
+    pub fn handle_writable(&mut self, conn: ConnId) {
+        self.mark_dirty(conn);
+    }
+
+    /// Whether this turn's budget for requests is spent, so that reading more is of no use.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.work_left == 0
+    }
+
+    /// Whether there is work that waits for nothing but the next turn.
+    #[must_use]
+    pub fn has_work(&self, now: Now) -> bool {
+        !self.backlog.is_empty()
+            || self.stopping.is_some_and(|slot| slot < self.conns.len())
+            || self.paced.iter().any(|paced| self.is_released(now, paced))
+    }
+
+    /// When the next turn is due if nothing happens before, on the monotonic clock.
+    #[must_use]
+    pub fn next_deadline_ms(&self) -> Option<u64> {
+        let paced = self.paced.iter().map(|paced| paced.until_ms).min();
+        [self.timers.next_ms(), self.hub.next_deadline_ms(), paced].into_iter().flatten().min()
+    }
+
+    /// Whether all connections of a stopped server are closed.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.stopping.is_some() && self.stats.connections == 0
+    }
+
+    /// Numbers about now and since the start.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            users: self.hub.user_count(),
+            rooms: self.hub.room_count(),
+            uploads: self.hub.uploads().used(),
+            output_bytes: self.output_bytes,
+            ..self.stats
+        }
+    }
+
+    /// The hub, to look at.
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    fn on_bytes(&mut self, now: Now, id: ConnId, bytes: &[u8]) {
+        let Some(conn) = self.conn_mut(id).filter(|conn| conn.is_open()) else { return };
+        let Some(&first) = bytes.first() else { return };
+        (conn.heard_ms, conn.pinged) = (now.mono_ms, false);
+        if conn.protocol.is_none() && !self.on_first_byte(now, id, first) {
+            return;
+        }
+        let may_ask = self.conn(id).is_some_and(|conn| conn.may_ask(&self.limits));
+        let Some(conn) = self.conn_mut(id) else { return };
+        if conn.stalled || !may_ask {
+            conn.tail.extend_from_slice(bytes);
+            self.stall(id);
+        } else if conn.tail.is_empty() {
+            self.process(now, id, bytes);
+        } else {
+            conn.tail.extend_from_slice(bytes);
+            self.process_tail(now, id);
+        }
+    }
+
+    /// Learns the protocol and greets; says whether the connection goes on.
+    fn on_first_byte(&mut self, now: Now, conn: ConnId, first: u8) -> bool {
+        match detect::detect(first) {
+            Ok(protocol) => {
+                let limits = Greeting::new(&self.limits);
+                let server = self.server.clone();
+                let hello =
+                    Event::Hello { protocol: crate::front::PROTOCOL_VERSION, server, limits };
+                if let Some(conn) = self.conn_mut(conn) {
+                    conn.protocol = Some(protocol);
+                }
+                self.push_talk(conn, protocol.emit_event(&hello), false);
+                true
+            }
+            Err(reason) => {
+                let text = format!("{conn:?} speaks no known protocol: first byte {first:#04x}");
+                self.audit(Category::Client, text);
+                self.begin_close(now, conn, reason);
+                false
+            }
+        }
+    }
+
+    /// Handles what waits in the tail.
+    fn process_tail(&mut self, now: Now, conn_id: ConnId) {
+        let Some(conn) = self.conn_mut(conn_id) else { return };
+        let tail = std::mem::take(&mut conn.tail);
+        let scanned = std::mem::take(&mut conn.scanned);
+        conn.stalled = false;
+        let taken = self.process_messages(now, conn_id, &tail, scanned);
+        let Some(conn) = self.conn_mut(conn_id) else { return };
+        if !conn.is_open() || taken == tail.len() {
+            return;
+        }
+        // Nothing was taken: the same buffer goes back, and grows in place.
+        conn.tail = if taken == 0 { tail } else { tail[taken..].to_vec() };
+        conn.scanned = if conn.stalled { 0 } else { conn.tail.len() };
+    }
+
+    /// Handles what has just been read, straight from where it was read to.
+    fn process(&mut self, now: Now, conn_id: ConnId, bytes: &[u8]) {
+        let taken = self.process_messages(now, conn_id, bytes, 0);
+        let Some(conn) = self.conn_mut(conn_id) else { return };
+        if conn.is_open() && taken < bytes.len() {
+            conn.tail = bytes[taken..].to_vec();
+            conn.scanned = if conn.stalled { 0 } else { conn.tail.len() };
+        }
+    }
+
+    /// Handles whole messages until there is none, or no budget, or a reason to stop. Answers with
+    /// the bytes taken; marks the connection as stalled when messages may be left.
+    fn process_messages(
+        &mut self,
+        now: Now,
+        conn_id: ConnId,
+        bytes: &[u8],
+        mut scanned: usize,
+    ) -> usize {
+        let mut taken = 0;
+        let mut commands_left = COMMANDS_TURN;
+        while taken < bytes.len() {
+            let Some(conn) = self.conn(conn_id) else { break };
+            let Some(protocol) = conn.protocol.filter(|_| conn.is_open()) else { break };
+            if commands_left == 0 || self.work_left == 0 || !conn.may_ask(&self.limits) {
+                self.stall(conn_id);
+                break;
+            }
+            match protocol.parse(&bytes[taken..], scanned, conn.logged_in) {
+                Ok(Some((incoming, length))) => {
+                    taken += length;
+                    scanned = 0;
+                    commands_left -= 1;
+                    self.spend(WORK_PER_COMMAND);
+                    self.on_incoming(now, conn_id, incoming);
+                }
+                Ok(None) => break,
+                Err(reason) => {
+                    self.begin_close(now, conn_id, reason);
+                    self.pump(now);
+                    break;
+                }
+            }
+        }
+        taken
+    }
+
+    /// Notes that messages wait, and puts the connection in line unless something else must happen
+    /// before it may ask.
+    fn stall(&mut self, conn_id: ConnId) {
+        let limits = &self.limits;
+        let Some(conn) = self.conns.get_mut(conn_id.slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        conn.stalled = true;
+        if !conn.queued && conn.may_ask(limits) {
+            conn.queued = true;
+            self.backlog.push_back(conn_id);
+        }
+        self.update_reading(conn_id);
+    }
+
+    fn on_incoming(&mut self, now: Now, conn: ConnId, incoming: Incoming<'_>) {
+        self.stats.requests += 1;
+        match incoming {
+            Incoming::Request { id, command: Ok(command) } => {
+                let is_login = matches!(command, Command::Login { .. });
+                self.answering = id;
+                self.hub.handle_command(now, conn, command);
+                if is_login {
+                    self.note_login(conn);
+                }
+                self.pump(now);
+            }
+            Incoming::Request { id, command: Err(refusal) } => {
+                self.answering = id;
+                self.answer(now, conn, &Err(refusal));
+            }
+            Incoming::Chunk { transfer, bytes } => {
+                self.answering = None;
+                self.on_chunk(now, conn, transfer, &bytes);
+                self.pump(now);
+            }
+            Incoming::Empty => self.on_empty_frame(now, conn),
+            Incoming::Nothing => {}
+        }
+    }
+
+    fn note_login(&mut self, conn_id: ConnId) {
+        let logged_in = self.hub.is_logged_in(conn_id);
+        if let Some(conn) = self.conn_mut(conn_id) {
+            conn.logged_in = logged_in;
+        }
+    }
+
+    fn on_empty_frame(&mut self, now: Now, conn_id: ConnId) {
+        let Some(conn) = self.conn_mut(conn_id) else { return };
+        conn.empty_frames = conn.empty_frames.saturating_add(1);
+        let too_many = conn.empty_frames >= EMPTY_FRAMES_MAX;
+        self.answering = None;
+        self.answer(now, conn_id, &Err(Refusal::BadRequest("a frame without content".to_owned())));
+        if too_many {
+            self.begin_close(now, conn_id, CloseReason::EmptyFrames);
+            self.pump(now);
+        }
+    }
+
+    /// Carries out what the hub wants until it wants nothing more.
+    fn pump(&mut self, now: Now) {
+        while let Some(effect) = self.hub.poll_effect() {
+            match effect {
+                Effect::Answer { conn, answer } => self.answer(now, conn, &answer),
+                Effect::Tell { conn, by, event } => self.tell(now, conn, by, &event),
+                Effect::TellRoom { room, by, event } => self.tell_room(now, room, by, &event),
+                Effect::Receive { transfer, from, size, waited_ms } => {
+                    self.begin_receiving(now, transfer, from, size, waited_ms);
+                }
+                Effect::Deliver { transfer, to } => self.begin_delivery(transfer, to),
+                Effect::Forget { transfer } => self.forget(transfer),
+                Effect::Close { conn, reason } => self.begin_close(now, conn, reason),
+                Effect::Audit(record) => self.outputs.push_back(Output::Audit(record)),
+            }
+        }
+    }
+
+    fn answer(&mut self, now: Now, conn: ConnId, answer: &Result<Reply, Refusal>) {
+        let id = self.answering;
+        if let Some(protocol) = self.protocol_of(conn) {
+            self.push_talk(conn, protocol.emit_answer(id, answer), false);
+            self.after_push(now, conn, None);
+        }
+    }
+
+    fn spend(&mut self, work: u32) {
+        self.work_left = self.work_left.saturating_sub(work);
+    }
+
+    fn protocol_of(&self, conn: ConnId) -> Option<Protocol> {
+        self.conn(conn)?.protocol
+    }
+
+    fn conn(&self, id: ConnId) -> Option<&Conn> {
+        self.conns.get(id.slot as usize)?.as_ref().filter(|conn| conn.id == id)
+    }
+
+    fn conn_mut(&mut self, id: ConnId) -> Option<&mut Conn> {
+        self.conns.get_mut(id.slot as usize)?.as_mut().filter(|conn| conn.id == id)
+    }
+
+    fn audit(&mut self, category: Category, text: String) {
+        self.outputs.push_back(Output::Audit(Record::info(category, text)));
+    }
+
+    /// Checks what must always hold, for tests and the simulation.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn check_invariants(&self) {
+        self.hub.check_invariants();
+        let live = self.conns.iter().flatten();
+        assert_eq!(live.clone().count(), self.stats.connections, "connections are miscounted");
+        let bytes: usize = live.clone().map(|conn| conn.outbox.len()).sum();
+        assert_eq!(bytes as u64, self.output_bytes, "output is miscounted");
+        for conn in live {
+            assert!(conn.outbox.len() <= conn.hard_mark(&self.limits), "output over the hard mark");
+            assert_eq!(conn.paused, !conn.wants_reading(&self.limits), "{:?} paused", conn.id);
+            let open_and_named = conn.is_open() && conn.logged_in;
+            assert_eq!(open_and_named, self.hub.is_logged_in(conn.id), "{:?} logged in", conn.id);
+            if let Phase::Open = conn.phase {
+                let waits = conn.stalled && conn.may_ask(&self.limits);
+                assert!(!waits || conn.queued, "{:?} has messages and nobody comes", conn.id);
+            }
+        }
+        self.transfers.check_invariants(self.hub.uploads());
+    }
+}

@@ -1,0 +1,255 @@
+//! Bytes of files on their way: from a sender through credit to the worker, and from the worker to
+//! a receiver whose outbox runs low.
+//!
+//! Knows nothing of who may send what: that is the upload queue's. The rules it keeps (invariant
+//! 8): a sender sends only what it was granted, and is granted only what the worker has stored; of
+//! each transfer at most one job is under way, and in memory at most the credit, or what two reads
+//! bring.
+
+use std::collections::BTreeMap;
+
+use super::{Engine, Output};
+use crate::hub::upload::{Stage, UploadQueue};
+use crate::id::{ConnId, Now, Ticket, TransferId};
+use crate::job::{Job, Outcome};
+use crate::limits::CHUNK_MAX;
+use crate::message::{Ending, Event, Refusal};
+
+/// Bytes read from a file at once.
+const READ_BYTES: u32 = 2 * CHUNK_MAX as u32;
+/// A receiver with less than this in its bulk lane is sent more.
+const BULK_LOW_BYTES: usize = 2 * CHUNK_MAX;
+
+/// All transfers that hold a slot, and the jobs under way.
+#[derive(Debug, Default)]
+pub(super) struct Transfers {
+    flows: BTreeMap<TransferId, Flow>,
+    tickets: BTreeMap<Ticket, TransferId>,
+    next_ticket: u64,
+}
+
+#[derive(Debug)]
+enum Flow {
+    In(Inbound),
+    /// All of it is here and nobody has asked for it yet.
+    Held {
+        size: u64,
+    },
+    Out(Outbound),
+}
+
+#[derive(Debug)]
+struct Inbound {
+    from: ConnId,
+    size: u64,
+    granted: u64,
+    received: u64,
+    stored: u64,
+    /// Received and not yet given to the worker.
+    pending: Vec<u8>,
+    /// Given to the worker, which has not answered.
+    writing: u64,
+    /// A job is under way.
+    busy: bool,
+}
+
+#[derive(Debug)]
+struct Outbound {
+    to: ConnId,
+    size: u64,
+    /// Handed to the receiver's outbox.
+    sent: u64,
+    busy: bool,
+}
+
+impl Transfers {
+    pub(super) fn check_invariants(&self, uploads: &UploadQueue) {
+        assert_eq!(self.flows.len(), uploads.used(), "flows and slots differ");
+        for upload in uploads.in_slots() {
+            let fits = match (self.flows.get(&upload.id), upload.stage) {
+                (Some(Flow::In(flow)), Stage::Receiving { .. }) => {
+                    assert!(flow.stored <= flow.received && flow.received <= flow.granted);
+                    assert!(flow.granted <= flow.size);
+                    flow.from == upload.from.conn
+                }
+                (Some(Flow::Held { size }), Stage::Offered { .. }) => *size == upload.size,
+                (Some(Flow::Out(flow)), Stage::Delivering { .. }) => flow.to == upload.to.conn,
+                _ => false,
+            };
+            assert!(fits, "transfer {} is in {:?} and its bytes are not", upload.id, upload.stage);
+        }
+    }
+}
+
+impl Engine {
+    /// An upload has a slot.
+    pub(super) fn begin_receiving(
+        &mut self,
+        now: Now,
+        transfer: TransferId,
+        from: ConnId,
+        size: u64,
+        waited_ms: u64,
+    ) {
+        let granted = size.min(self.limits.upload_credit_bytes);
+        let flow = Inbound {
+            from,
+            size,
+            granted,
+            received: 0,
+            stored: 0,
+            pending: Vec::new(),
+            writing: 0,
+            busy: true,
+        };
+        self.transfers.flows.insert(transfer, Flow::In(flow));
+        self.submit(Job::Create { transfer });
+        self.tell(now, from, None, &Event::Admitted { transfer, waited_ms, credit: granted });
+    }
+
+    /// A receiver wants its file.
+    pub(super) fn begin_delivery(&mut self, transfer: TransferId, to: ConnId) {
+        let Some(flow) = self.transfers.flows.get_mut(&transfer) else { return };
+        let Flow::Held { size } = *flow else { return };
+        *flow = Flow::Out(Outbound { to, size, sent: 0, busy: false });
+        if let Some(conn) = self.conn_mut(to) {
+            conn.pulls = conn.pulls.saturating_add(1);
+        }
+        self.pull(transfer);
+    }
+
+    /// A transfer is over.
+    pub(super) fn forget(&mut self, transfer: TransferId) {
+        if let Some(Flow::Out(flow)) = self.transfers.flows.remove(&transfer)
+            && let Some(conn) = self.conn_mut(flow.to)
+        {
+            conn.pulls = conn.pulls.saturating_sub(1);
+        }
+        self.submit(Job::Remove { transfer });
+    }
+
+    /// A part of a file came in.
+    pub(super) fn on_chunk(&mut self, now: Now, conn: ConnId, transfer: TransferId, bytes: &[u8]) {
+        if let Err(refusal) = self.hub.may_send_chunks(conn) {
+            return self.answer(now, conn, &Err(refusal));
+        }
+        let flow = match self.transfers.flows.get_mut(&transfer) {
+            Some(Flow::In(flow)) if flow.from == conn => flow,
+            // What was under way when its transfer ended is nobody's fault.
+            _ if self.hub.uploads().was_issued(transfer) => return,
+            _ => return self.answer(now, conn, &Err(Refusal::NoSuchTransfer)),
+        };
+        let received = flow.received + bytes.len() as u64;
+        if received > flow.granted {
+            return self.hub.end_upload(now, transfer, Ending::Overrun);
+        }
+        flow.received = received;
+        flow.pending.extend_from_slice(bytes);
+        if !bytes.is_empty() {
+            self.hub.handle_upload_progress(now, transfer);
+        }
+        self.append(transfer);
+    }
+
+    /// A job is done. One whose transfer is over interests nobody.
+    pub(super) fn on_done(&mut self, now: Now, ticket: Ticket, outcome: Outcome) {
+        let Some(transfer) = self.transfers.tickets.remove(&ticket) else { return };
+        let result = match (self.transfers.flows.get_mut(&transfer), outcome) {
+            (None, _) => return,
+            (Some(_), Outcome::Failed(text)) => Err(text),
+            (Some(Flow::In(_)), Outcome::Done) => {
+                self.on_stored(now, transfer);
+                Ok(())
+            }
+            (Some(Flow::Out(_)), Outcome::Bytes(bytes)) if !bytes.is_empty() => {
+                self.on_read(transfer, &bytes);
+                Ok(())
+            }
+            (Some(_), Outcome::Done | Outcome::Bytes(_)) => Err("the file is too short".to_owned()),
+        };
+        if let Err(text) = result {
+            self.note_error(format!("transfer {transfer}: {text}"));
+            self.hub.end_upload(now, transfer, Ending::StoreFailed);
+        }
+    }
+
+    /// The file was made, or what was given to the worker is in it.
+    fn on_stored(&mut self, now: Now, transfer: TransferId) {
+        let credit_bytes = self.limits.upload_credit_bytes;
+        let Some(Flow::In(flow)) = self.transfers.flows.get_mut(&transfer) else { return };
+        flow.busy = false;
+        flow.stored += std::mem::take(&mut flow.writing);
+        let granted = flow.size.min(flow.stored.saturating_add(credit_bytes));
+        let (from, bytes) = (flow.from, granted - flow.granted);
+        flow.granted = granted;
+        if flow.stored == flow.size {
+            let size = flow.size;
+            self.transfers.flows.insert(transfer, Flow::Held { size });
+            self.hub.handle_upload_complete(now, transfer);
+            return;
+        }
+        if bytes > 0 {
+            self.tell(now, from, None, &Event::Credit { transfer, bytes });
+            // A slow disk is no fault of the sender.
+            self.hub.handle_upload_progress(now, transfer);
+        }
+        self.append(transfer);
+    }
+
+    fn append(&mut self, transfer: TransferId) {
+        let Some(Flow::In(flow)) = self.transfers.flows.get_mut(&transfer) else { return };
+        if flow.busy || flow.pending.is_empty() {
+            return;
+        }
+        let bytes = std::mem::take(&mut flow.pending);
+        (flow.busy, flow.writing) = (true, bytes.len() as u64);
+        self.submit(Job::Append { transfer, bytes });
+    }
+
+    fn on_read(&mut self, transfer: TransferId, bytes: &[u8]) {
+        let Some(Flow::Out(flow)) = self.transfers.flows.get_mut(&transfer) else { return };
+        flow.busy = false;
+        flow.sent += bytes.len() as u64;
+        let to = flow.to;
+        let Some(protocol) = self.protocol_of(to) else { return };
+        for chunk in bytes.chunks(CHUNK_MAX) {
+            self.push_bulk(to, protocol.emit_chunk(transfer, chunk));
+        }
+        self.pull(transfer);
+    }
+
+    /// Reads on when the receiver's outbox runs low.
+    fn pull(&mut self, transfer: TransferId) {
+        let Some(Flow::Out(flow)) = self.transfers.flows.get(&transfer) else { return };
+        let (to, offset, left) = (flow.to, flow.sent, flow.size - flow.sent);
+        let low = self.conn(to).is_some_and(|conn| conn.outbox.bulk_len() < BULK_LOW_BYTES);
+        if flow.busy || left == 0 || !low {
+            return;
+        }
+        let len = u32::try_from(left).unwrap_or(u32::MAX).min(READ_BYTES);
+        if let Some(Flow::Out(flow)) = self.transfers.flows.get_mut(&transfer) {
+            flow.busy = true;
+        }
+        self.submit(Job::Read { transfer, offset, len });
+    }
+
+    /// A receiver's socket took something: its transfers move.
+    pub(super) fn pull_for(&mut self, now: Now, conn: ConnId) {
+        let to_it = |flow: &Flow| matches!(flow, Flow::Out(out) if out.to == conn);
+        let flows = self.transfers.flows.iter();
+        let concerned: Vec<_> = flows.filter(|(_, flow)| to_it(flow)).map(|(&id, _)| id).collect();
+        for transfer in concerned {
+            self.hub.handle_upload_progress(now, transfer);
+            self.pull(transfer);
+        }
+    }
+
+    fn submit(&mut self, job: Job) {
+        self.transfers.next_ticket += 1;
+        let ticket = Ticket(self.transfers.next_ticket);
+        if !matches!(job, Job::Remove { .. }) {
+            self.transfers.tickets.insert(ticket, job.transfer());
+        }
+        self.outputs.push_back(Output::Job(ticket, job));
+    }
+}

@@ -1,0 +1,166 @@
+//! Rooms and words: join, leave, say, whisper, and the lists of who is where.
+
+use std::borrow::Cow;
+
+use super::{Effect, Hub, State};
+use crate::id::{ConnId, Now, RoomId};
+use crate::limits::LIST_MAX;
+use crate::message::{
+    Category, Event, Names, Refusal, Reply, RoomLine, RoomName, Text, UserName, visible,
+};
+
+impl Hub {
+    /// Joining while in a room moves: everything that could refuse is looked at before the old
+    /// room is left.
+    pub(super) fn join(&mut self, now: Now, conn: ConnId, room: &str) -> Result<Reply, Refusal> {
+        let user = self.name_of(conn)?;
+        let wanted = RoomName::parse(room).map_err(Refusal::BadRoomName)?;
+        let leaves = self.room_of(conn);
+        match self.rooms.find(wanted) {
+            Some(id) if leaves == Some(id) => return Err(Refusal::AlreadyThere),
+            Some(id) if self.members(id).len() as u64 >= self.limits.room_members => {
+                return Err(Refusal::RoomFull { limit: self.limits.room_members });
+            }
+            Some(_) => {}
+            None => self.check_room_count(leaves)?,
+        }
+        self.leave_room(now, conn);
+        let (id, made) = self.rooms.open(wanted);
+        let seat = self.rooms.enter(id, conn);
+        self.set_state(conn, State::InRoom { name: user, room: id, seat });
+        let room = self.rooms.get(id).map_or(wanted, |room| room.name);
+        if made {
+            self.audit(Category::Room, || format!("{room} made by {user}"));
+        }
+        let count = self.members(id).len();
+        self.audit(Category::Join, || format!("{user} -> {room} ({count} there)"));
+        let event = Event::Joined { room, user, at: now.wall_ms };
+        self.effects.push_back(Effect::TellRoom { room: id, by: conn, event });
+        let members = self.names(self.members(id).iter().copied(), count);
+        Ok(Reply::Joined { room, members })
+    }
+
+    /// A room more than there may be, unless the mover's own room ends with its leaving.
+    fn check_room_count(&self, leaves: Option<RoomId>) -> Result<(), Refusal> {
+        let ends = leaves.is_some_and(|id| self.members(id).len() == 1);
+        if (self.rooms.len() - usize::from(ends)) as u64 >= self.limits.rooms {
+            return Err(Refusal::TooManyRooms { limit: self.limits.rooms });
+        }
+        Ok(())
+    }
+
+    pub(super) fn leave(&mut self, now: Now, conn: ConnId) -> Result<Reply, Refusal> {
+        self.leave_room(now, conn).map(|room| Reply::Left { room }).ok_or(Refusal::NotInRoom)
+    }
+
+    /// Takes a connection out of its room, if it is in one, and tells those who stay.
+    pub(super) fn leave_room(&mut self, now: Now, conn: ConnId) -> Option<RoomName> {
+        let State::InRoom { name, room: id, seat } = self.session(conn)?.state else {
+            return None;
+        };
+        let room = self.rooms.get(id)?.name;
+        if let Some(moved) = self.rooms.vacate(id, seat) {
+            self.reseat(moved, seat);
+        }
+        self.set_state(conn, State::Named { name });
+        self.audit(Category::Leave, || format!("{name} <- {room}"));
+        if self.rooms.close_if_empty(id) {
+            self.audit(Category::Room, || format!("{room} is gone"));
+        } else if !self.stopping {
+            let event = Event::Left { room, user: name, at: now.wall_ms };
+            self.effects.push_back(Effect::TellRoom { room: id, by: conn, event });
+        }
+        Some(room)
+    }
+
+    fn reseat(&mut self, conn: ConnId, new_seat: usize) {
+        if let Some(State::InRoom { name, room, .. }) = self.session(conn).map(|s| s.state) {
+            self.set_state(conn, State::InRoom { name, room, seat: new_seat });
+        }
+    }
+
+    pub(super) fn say(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        text: Cow<'_, str>,
+        me: bool,
+    ) -> Result<Reply, Refusal> {
+        let from = self.name_of(conn)?;
+        let id = self.room_of(conn).ok_or(Refusal::NotInRoom)?;
+        let text = Text::parse(text, self.limits.message_bytes).map_err(Refusal::BadText)?;
+        let room = self.rooms.get(id).ok_or(Refusal::NotInRoom)?;
+        let (room, others) = (room.name, room.members.len() - 1);
+        let bytes = text.as_str().len();
+        self.audit(Category::Broadcast, || format!("{from} in {room}: {bytes} bytes to {others}"));
+        self.audit_body(Category::Broadcast, || {
+            format!("{from} in {room}: {}", visible(text.as_str()))
+        });
+        let event = Event::Said { room, from, text, me, at: now.wall_ms };
+        self.effects.push_back(Effect::TellRoom { room: id, by: conn, event });
+        Ok(Reply::Heard { count: u32::try_from(others).unwrap_or(u32::MAX) })
+    }
+
+    pub(super) fn whisper(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        user: &str,
+        text: Cow<'_, str>,
+    ) -> Result<Reply, Refusal> {
+        let from = self.name_of(conn)?;
+        let (to, name) = self.find_user(user)?;
+        if to == conn {
+            return Err(Refusal::ToYourself);
+        }
+        let text = Text::parse(text, self.limits.message_bytes).map_err(Refusal::BadText)?;
+        let bytes = text.as_str().len();
+        self.audit(Category::Whisper, || format!("{from} -> {name}: {bytes} bytes"));
+        self.audit_body(Category::Whisper, || {
+            format!("{from} -> {name}: {}", visible(text.as_str()))
+        });
+        let event = Event::Whispered { from, text, at: now.wall_ms };
+        self.effects.push_back(Effect::Tell { conn: to, by: Some(conn), event });
+        Ok(Reply::Heard { count: 1 })
+    }
+
+    pub(super) fn list_rooms(&self) -> Reply {
+        let line = |room: &super::room::Room| RoomLine {
+            room: room.name,
+            members: u32::try_from(room.members.len()).unwrap_or(u32::MAX),
+        };
+        let rooms = self.rooms.iter().take(LIST_MAX).map(line).collect();
+        Reply::Rooms { rooms, total: u32::try_from(self.rooms.len()).unwrap_or(u32::MAX) }
+    }
+
+    /// Who is in the room that was named, else in one's own room, else online.
+    pub(super) fn who(&self, conn: ConnId, room: Option<&str>) -> Result<Reply, Refusal> {
+        let id = match room {
+            Some(name) => {
+                let name = RoomName::parse(name).map_err(Refusal::BadRoomName)?;
+                Some(self.rooms.find(name).ok_or(Refusal::NoSuchRoom)?)
+            }
+            None => self.room_of(conn),
+        };
+        let Some(room) = id.and_then(|id| self.rooms.get(id)) else {
+            let members = self.names(self.users.values().copied(), self.users.len());
+            return Ok(Reply::Who { room: None, members });
+        };
+        let members = self.names(room.members.iter().copied(), room.members.len());
+        Ok(Reply::Who { room: Some(room.name), members })
+    }
+
+    pub(super) fn room_of(&self, conn: ConnId) -> Option<RoomId> {
+        match self.session(conn)?.state {
+            State::InRoom { room, .. } => Some(room),
+            State::Nameless | State::Named { .. } => None,
+        }
+    }
+
+    fn names(&self, conns: impl Iterator<Item = ConnId>, total: usize) -> Names {
+        let mut users: Vec<UserName> =
+            conns.take(LIST_MAX).filter_map(|conn| self.name_of(conn).ok()).collect();
+        users.sort_unstable_by_key(UserName::key);
+        Names { users, total: u32::try_from(total).unwrap_or(u32::MAX) }
+    }
+}
