@@ -6,6 +6,7 @@
 //! `RoomName`, `FileName`, `Text`) cannot exist with content that some terminal, log or protocol
 //! would take for something else.
 
+mod audit;
 mod command;
 mod event;
 mod name;
@@ -13,6 +14,7 @@ mod refusal;
 mod reply;
 mod text;
 
+pub use audit::{Category, Level, Record};
 pub use command::{Command, Op};
 pub use event::{CloseReason, Ending, Event, Greeting};
 pub use name::{FileName, Key, Name, NameError, RoomName, UserName};
