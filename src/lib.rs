@@ -2,5 +2,7 @@
 pub mod front;
 pub mod id;
 pub mod limits;
+pub mod logging;
 pub mod message;
+pub mod os;
 pub mod wire;
