@@ -1,9 +1,13 @@
 //! Parlor: a chat and file server for people on one network, and its terminal client.
 pub mod engine;
+pub mod files;
 pub mod front;
 pub mod hub;
 pub mod id;
 pub mod job;
 pub mod limits;
+pub mod logging;
 pub mod message;
+pub mod os;
+pub mod reactor;
 pub mod wire;

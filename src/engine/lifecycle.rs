@@ -55,13 +55,16 @@ impl Engine {
     pub(super) fn on_turn(&mut self, now: Now) {
         self.work_left = WORK_TURN;
         self.release_paced(now);
+        self.say_goodbyes(now);
+        self.run_backlog(now);
+    }
+
+    pub(super) fn on_deadlines(&mut self, now: Now) {
         self.hub.handle_time(now);
         self.pump(now);
         for slot in self.timers.turn(now.mono_ms) {
             self.on_deadline(now, slot);
         }
-        self.say_goodbyes(now);
-        self.run_backlog(now);
     }
 
     pub(super) fn on_shutdown(&mut self) {
@@ -245,7 +248,6 @@ impl Engine {
     }
 
     pub(super) fn note_error(&mut self, text: String) {
-        let level = crate::message::Level::Error;
-        self.outputs.push_back(Output::Audit(Record { category: Category::Error, level, text }));
+        self.outputs.push_back(Output::Audit(Record::error(text)));
     }
 }

@@ -5,7 +5,8 @@
 //! takes outputs until there are none; an input for an older generation of a slot reaches nobody;
 //! a connection is closed once, when its last words are written or their time is over.
 //!
-//! One turn of the caller's loop: `handle(Turn)`, then what was read and done, then for each
+//! One turn of the caller's loop: `handle(Turn)`, then what was read and done, then
+//! `handle(Deadlines)`, then for each
 //! connection of [`Engine::poll_dirty`] one write of [`Engine::outbox`], told by
 //! [`Engine::handle_written`].
 
@@ -61,8 +62,10 @@ pub enum Input<'a> {
         /// How it went.
         outcome: Outcome,
     },
-    /// A turn of the loop begins: budgets are fresh, deadlines are looked at.
+    /// A turn of the loop begins: budgets are fresh, and what waited for one goes on.
     Turn,
+    /// All that had come was read: only now is it told who is late.
+    Deadlines,
     /// The server stops: everybody is told, outputs are flushed for a bounded time.
     Shutdown,
 }
@@ -163,6 +166,7 @@ impl Engine {
             Input::Ended { conn, reset } => self.on_ended(now, conn, reset),
             Input::Done { ticket, outcome } => self.on_done(now, ticket, outcome),
             Input::Turn => self.on_turn(now),
+            Input::Deadlines => self.on_deadlines(now),
             Input::Shutdown => self.on_shutdown(),
         }
         self.pump(now);

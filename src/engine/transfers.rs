@@ -12,7 +12,7 @@ use super::{Engine, Output};
 use crate::hub::upload::{Stage, UploadQueue};
 use crate::id::{ConnId, Now, Ticket, TransferId};
 use crate::job::{Job, Outcome};
-use crate::limits::CHUNK_MAX;
+use crate::limits::{CHUNK_MAX, FILE_JOBS_MAX};
 use crate::message::{Ending, Event, Refusal};
 
 /// Bytes read from a file at once.
@@ -26,6 +26,8 @@ pub(super) struct Transfers {
     flows: BTreeMap<TransferId, Flow>,
     tickets: BTreeMap<Ticket, TransferId>,
     next_ticket: u64,
+    /// Jobs given to the worker that it has not answered, removals included.
+    under_way: usize,
 }
 
 #[derive(Debug)]
@@ -91,6 +93,10 @@ impl Engine {
         size: u64,
         waited_ms: u64,
     ) {
+        if self.transfers.under_way >= FILE_JOBS_MAX / 2 {
+            // Announced and withdrawn again faster than the disk can follow.
+            return self.hub.end_upload(now, transfer, Ending::StoreFailed);
+        }
         let granted = size.min(self.limits.upload_credit_bytes);
         let flow = Inbound {
             from,
@@ -120,7 +126,8 @@ impl Engine {
 
     /// A transfer is over.
     pub(super) fn forget(&mut self, transfer: TransferId) {
-        if let Some(Flow::Out(flow)) = self.transfers.flows.remove(&transfer)
+        let Some(flow) = self.transfers.flows.remove(&transfer) else { return };
+        if let Flow::Out(flow) = flow
             && let Some(conn) = self.conn_mut(flow.to)
         {
             conn.pulls = conn.pulls.saturating_sub(1);
@@ -153,6 +160,7 @@ impl Engine {
 
     /// A job is done. One whose transfer is over interests nobody.
     pub(super) fn on_done(&mut self, now: Now, ticket: Ticket, outcome: Outcome) {
+        self.transfers.under_way = self.transfers.under_way.saturating_sub(1);
         let Some(transfer) = self.transfers.tickets.remove(&ticket) else { return };
         let result = match (self.transfers.flows.get_mut(&transfer), outcome) {
             (None, _) => return,
@@ -246,6 +254,7 @@ impl Engine {
 
     fn submit(&mut self, job: Job) {
         self.transfers.next_ticket += 1;
+        self.transfers.under_way += 1;
         let ticket = Ticket(self.transfers.next_ticket);
         if !matches!(job, Job::Remove { .. }) {
             self.transfers.tickets.insert(ticket, job.transfer());

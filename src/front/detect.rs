@@ -27,7 +27,12 @@ pub fn detect(first: u8) -> Result<Protocol, CloseReason> {
 /// What a peer of no known protocol is told: a line that people can read in any program.
 #[must_use]
 pub fn farewell(reason: CloseReason) -> bytes::Bytes {
-    format!("parlor: {reason}\r\n").into()
+    let what_to_do = if reason == CloseReason::UnknownProtocol {
+        "; Parlor takes native frames, or text lines that begin with `/` (try /help)"
+    } else {
+        ""
+    };
+    format!("parlor: {reason}{what_to_do}\r\n").into()
 }
 
 #[cfg(test)]

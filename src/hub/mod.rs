@@ -23,7 +23,7 @@ use upload::{Bounds, UploadQueue};
 use crate::id::{ConnId, Now, RoomId};
 use crate::limits::{Limits, USER_NAME_MAX};
 use crate::message::{
-    Category, CloseReason, Command, Event, Key, Level, Op, Record, Refusal, Reply, UserName,
+    Category, CloseReason, Command, Event, Key, Op, Record, Refusal, Reply, UserName,
 };
 
 /// The version of the native protocol that the hub expects from those who name one.
@@ -245,8 +245,7 @@ impl Hub {
 
     fn audit_body(&mut self, category: Category, text: impl FnOnce() -> String) {
         if self.log_bodies {
-            let record = Record { category, level: Level::Debug, text: text() };
-            self.effects.push_back(Effect::Audit(record));
+            self.effects.push_back(Effect::Audit(Record::debug(category, text())));
         }
     }
 

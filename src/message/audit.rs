@@ -1,63 +1,64 @@
-//! What is written into the audit log: one record an activity, one line a record.
+//! What the audit log is told: a category, a level and a text.
 //!
-//! User text in a record has been made visible by whoever made the record; bodies of messages
-//! appear at [`Level::Debug`] only.
+//! Refuses to know where the log is kept, what time it is and which crate writes it. The rule it
+//! keeps: whoever makes a record has made untrusted text visible first, and puts the body of a
+//! message into a record of [`Level::Debug`] only.
 
 use std::fmt;
 
-/// The kind of activity, in the words of system A.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
+/// What kind of activity a line of the log tells of; the word in its second pair of brackets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Category {
-    Server,
+    /// A connection came, spoke or was refused.
     Client,
+    /// Somebody gave a name.
     Login,
+    /// Somebody entered a room.
     Join,
+    /// Somebody left a room.
     Leave,
+    /// A room was made or removed.
     Room,
+    /// Something was said to a room.
     Broadcast,
+    /// Something was said to one user.
     Whisper,
+    /// A file was offered, sent, received or refused.
     SendFile,
+    /// The line of uploads moved.
     FileQueue,
+    /// A connection ended.
     Disconnect,
+    /// The server ends.
     Shutdown,
+    /// Something failed that the server's owner should know of.
     Error,
+    /// The server itself: its start, its counts, its log.
+    Server,
 }
 
-/// How much a record matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// Something failed.
-    Error,
-    /// Something happened.
-    Info,
-    /// What was said.
-    Debug,
-}
+impl Category {
+    /// Every category, in the order of the documentation.
+    pub const ALL: [Self; 13] = [
+        Self::Client,
+        Self::Login,
+        Self::Join,
+        Self::Leave,
+        Self::Room,
+        Self::Broadcast,
+        Self::Whisper,
+        Self::SendFile,
+        Self::FileQueue,
+        Self::Disconnect,
+        Self::Shutdown,
+        Self::Error,
+        Self::Server,
+    ];
 
-/// One activity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// Its kind.
-    pub category: Category,
-    /// How much it matters.
-    pub level: Level,
-    /// Its text, one line.
-    pub text: String,
-}
-
-impl Record {
-    /// Something that happened.
+    /// The word as the log shows it. Stable: people search for it.
     #[must_use]
-    pub fn info(category: Category, text: String) -> Self {
-        Self { category, level: Level::Info, text }
-    }
-}
-
-impl fmt::Display for Category {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Server => "SERVER",
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Client => "CLIENT",
             Self::Login => "LOGIN",
             Self::Join => "JOIN",
@@ -70,6 +71,71 @@ impl fmt::Display for Category {
             Self::Disconnect => "DISCONNECT",
             Self::Shutdown => "SHUTDOWN",
             Self::Error => "ERROR",
-        })
+            Self::Server => "SERVER",
+        }
+    }
+}
+
+impl fmt::Display for Category {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// How much a record matters; the owner chooses down to which level the log is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something failed.
+    Error,
+    /// An activity: who came, what was done.
+    Info,
+    /// Details, among them what was said.
+    Debug,
+}
+
+/// One line of the audit log, before it has a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// What kind of activity it tells of.
+    pub category: Category,
+    /// How much it matters.
+    pub level: Level,
+    /// What happened, fit to be shown.
+    pub text: String,
+}
+
+impl Record {
+    /// An activity.
+    #[must_use]
+    pub fn info(category: Category, text: impl Into<String>) -> Self {
+        Self { category, level: Level::Info, text: text.into() }
+    }
+
+    /// A failure.
+    #[must_use]
+    pub fn error(text: impl Into<String>) -> Self {
+        Self { category: Category::Error, level: Level::Error, text: text.into() }
+    }
+
+    /// A detail, or the body of a message.
+    #[must_use]
+    pub fn debug(category: Category, text: impl Into<String>) -> Self {
+        Self { category, level: Level::Debug, text: text.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_category_has_a_word_of_its_own_in_capitals() {
+        let mut words: Vec<_> = Category::ALL.iter().map(ToString::to_string).collect();
+        for word in &words {
+            assert!(word.bytes().all(|b| b.is_ascii_uppercase() || b == b'-'), "{word}");
+        }
+        words.sort();
+        words.dedup();
+        assert_eq!(words.len(), Category::ALL.len());
     }
 }

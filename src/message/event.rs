@@ -187,9 +187,7 @@ pub enum CloseReason {
     #[error("a frame of an unknown kind")]
     UnknownKind,
     /// The first bytes are of no protocol that is spoken here.
-    #[error(
-        "this port speaks Parlor: native frames, or text lines that begin with `/` (try /help)"
-    )]
+    #[error("no protocol that is spoken here")]
     UnknownProtocol,
     /// The client ended its side of the connection.
     #[error("the peer closed the connection")]

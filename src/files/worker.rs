@@ -1,0 +1,69 @@
+//! The thread that touches the disk so that the reactor never does.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::JoinHandle;
+
+use super::Disk;
+use crate::id::Ticket;
+use crate::job::{Job, Outcome};
+use crate::limits::FILE_JOBS_MAX;
+
+/// The near end of the worker: jobs go in, outcomes come out.
+#[derive(Debug)]
+pub struct Worker {
+    jobs: Option<SyncSender<(Ticket, Job)>>,
+    outcomes: Receiver<(Ticket, Outcome)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Starts the thread; it wakes the poller of `waker` after each outcome.
+    ///
+    /// # Errors
+    /// Those of the system: no thread to be had.
+    pub fn start(mut disk: Disk, waker: Arc<mio::Waker>) -> io::Result<Self> {
+        let (jobs, incoming) = sync_channel::<(Ticket, Job)>(FILE_JOBS_MAX);
+        let (done, outcomes) = sync_channel(FILE_JOBS_MAX);
+        let thread = std::thread::Builder::new().name("files".to_owned()).spawn(move || {
+            for (ticket, job) in incoming {
+                if done.send((ticket, disk.run(job))).is_err() {
+                    return;
+                }
+                // A poller that cannot be woken is gone, and with it whoever would want to know.
+                let _ = waker.wake();
+            }
+        })?;
+        Ok(Self { jobs: Some(jobs), outcomes, thread: Some(thread) })
+    }
+
+    /// Hands over a job without waiting. Answers with its outcome when it cannot be done.
+    pub fn submit(&self, ticket: Ticket, job: Job) -> Option<(Ticket, Outcome)> {
+        let sent = self.jobs.as_ref().map(|jobs| jobs.try_send((ticket, job)));
+        match sent {
+            Some(Ok(())) => None,
+            Some(Err(_)) | None => {
+                Some((ticket, Outcome::Failed("the file worker cannot take more".to_owned())))
+            }
+        }
+    }
+
+    /// The outcome of a job, if one is there.
+    pub fn poll(&self) -> Option<(Ticket, Outcome)> {
+        match self.outcomes.try_recv() {
+            Ok(done) => Some(done),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+        }
+    }
+
+    /// Lets the worker finish what it was given, and ends it.
+    pub fn stop(mut self) {
+        self.jobs = None;
+        while self.outcomes.recv().is_ok() {}
+        if let Some(thread) = self.thread.take() {
+            // A worker that panicked has said so itself; nothing of it is needed any more.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! I/O. All that differs between Linux and other systems: where data lives, how many descriptors
+//! there are, which errors of a socket mean what, signals, and files that only their owner reads.
+//!
+//! Refuses to know what any of it is used for. The rule it keeps: no other file of Parlor asks
+//! which system it runs on.
+//!
+//! SIGPIPE has no place here: the standard library ignores it from the start of `main`, so a write
+//! to a peer that is gone is an error and not the end of the process.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use platform::{Signals, create_private_dir, open_reserve, raise_descriptor_limit, thread_cpu};
+
+/// Whether a listening socket asks for an address that closed connections still hold. Elsewhere
+/// than on Unix the same option would let another program take the address over.
+pub const REUSE_ADDRESS: bool = cfg!(unix);
+
+/// What an error of accept, read or write asks of the one who met it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nothing to do now; an event will come when there is.
+    Again,
+    /// A signal came in between: make the same call again.
+    Retry,
+    /// Only this one connection is lost: accept takes the next, a connection is closed.
+    Skip,
+    /// The process or the system is out of descriptors or memory: rest, then try again.
+    Exhausted,
+    /// Nothing more will come of this socket.
+    Broken,
+}
+
+impl Trouble {
+    /// Sorts an error by its number or, if the system did not make it, by its kind.
+    ///
+    /// accept(2) on Linux hands out network errors that are pending on the new connection and asks
+    /// for them to be treated "like `EAGAIN` by retrying"; those are `Skip`.
+    #[must_use]
+    pub fn of(error: &io::Error) -> Self {
+        platform::trouble(error).unwrap_or_else(|| match error.kind() {
+            io::ErrorKind::WouldBlock => Self::Again,
+            io::ErrorKind::Interrupted => Self::Retry,
+            io::ErrorKind::ConnectionAborted => Self::Skip,
+            io::ErrorKind::OutOfMemory => Self::Exhausted,
+            _ => Self::Broken,
+        })
+    }
+}
+
+/// What somebody outside asks of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT or SIGTERM: end in good order; a second one: end at once.
+    Stop,
+    /// SIGUSR1: write the counts into the log.
+    Report,
+    /// SIGHUP: the log was renamed, open it anew.
+    Reopen,
+}
+
+/// Memory of this process, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// What is resident now.
+    pub resident_bytes: u64,
+    /// The most that ever was.
+    pub peak_bytes: u64,
+}
+
+impl Memory {
+    /// Of this process, where the system tells it in `/proc`.
+    #[must_use]
+    pub fn now() -> Option<Self> {
+        Self::parse(&std::fs::read_to_string("/proc/self/status").ok()?)
+    }
+
+    fn parse(status: &str) -> Option<Self> {
+        let bytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+            Some(kib * 1024)
+        };
+        Some(Self { resident_bytes: bytes("VmRSS:")?, peak_bytes: bytes("VmHWM:")? })
+    }
+}
+
+/// Where a server keeps its data when nobody says: a folder of the user, or `parlor-data` beside
+/// wherever it was started. `variable` reads the environment.
+#[must_use]
+pub fn default_data_dir(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    let folder = |name: &str| {
+        let path = PathBuf::from(variable(name)?);
+        // The XDG base directory specification: "all paths must be absolute", others are ignored.
+        path.is_absolute().then_some(path)
+    };
+    platform::data_home(folder).map_or_else(|| "parlor-data".into(), |home| home.join("parlor"))
+}
+
+/// Opens a file for appending, made for its owner only if it is new.
+///
+/// Reading is asked for as well: a named pipe without a reader then opens at once, instead of
+/// holding up whoever opens it until somebody reads.
+///
+/// # Errors
+/// Those of the system.
+pub fn open_append(path: &Path) -> io::Result<File> {
+    platform::owner_only(OpenOptions::new().read(true).append(true).create(true)).open(path)
+}
+
+/// Makes a new file for its owner only, to write and to read.
+///
+/// # Errors
+/// Those of the system; `AlreadyExists` if there is such a file.
+pub fn create_private_file(path: &Path) -> io::Result<File> {
+    platform::owner_only(OpenOptions::new().read(true).write(true).create_new(true)).open(path)
+}
+
+#[cfg(unix)]
+mod platform {
+    use super::{Duration, File, OpenOptions, Path, PathBuf, Signal, Trouble, io};
+    use mio::{Interest, Registry, Token};
+    use rustix::io::Errno;
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    use rustix::time::{ClockId, clock_gettime};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+
+    /// The signals that this process listens to, as a source of events for mio.
+    ///
+    /// The same signal twice between two calls of `pending` is told once.
+    pub struct Signals(signal_hook_mio::v1_0::Signals);
+
+    impl Signals {
+        /// Takes the signals over from their default, and registers with the poller.
+        ///
+        /// # Errors
+        /// Those of the system: no descriptors, mostly.
+        pub fn new(registry: &Registry, token: Token) -> io::Result<Self> {
+            let mut signals =
+                signal_hook_mio::v1_0::Signals::new([SIGINT, SIGTERM, SIGUSR1, SIGHUP])?;
+            registry.register(&mut signals, token, Interest::READABLE)?;
+            Ok(Self(signals))
+        }
+
+        /// What came since the last call; never waits.
+        pub fn pending(&mut self) -> Vec<Signal> {
+            self.0.pending().filter_map(meaning).collect()
+        }
+    }
+
+    fn meaning(signal: i32) -> Option<Signal> {
+        match signal {
+            SIGINT | SIGTERM => Some(Signal::Stop),
+            SIGUSR1 => Some(Signal::Report),
+            SIGHUP => Some(Signal::Reopen),
+            _ => None,
+        }
+    }
+
+    /// Raises the limit of descriptors as far as the system lets this process, and tells how many
+    /// it may have now.
+    #[must_use]
+    pub fn raise_descriptor_limit() -> u64 {
+        let limit = getrlimit(Resource::Nofile);
+        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+        let current = match setrlimit(Resource::Nofile, raised) {
+            Ok(()) => limit.maximum,
+            Err(_) => limit.current,
+        };
+        current.unwrap_or(u64::MAX)
+    }
+
+    /// Processor time that the calling thread has used so far.
+    #[must_use]
+    pub fn thread_cpu() -> Option<Duration> {
+        Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).ok()
+    }
+
+    /// Makes a folder and those above it, for their owner only; one that exists stays as it is.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn create_private_dir(path: &Path) -> io::Result<()> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+
+    /// A descriptor to give up when there are no others, so that a connection can still be
+    /// accepted and told so.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn open_reserve() -> io::Result<File> {
+        File::open("/dev/null")
+    }
+
+    pub(super) fn owner_only(options: &mut OpenOptions) -> &mut OpenOptions {
+        options.mode(0o600)
+    }
+
+    pub(super) fn data_home(folder: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+        folder("XDG_DATA_HOME").or_else(|| Some(folder("HOME")?.join(".local/share")))
+    }
+
+    pub(super) fn trouble(error: &io::Error) -> Option<Trouble> {
+        Some(match Errno::from_io_error(error)? {
+            Errno::AGAIN => Trouble::Again,
+            Errno::INTR => Trouble::Retry,
+            Errno::CONNABORTED
+            | Errno::PERM
+            | Errno::PROTO
+            | Errno::NETDOWN
+            | Errno::HOSTDOWN
+            | Errno::NETUNREACH
+            | Errno::OPNOTSUPP
+            | Errno::NOPROTOOPT
+            | Errno::HOSTUNREACH => Trouble::Skip,
+            #[cfg(target_os = "linux")]
+            Errno::NONET => Trouble::Skip,
+            Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => Trouble::Exhausted,
+            _ => Trouble::Broken,
+        })
+    }
+}
+
+#[cfg(not(unix))]
+mod platform {
+    use super::{Duration, File, OpenOptions, Path, PathBuf, Signal, Trouble, io};
+    use mio::{Registry, Token};
+
+    /// Descriptors where nobody counts them: more than anybody will need.
+    const HANDLES: u64 = 1 << 20;
+
+    /// No signals here: Ctrl-C ends the process at once, as the system does by itself.
+    #[derive(Debug)]
+    pub struct Signals;
+
+    impl Signals {
+        /// Registers nothing.
+        ///
+        /// # Errors
+        /// None.
+        pub fn new(_: &Registry, _: Token) -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        /// Nothing ever comes.
+        pub fn pending(&mut self) -> Vec<Signal> {
+            Vec::new()
+        }
+    }
+
+    /// There is no limit to raise.
+    #[must_use]
+    pub fn raise_descriptor_limit() -> u64 {
+        HANDLES
+    }
+
+    /// Not told here.
+    #[must_use]
+    pub fn thread_cpu() -> Option<Duration> {
+        None
+    }
+
+    /// Makes a folder and those above it; the user's own folders are private by inheritance.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn create_private_dir(path: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(path)
+    }
+
+    /// A handle to give up when there are no others.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn open_reserve() -> io::Result<File> {
+        File::open("NUL")
+    }
+
+    pub(super) fn owner_only(options: &mut OpenOptions) -> &mut OpenOptions {
+        options
+    }
+
+    pub(super) fn data_home(folder: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+        folder("LOCALAPPDATA")
+    }
+
+    pub(super) fn trouble(_: &io::Error) -> Option<Trouble> {
+        None
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn errors_are_sorted_by_their_number() {
+        // Numbers of asm-generic/errno.h and errno-base.h, written out so that a wrong name shows.
+        let sorted: [(Trouble, &[i32]); 5] = [
+            (Trouble::Again, &[11]),
+            (Trouble::Retry, &[4]),
+            (Trouble::Skip, &[103, 1, 71, 100, 112, 64, 101, 95, 92, 113]),
+            (Trouble::Exhausted, &[24, 23, 105, 12]),
+            (Trouble::Broken, &[104, 32, 110, 9, 5, 22, 111]),
+        ];
+        for (trouble, numbers) in sorted {
+            for number in numbers {
+                let error = io::Error::from_raw_os_error(*number);
+                assert_eq!(Trouble::of(&error), trouble, "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn errors_that_the_system_did_not_make_are_sorted_by_kind() {
+        assert_eq!(Trouble::of(&io::ErrorKind::WouldBlock.into()), Trouble::Again);
+        assert_eq!(Trouble::of(&io::ErrorKind::Interrupted.into()), Trouble::Retry);
+        assert_eq!(Trouble::of(&io::ErrorKind::WriteZero.into()), Trouble::Broken);
+    }
+
+    #[test]
+    fn data_lives_with_the_user_or_beside_the_start() {
+        let dir = |set: &[(&str, &str)]| {
+            default_data_dir(|name| {
+                set.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
+            })
+        };
+        assert_eq!(dir(&[("XDG_DATA_HOME", "/x"), ("HOME", "/h")]), Path::new("/x/parlor"));
+        assert_eq!(dir(&[("HOME", "/h")]), Path::new("/h/.local/share/parlor"));
+        assert_eq!(dir(&[("XDG_DATA_HOME", ""), ("HOME", "")]), Path::new("parlor-data"));
+        assert_eq!(dir(&[("XDG_DATA_HOME", "relative")]), Path::new("parlor-data"));
+    }
+
+    #[test]
+    fn folders_and_files_are_for_their_owner_only() {
+        let temp = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        let dir = temp.path().join("a/b");
+        create_private_dir(&dir).unwrap();
+        create_private_dir(&dir).unwrap();
+        assert_eq!((mode(&dir), mode(&temp.path().join("a"))), (0o700, 0o700));
+        open_append(&dir.join("log")).unwrap();
+        create_private_file(&dir.join("file")).unwrap();
+        assert_eq!((mode(&dir.join("log")), mode(&dir.join("file"))), (0o600, 0o600));
+        assert!(create_private_file(&dir.join("file")).is_err());
+    }
+
+    #[test]
+    fn memory_and_processor_time_are_told() {
+        let status = "VmPeak:\t  900 kB\nVmHWM:\t     120 kB\nVmRSS:\t     100 kB\n";
+        let memory = Memory { resident_bytes: 102_400, peak_bytes: 122_880 };
+        assert_eq!(Memory::parse(status), Some(memory));
+        assert_eq!(Memory::parse("VmRSS: many kB"), None);
+        assert!(Memory::now().unwrap().resident_bytes > 100_000);
+        let before = thread_cpu().unwrap();
+        assert!((0..).any(|_| thread_cpu().unwrap() > before));
+    }
+
+    #[test]
+    fn the_descriptor_limit_is_raised_once_and_for_all() {
+        let limit = raise_descriptor_limit();
+        assert!(limit >= 64);
+        assert_eq!(raise_descriptor_limit(), limit);
+        open_reserve().unwrap();
+    }
+
+    #[test]
+    fn signals_arrive_as_events_with_their_meaning() {
+        let mut poll = mio::Poll::new().unwrap();
+        let mut signals = Signals::new(poll.registry(), mio::Token(7)).unwrap();
+        assert_eq!(signals.pending(), []);
+        signal_hook::low_level::raise(signal_hook::consts::SIGUSR1).unwrap();
+        let mut events = mio::Events::with_capacity(4);
+        poll.poll(&mut events, Some(Duration::from_secs(10))).or_else(ignore_interrupt).unwrap();
+        assert_eq!(signals.pending(), [Signal::Report]);
+        signal_hook::low_level::raise(signal_hook::consts::SIGHUP).unwrap();
+        assert_eq!(signals.pending(), [Signal::Reopen]);
+        signal_hook::low_level::raise(signal_hook::consts::SIGTERM).unwrap();
+        assert_eq!(signals.pending(), [Signal::Stop]);
+    }
+
+    fn ignore_interrupt(error: io::Error) -> io::Result<()> {
+        if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
+    }
+}

@@ -1,0 +1,151 @@
+//! Sockets that accept, and what to do when the process has no descriptor left.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::net::{Shutdown, SocketAddr};
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpListener, TcpStream};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+
+use crate::limits::ACCEPT_RETRY;
+use crate::os::{self, Trouble};
+
+/// Connections that the kernel completes and keeps until we accept them.
+const BACKLOG: i32 = 4096;
+/// What a connection for which there is no place is told.
+const FULL: &[u8] = b"parlor: the server is full; try again later\r\n";
+/// Silence after which the kernel asks whether a peer is still there, and how often it asks.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(10));
+
+/// All sockets that accept.
+#[derive(Debug)]
+pub(super) struct Listeners {
+    sockets: Vec<(TcpListener, bool)>,
+    /// Given up when there is no other descriptor, so that one more can be accepted and told so.
+    reserve: Option<File>,
+    rest_until: Option<Instant>,
+}
+
+/// What came of one attempt to accept.
+pub(super) enum Accepted {
+    /// A connection.
+    One(TcpStream, SocketAddr),
+    /// One was told that there is no place for it.
+    TurnedAway(SocketAddr),
+    /// The process has no descriptors or memory; accepting rests for a moment.
+    Exhausted(io::Error),
+    /// Nobody waits.
+    Nobody,
+}
+
+impl Listeners {
+    pub(super) fn bind(addresses: &[SocketAddr]) -> Result<Self, (SocketAddr, io::Error)> {
+        let mut sockets = Vec::new();
+        for &address in addresses {
+            let socket = bind(address).map_err(|error| (address, error))?;
+            sockets.push((socket, false));
+        }
+        let reserve = os::open_reserve().ok();
+        Ok(Self { sockets, reserve, rest_until: None })
+    }
+
+    pub(super) fn register(
+        &mut self,
+        registry: &mio::Registry,
+        token: impl Fn(usize) -> mio::Token,
+    ) -> io::Result<()> {
+        for (index, (socket, _)) in self.sockets.iter_mut().enumerate() {
+            registry.register(socket, token(index), mio::Interest::READABLE)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        self.sockets.iter().filter_map(|(socket, _)| socket.local_addr().ok()).collect()
+    }
+
+    /// Somebody waits at a socket.
+    pub(super) fn on_edge(&mut self, index: usize) {
+        if let Some((_, ready)) = self.sockets.get_mut(index) {
+            *ready = true;
+        }
+    }
+
+    /// When accepting goes on: now, later, or when an edge comes.
+    pub(super) fn next_at(&self, now: Instant) -> Option<Instant> {
+        let waits = self.sockets.iter().any(|(_, ready)| *ready);
+        waits.then(|| self.rest_until.map_or(now, |until| until.max(now)))
+    }
+
+    /// Accepts one connection. The flag of a socket falls only when nobody waits there any more:
+    /// another edge would never come for those who came before.
+    pub(super) fn accept(&mut self, now: Instant) -> Accepted {
+        if self.rest_until.is_some_and(|until| now < until) {
+            return Accepted::Nobody;
+        }
+        self.rest_until = None;
+        loop {
+            let Some((socket, ready)) = self.sockets.iter_mut().find(|(_, ready)| *ready) else {
+                return Accepted::Nobody;
+            };
+            let error = match socket.accept() {
+                Ok((stream, peer)) => return Accepted::One(stream, peer),
+                Err(error) => error,
+            };
+            match Trouble::of(&error) {
+                Trouble::Again => *ready = false,
+                Trouble::Retry | Trouble::Skip => {}
+                Trouble::Exhausted | Trouble::Broken => return self.on_exhausted(now, error),
+            }
+        }
+    }
+
+    /// Nothing can be opened any more. One connection is accepted with the reserve and told; then
+    /// accepting rests, so that the loop does not spin on a socket that stays ready.
+    fn on_exhausted(&mut self, now: Instant, error: io::Error) -> Accepted {
+        let reserve = self.reserve.take();
+        let had_reserve = reserve.is_some();
+        drop(reserve);
+        let accepted = self
+            .sockets
+            .iter_mut()
+            .find(|(_, ready)| *ready)
+            .and_then(|(socket, _)| had_reserve.then(|| socket.accept().ok()).flatten());
+        let turned_away = accepted.map(|(stream, peer)| {
+            turn_away(stream);
+            peer
+        });
+        self.reserve = os::open_reserve().ok();
+        if let Some(peer) = turned_away.filter(|_| self.reserve.is_some()) {
+            return Accepted::TurnedAway(peer);
+        }
+        self.rest_until = Some(now + ACCEPT_RETRY);
+        Accepted::Exhausted(error)
+    }
+}
+
+/// Tells a connection that there is no place for it, and closes it.
+pub(super) fn turn_away(mut stream: TcpStream) {
+    // A new socket takes a line at once or is broken; either way nothing more can be done.
+    let _ = stream.write(FULL);
+    let _ = stream.shutdown(Shutdown::Write);
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // So that a restart does not wait for the last connections of the server before.
+    socket.set_reuse_address(os::REUSE_ADDRESS)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // Accepted sockets inherit these on Linux, which saves four system calls a connection.
+    let (idle, every) = KEEPALIVE;
+    let keepalive = TcpKeepalive::new().with_time(idle).with_interval(every);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}

@@ -1,0 +1,502 @@
+//! I/O. The one thread that talks: poll, accept, read, write, and nothing that waits.
+//!
+//! Knows sockets and the engine, and nothing of rooms or users. One turn, always in this order:
+//!
+//! ```text
+//! wait · turn (what was left over) · accept · read and handle · completions · deadlines · flush
+//!      · submit jobs · close
+//! ```
+//!
+//! The rules it keeps: a readiness flag falls only on `WouldBlock`; an event for an older tenant of
+//! a slot reaches nobody; slots are freed when the turn is over; work that is left over makes the
+//! next wait a glance.
+
+mod connection;
+mod listener;
+mod turns;
+
+use std::io::{self, IoSlice, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use mio::{Events, Interest, Poll, Token, Waker};
+use slab::Slab;
+
+use connection::Connection;
+use listener::{Accepted, Listeners, turn_away};
+pub use turns::Turns;
+
+use crate::engine::{Engine, Input, Output};
+use crate::files::{Disk, Worker};
+use crate::id::{ConnId, Now, Ticket};
+use crate::job::Job;
+use crate::limits::{ACCEPTS_TURN, Limits, READ_TURN_BYTES, TURN_FLUSH, TURN_READ, WRITE_BATCH};
+use crate::logging;
+use crate::message::{Category, Record};
+use crate::os::{self, Signal, Signals, Trouble};
+
+/// No connection ever has this slot: what else the poller watches is told apart by generation.
+const SPECIAL_SLOT: u32 = u32::MAX;
+const WAKER: u32 = 0;
+const SIGNALS: u32 = 1;
+const FIRST_LISTENER: u32 = 2;
+
+/// Errors about exhausted descriptors are logged once in this time.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
+
+/// Why the server cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {}", explain(*address, error))]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The data directory cannot be used.
+    #[error("cannot use the data directory: {0}")]
+    Data(io::Error),
+    /// The system refuses something that every server needs.
+    #[error("the system refuses: {0}")]
+    System(#[from] io::Error),
+}
+
+fn explain(address: SocketAddr, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            let port = address.port();
+            format!("port {port} is in use; stop the other program or choose --listen HOST:PORT")
+        }
+        io::ErrorKind::PermissionDenied => format!(
+            "no permission for port {}; ports below 1024 are the administrator's",
+            address.port()
+        ),
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// A server that listens.
+pub struct Reactor {
+    poll: Poll,
+    listeners: Option<Listeners>,
+    signals: Signals,
+    connections: Slab<Connection>,
+    next_generation: u32,
+    connections_max: usize,
+    engine: Engine,
+    files: Worker,
+    /// Connections to be read, in their order.
+    ready: std::collections::VecDeque<ConnId>,
+    jobs: Vec<(Ticket, Job)>,
+    to_close: Vec<ConnId>,
+    scratch: Box<[u8]>,
+    started: Instant,
+    drain: Duration,
+    /// When a stopping server stops waiting for its clients.
+    stop_at: Option<Instant>,
+    stop_now: bool,
+    complained_at: Option<Instant>,
+    turned_away: u64,
+    turns: Turns,
+}
+
+impl Reactor {
+    /// Listens on all addresses and starts the workers.
+    ///
+    /// # Errors
+    /// [`Error`] says what is missing; nothing is left behind.
+    pub fn bind(
+        listen: &[SocketAddr],
+        limits: Limits,
+        data: &Path,
+        log_bodies: bool,
+    ) -> Result<Self, Error> {
+        let poll = Poll::new()?;
+        let mut listeners =
+            Listeners::bind(listen).map_err(|(address, error)| Error::Listen { address, error })?;
+        listeners.register(poll.registry(), |index| {
+            special(FIRST_LISTENER + u32::try_from(index).unwrap_or(u32::MAX - FIRST_LISTENER))
+        })?;
+        let signals = Signals::new(poll.registry(), special(SIGNALS))?;
+        let waker = Arc::new(Waker::new(poll.registry(), special(WAKER))?);
+        let disk = Disk::open(data).map_err(Error::Data)?;
+        let files = Worker::start(disk, waker)?;
+        let server = concat!("parlor ", env!("CARGO_PKG_VERSION")).to_owned();
+        Ok(Self {
+            poll,
+            listeners: Some(listeners),
+            signals,
+            connections: Slab::new(),
+            next_generation: 0,
+            connections_max: usize::try_from(limits.connections).unwrap_or(usize::MAX),
+            drain: limits.drain,
+            engine: Engine::new(limits, server, log_bodies),
+            files,
+            ready: std::collections::VecDeque::new(),
+            jobs: Vec::new(),
+            to_close: Vec::new(),
+            scratch: vec![0; READ_TURN_BYTES].into_boxed_slice(),
+            started: Instant::now(),
+            stop_at: None,
+            stop_now: false,
+            complained_at: None,
+            turned_away: 0,
+            turns: Turns::default(),
+        })
+    }
+
+    /// Where it listens, with the ports that were taken.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.as_ref().map(Listeners::addresses).unwrap_or_default()
+    }
+
+    /// Serves until it is told to stop; answers with its last report.
+    ///
+    /// # Errors
+    /// [`Error::System`] when the poller fails.
+    pub fn run(mut self) -> Result<String, Error> {
+        let mut events = Events::with_capacity(1024);
+        while !self.is_over() {
+            self.wait(&mut events)?;
+            let began = Instant::now();
+            let now = self.now(began);
+            self.take_events(now, &events);
+            self.feed(now, Input::Turn);
+            self.accept(now, began);
+            self.read(now, began);
+            self.complete(now);
+            self.feed(now, Input::Deadlines);
+            self.flush(now, began);
+            self.submit(now);
+            self.close();
+            self.turns.count(began);
+        }
+        let report = self.report();
+        self.files.stop();
+        Ok(report)
+    }
+
+    fn is_over(&self) -> bool {
+        self.stop_now
+            || self.engine.is_drained()
+            || self.stop_at.is_some_and(|at| Instant::now() >= at)
+    }
+
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        let timeout = self.timeout();
+        match self.poll.poll(events, timeout) {
+            Err(error) if Trouble::of(&error) != Trouble::Retry => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// How long to wait when nothing happens; not at all while work is left over.
+    fn timeout(&self) -> Option<Duration> {
+        let at = Instant::now();
+        let busy = !self.ready.is_empty()
+            || self.engine.dirty_len() > 0
+            || self.engine.has_work(self.now(at));
+        if busy {
+            return Some(Duration::ZERO);
+        }
+        let deadline =
+            self.engine.next_deadline_ms().map(|ms| self.started + Duration::from_millis(ms));
+        let accept = self.listeners.as_ref().and_then(|listeners| listeners.next_at(at));
+        let next = [deadline, accept, self.stop_at].into_iter().flatten().min()?;
+        // Deadlines are whole milliseconds: a wait rounded down would come back just before one.
+        let wait = next.saturating_duration_since(at);
+        Some(if wait.is_zero() { wait } else { wait + Duration::from_millis(1) })
+    }
+
+    fn now(&self, at: Instant) -> Now {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now { mono_ms: ms(at.duration_since(self.started)), wall_ms: ms(wall) }
+    }
+
+    fn take_events(&mut self, now: Now, events: &Events) {
+        for event in events {
+            let id = ConnId::from_token(event.token().0 as u64);
+            match id {
+                ConnId { slot: SPECIAL_SLOT, generation: WAKER } => {}
+                ConnId { slot: SPECIAL_SLOT, generation: SIGNALS } => self.take_signals(now),
+                ConnId { slot: SPECIAL_SLOT, generation } => {
+                    let index = (generation - FIRST_LISTENER) as usize;
+                    if let Some(listeners) = &mut self.listeners {
+                        listeners.on_edge(index);
+                    }
+                }
+                id => {
+                    let readable =
+                        event.is_readable() || event.is_read_closed() || event.is_error();
+                    self.on_edge(id, readable, event.is_writable() || event.is_write_closed());
+                }
+            }
+        }
+    }
+
+    fn on_edge(&mut self, id: ConnId, readable: bool, writable: bool) {
+        let Some(connection) = connection_mut(&mut self.connections, id) else { return };
+        connection.readable |= readable;
+        if connection.wants_turn() {
+            connection.queued = true;
+            self.ready.push_back(id);
+        }
+        if writable && !std::mem::replace(&mut connection.writable, true) {
+            self.engine.handle_writable(id);
+        }
+    }
+
+    fn take_signals(&mut self, now: Now) {
+        for signal in self.signals.pending() {
+            match signal {
+                Signal::Stop if self.stop_at.is_some() => self.stop_now = true,
+                Signal::Stop => self.begin_stop(now),
+                Signal::Report => {
+                    let report = self.report();
+                    logging::write(&Record::info(Category::Server, report));
+                }
+                Signal::Reopen => logging::reopen(),
+            }
+        }
+    }
+
+    fn begin_stop(&mut self, now: Now) {
+        logging::write(&Record::info(Category::Shutdown, "asked to stop; accepting no more"));
+        self.listeners = None;
+        self.stop_at = Some(Instant::now() + self.drain);
+        self.feed(now, Input::Shutdown);
+    }
+
+    fn accept(&mut self, now: Now, began: Instant) {
+        for _ in 0..ACCEPTS_TURN {
+            let Some(listeners) = &mut self.listeners else { return };
+            match listeners.accept(began) {
+                Accepted::One(stream, peer) => self.admit(now, stream, peer),
+                Accepted::TurnedAway(peer) => self.complain(began, &format!("{peer} turned away")),
+                Accepted::Exhausted(error) => {
+                    return self.complain(began, &format!("accepting rests: {error}"));
+                }
+                Accepted::Nobody => return,
+            }
+        }
+    }
+
+    fn admit(&mut self, now: Now, stream: mio::net::TcpStream, peer: SocketAddr) {
+        if self.connections.len() >= self.connections_max {
+            turn_away(stream);
+            return self.complain(Instant::now(), &format!("{peer} turned away: server is full"));
+        }
+        let generation = self.next_generation;
+        self.next_generation = self.next_generation.wrapping_add(1);
+        let entry = self.connections.vacant_entry();
+        let slot = u32::try_from(entry.key()).expect("descriptors are far fewer than 2^32");
+        let id = ConnId { slot, generation };
+        let connection = entry.insert(Connection::new(stream, generation));
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let token = Token(usize::try_from(id.to_token()).expect("tokens are 64 bits wide"));
+        match self.poll.registry().register(&mut connection.stream, token, interest) {
+            Ok(()) => self.feed(now, Input::Opened { conn: id, peer: &peer.to_string() }),
+            Err(error) => {
+                self.connections.remove(slot as usize);
+                self.complain(Instant::now(), &format!("{peer} cannot be watched: {error}"));
+            }
+        }
+    }
+
+    /// Logs that somebody was turned away, at most once a second, with how many there were.
+    fn complain(&mut self, at: Instant, text: &str) {
+        self.turned_away += 1;
+        if self.complained_at.is_none_or(|last| at.duration_since(last) >= COMPLAIN_EVERY) {
+            self.complained_at = Some(at);
+            let text = format!("{text} ({} such troubles so far)", self.turned_away);
+            logging::write(&Record::error(text));
+        }
+    }
+
+    /// Reads those who are ready, in turn, for as long as the turn may.
+    fn read(&mut self, now: Now, began: Instant) {
+        for _ in 0..self.ready.len() {
+            if self.engine.is_spent() || began.elapsed() > TURN_READ {
+                return;
+            }
+            let Some(id) = self.ready.pop_front() else { return };
+            self.read_one(now, id);
+            let Some(connection) = connection_mut(&mut self.connections, id) else { continue };
+            connection.queued = false;
+            if connection.wants_turn() {
+                connection.queued = true;
+                self.ready.push_back(id);
+            }
+        }
+    }
+
+    /// Reads one connection until it has no more, or its budget is spent, or it is to be left.
+    fn read_one(&mut self, now: Now, id: ConnId) {
+        let mut taken = 0;
+        while taken < READ_TURN_BYTES && !self.engine.is_spent() {
+            let Some(connection) = connection_mut(&mut self.connections, id) else { return };
+            if !connection.readable || connection.paused {
+                return;
+            }
+            let mut scratch = std::mem::take(&mut self.scratch);
+            match connection.stream.read(&mut scratch[taken..]) {
+                Ok(0) => {
+                    connection.readable = false;
+                    self.feed(now, Input::Ended { conn: id, reset: false });
+                }
+                Ok(n) => {
+                    self.feed(now, Input::Bytes { conn: id, bytes: &scratch[taken..taken + n] });
+                    taken += n;
+                }
+                Err(error) => self.on_read_error(now, id, &error),
+            }
+            self.scratch = scratch;
+        }
+    }
+
+    fn on_read_error(&mut self, now: Now, id: ConnId, error: &io::Error) {
+        let Some(connection) = connection_mut(&mut self.connections, id) else { return };
+        match Trouble::of(error) {
+            Trouble::Again => connection.readable = false,
+            Trouble::Retry => {}
+            Trouble::Skip | Trouble::Exhausted | Trouble::Broken => {
+                connection.readable = false;
+                self.feed(now, Input::Ended { conn: id, reset: true });
+            }
+        }
+    }
+
+    fn complete(&mut self, now: Now) {
+        while let Some((ticket, outcome)) = self.files.poll() {
+            self.feed(now, Input::Done { ticket, outcome });
+        }
+    }
+
+    /// One write for each connection that has output, for as long as the turn may last.
+    fn flush(&mut self, now: Now, began: Instant) {
+        for _ in 0..self.engine.dirty_len() {
+            if began.elapsed() > TURN_FLUSH {
+                return;
+            }
+            let Some(id) = self.engine.poll_dirty() else { return };
+            self.write_one(now, id);
+        }
+    }
+
+    fn write_one(&mut self, now: Now, id: ConnId) {
+        let Some(connection) = connection_mut(&mut self.connections, id) else { return };
+        let Some(outbox) = self.engine.outbox(id).filter(|_| connection.writable) else { return };
+        let mut slices = [IoSlice::new(&[]); WRITE_BATCH];
+        let result = match outbox.gather(&mut slices) {
+            0 => Ok(0),
+            1 => connection.stream.write(&slices[0]),
+            count => connection.stream.write_vectored(&slices[..count]),
+        };
+        match result {
+            Ok(n) => self.engine.handle_written(now, id, n, true),
+            Err(error) => match Trouble::of(&error) {
+                Trouble::Again => connection.writable = false,
+                Trouble::Retry => self.engine.handle_writable(id),
+                Trouble::Exhausted => {
+                    // The kernel has no memory for it now; the heartbeat of the loop tries again.
+                    self.engine.handle_writable(id);
+                }
+                Trouble::Skip | Trouble::Broken => {
+                    return self.feed(now, Input::Ended { conn: id, reset: true });
+                }
+            },
+        }
+        self.take_outputs();
+    }
+
+    fn submit(&mut self, now: Now) {
+        for (ticket, job) in std::mem::take(&mut self.jobs) {
+            if let Some((ticket, outcome)) = self.files.submit(ticket, job) {
+                self.feed(now, Input::Done { ticket, outcome });
+            }
+        }
+    }
+
+    /// Frees the slots of those that the engine has closed, now that no event of this turn is left.
+    fn close(&mut self) {
+        for id in self.to_close.drain(..) {
+            if connection_mut(&mut self.connections, id).is_some() {
+                self.connections.remove(id.slot as usize);
+            }
+        }
+    }
+
+    /// Tells the engine something, and does what it wants.
+    fn feed(&mut self, now: Now, input: Input<'_>) {
+        self.engine.handle(now, input);
+        self.take_outputs();
+    }
+
+    fn take_outputs(&mut self) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Audit(record) => logging::write(&record),
+                Output::Job(ticket, job) => self.jobs.push((ticket, job)),
+                Output::Close(id) => self.to_close.push(id),
+                Output::HalfClose(id) => {
+                    if let Some(connection) = connection_mut(&mut self.connections, id) {
+                        // A socket that cannot be shut down is broken, and its reading end says so.
+                        let _ = connection.stream.shutdown(Shutdown::Write);
+                    }
+                }
+                Output::Pause(id) => {
+                    if let Some(connection) = connection_mut(&mut self.connections, id) {
+                        connection.paused = true;
+                    }
+                }
+                Output::Resume(id) => {
+                    if let Some(connection) = connection_mut(&mut self.connections, id) {
+                        connection.paused = false;
+                    }
+                    self.on_edge(id, false, false);
+                }
+            }
+        }
+    }
+
+    fn report(&self) -> String {
+        let stats = self.engine.stats();
+        let memory = os::Memory::now().map_or_else(String::new, |memory| {
+            let mib = |bytes: u64| bytes as f64 / (1024.0 * 1024.0);
+            let (now, peak) = (mib(memory.resident_bytes), mib(memory.peak_bytes));
+            format!("; memory {now:.1} MiB, peak {peak:.1} MiB")
+        });
+        format!(
+            "connections {}, users {}, rooms {}, uploads {}, output waiting {} bytes; requests {}, \
+             deliveries {}, cut {}, log lines dropped {}; {}{memory}",
+            stats.connections,
+            stats.users,
+            stats.rooms,
+            stats.uploads,
+            stats.output_bytes,
+            stats.requests,
+            stats.deliveries,
+            stats.cut,
+            logging::dropped(),
+            self.turns
+        )
+    }
+}
+
+fn special(generation: u32) -> Token {
+    let id = ConnId { slot: SPECIAL_SLOT, generation };
+    Token(usize::try_from(id.to_token()).expect("tokens are 64 bits wide"))
+}
+
+fn connection_mut(connections: &mut Slab<Connection>, id: ConnId) -> Option<&mut Connection> {
+    connections
+        .get_mut(id.slot as usize)
+        .filter(|connection| connection.generation == id.generation)
+}
