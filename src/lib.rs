@@ -6,4 +6,5 @@ pub mod limits;
 pub mod logging;
 pub mod message;
 pub mod os;
+pub mod serve;
 pub mod wire;
