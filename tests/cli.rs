@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 fn parlor(args: &[&str], env: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_parlor"))
         .args(args)
+        .current_dir(std::env::temp_dir())
         .env_clear()
         .envs(env.iter().copied())
         .stdin(Stdio::null())
