@@ -19,6 +19,7 @@ use time::UtcOffset;
 
 use super::commands::{self, Wish};
 use super::downloads::Downloads;
+use super::outcome::{Outcome, Over};
 use super::screen::Screen;
 use super::session::{ClientEvent, Session};
 use super::uploads::Uploads;
@@ -43,46 +44,6 @@ const GREETING_BEFORE: Duration = Duration::from_secs(10);
 const GOODBYE_BEFORE: Duration = Duration::from_secs(5);
 /// Requests whose success says nothing that other lines do not say.
 const UNSHOWN: [Op; 4] = [Op::Hello, Op::Exit, Op::Accept, Op::Received];
-
-/// How it all went, for whoever started the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Everything that was asked was done.
-    Fine,
-    /// The connection could not be made or broke.
-    Broken,
-    /// The client was started with options that make no sense.
-    Usage,
-    /// Something was refused, or a file was not handed over whole.
-    Refused,
-    /// The server ended the conversation.
-    Goodbye,
-}
-
-impl Outcome {
-    /// The exit code of the process.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Fine => 0,
-            Self::Broken => 1,
-            Self::Usage => 2,
-            Self::Refused => 3,
-            Self::Goodbye => 4,
-        }
-    }
-}
-
-/// Why it is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Over {
-    /// We left.
-    Left,
-    /// The connection cannot be used any further; why.
-    Broken(String),
-    /// The server said goodbye: on the screen, or in these words instead of a greeting.
-    Goodbye(Option<String>),
-}
 
 /// How far the login is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,8 @@ pub mod uploads;
 
 mod chat;
 mod commands;
+mod connect;
+mod outcome;
 mod partial;
 mod screen;
 mod typed;

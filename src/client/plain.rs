@@ -18,27 +18,27 @@
 //! downloads that it accepted; then it says goodbye. When standard output is closed it leaves at
 //! once, with the code of what happened so far.
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use time::UtcOffset;
 
-pub use super::chat::Outcome;
-use super::chat::{Chat, Over};
+use super::chat::Chat;
+use super::connect::{ConnectError, connect, why};
+pub use super::outcome::Outcome;
+use super::outcome::Over;
 use super::typed::{self, Typed};
 use crate::limits::{READ_TURN_BYTES, USER_NAME_MAX};
 use crate::message::{NameError, UserName, visible};
 
-/// The port of an address that names none.
-const PORT_DEFAULT: u16 = 7575;
-/// How long one address may take to answer.
-const CONNECT_BEFORE: Duration = Duration::from_secs(10);
 /// Lines taken before the socket has its turn again.
 const LINES_STEP: usize = 64;
 const SOCKET: Token = Token(0);
@@ -63,8 +63,8 @@ enum PlainError {
     User { name: String, error: NameError },
     #[error("--accept-files {0}: there is no such folder; make it first")]
     NoFolder(String),
-    #[error("cannot connect to {addr}: {why}")]
-    Connect { addr: String, why: String },
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     #[error("cannot wait for the server: {0}")]
     Poll(#[from] io::Error),
 }
@@ -73,7 +73,7 @@ impl PlainError {
     fn outcome(&self) -> Outcome {
         match self {
             Self::User { .. } | Self::NoFolder(_) => Outcome::Usage,
-            Self::Connect { .. } | Self::Poll(_) => Outcome::Broken,
+            Self::Connect(_) | Self::Poll(_) => Outcome::Broken,
         }
     }
 }
@@ -100,6 +100,7 @@ struct Plain {
     readable: bool,
     writable: bool,
     typed: Receiver<Typed>,
+    output: Box<dyn io::Write>,
     scratch: Vec<u8>,
     /// Since when the server is silent.
     silent_since: Instant,
@@ -111,17 +112,28 @@ impl Plain {
         let offset = UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC);
         let user = user(options)?;
         let dir = folder(options)?;
-        let mut socket = connect(&options.addr)?;
+        let socket = connect(&options.addr)?;
+        let chat = Chat::new(user.as_deref(), dir, options.accept_files.is_some(), offset);
+        Ok(Self::new(chat, socket, typed::spawn, Box::new(io::stdout()))?)
+    }
+
+    fn new(
+        chat: Chat,
+        mut socket: TcpStream,
+        typed: impl FnOnce(Arc<Waker>) -> io::Result<Receiver<Typed>>,
+        output: Box<dyn io::Write>,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         poll.registry().register(&mut socket, SOCKET, Interest::READABLE | Interest::WRITABLE)?;
         let waker = Arc::new(Waker::new(poll.registry(), STDIN)?);
         Ok(Self {
-            chat: Chat::new(user.as_deref(), dir, options.accept_files.is_some(), offset),
+            chat,
             poll,
             socket,
             readable: true,
             writable: true,
-            typed: typed::spawn(waker)?,
+            typed: typed(waker)?,
+            output,
             scratch: vec![0; READ_TURN_BYTES],
             silent_since: Instant::now(),
         })
@@ -235,9 +247,8 @@ impl Plain {
         if text.is_empty() {
             return Ok(false);
         }
-        let mut output = io::stdout().lock();
-        output.write_all(text.as_bytes())?;
-        output.flush()?;
+        self.output.write_all(text.as_bytes())?;
+        self.output.flush()?;
         Ok(true)
     }
 }
@@ -272,104 +283,5 @@ fn folder(options: &Options) -> Result<PathBuf, PlainError> {
         Some(dir) if !dir.is_dir() => Err(PlainError::NoFolder(dir.display().to_string())),
         Some(dir) => Ok(dir.clone()),
         None => Ok(PathBuf::new()),
-    }
-}
-
-fn connect(addr: &str) -> Result<TcpStream, PlainError> {
-    let addr = with_port(addr);
-    connect_any(&addr).map_err(|error| {
-        let hint = "; is the server running? (parlor serve)";
-        let hint = if error.kind() == ErrorKind::ConnectionRefused { hint } else { "" };
-        PlainError::Connect { addr, why: format!("{}{hint}", why(&error)) }
-    })
-}
-
-/// Tries each address of a name in turn; the last fault is told.
-fn connect_any(addr: &str) -> io::Result<TcpStream> {
-    let mut fault = io::Error::new(ErrorKind::NotFound, "the name has no address");
-    for addr in addr.to_socket_addrs()? {
-        match connect_one(&addr) {
-            Ok(socket) => return Ok(socket),
-            Err(error) => fault = error,
-        }
-    }
-    Err(fault)
-}
-
-fn connect_one(addr: &SocketAddr) -> io::Result<TcpStream> {
-    let socket = std::net::TcpStream::connect_timeout(addr, CONNECT_BEFORE)?;
-    socket.set_nodelay(true)?;
-    socket.set_nonblocking(true)?;
-    Ok(TcpStream::from_std(socket))
-}
-
-fn with_port(addr: &str) -> String {
-    if addr.parse::<Ipv6Addr>().is_ok() {
-        format!("[{addr}]:{PORT_DEFAULT}")
-    } else if addr.ends_with(']') || !addr.contains(':') {
-        format!("{addr}:{PORT_DEFAULT}")
-    } else {
-        addr.to_owned()
-    }
-}
-
-/// The usual faults in plain words, without the system's number.
-fn why(error: &io::Error) -> String {
-    match error.kind() {
-        kind @ (ErrorKind::ConnectionRefused
-        | ErrorKind::ConnectionReset
-        | ErrorKind::ConnectionAborted
-        | ErrorKind::TimedOut
-        | ErrorKind::HostUnreachable
-        | ErrorKind::NetworkUnreachable) => kind.to_string(),
-        _ => error.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_without_a_port_gets_the_usual_one() {
-        for (addr, full) in [
-            ("localhost", "localhost:7575"),
-            ("10.0.0.1:80", "10.0.0.1:80"),
-            ("::1", "[::1]:7575"),
-            ("[::1]", "[::1]:7575"),
-            ("[::1]:80", "[::1]:80"),
-        ] {
-            assert_eq!(with_port(addr), full);
-        }
-    }
-
-    #[test]
-    fn a_name_of_an_account_becomes_a_name_or_none() {
-        assert_eq!(user_from_account("anna.b-2").as_deref(), Some("annab2"));
-        assert_eq!(user_from_account("averyveryverylongname").unwrap().len(), USER_NAME_MAX);
-        assert_eq!(user_from_account("-._"), None);
-    }
-
-    #[test]
-    fn a_server_that_is_not_there_is_said_in_one_line() {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let addr = free.local_addr().unwrap().to_string();
-        drop(free);
-        let error = connect(&addr).unwrap_err();
-        let expected = format!(
-            "cannot connect to {addr}: connection refused; is the server running? (parlor serve)"
-        );
-        assert_eq!((error.to_string(), error.outcome()), (expected, Outcome::Broken));
-    }
-
-    #[test]
-    fn options_that_make_no_sense_are_told_apart_from_a_broken_connection() {
-        let options = |user: &str, dir: &str| Options {
-            addr: "127.0.0.1:1".to_owned(),
-            user: Some(user.to_owned()),
-            accept_files: Some(dir.into()),
-        };
-        assert_eq!(user(&options("a b", ".")).unwrap_err().outcome(), Outcome::Usage);
-        assert_eq!(folder(&options("a", "./no/such")).unwrap_err().outcome(), Outcome::Usage);
     }
 }
