@@ -1,4 +1,5 @@
 //! Parlor: a chat and file server for people on one network, and its terminal client.
+pub mod client;
 pub mod config;
 pub mod engine;
 pub mod files;
