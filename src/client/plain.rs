@@ -100,6 +100,8 @@ struct Plain {
     readable: bool,
     writable: bool,
     typed: Receiver<Typed>,
+    /// Held so that the last wake is not lost with the thread that gave it.
+    _waker: Arc<Waker>,
     output: Box<dyn io::Write>,
     scratch: Vec<u8>,
     /// Since when the server is silent.
@@ -132,7 +134,8 @@ impl Plain {
             socket,
             readable: true,
             writable: true,
-            typed: typed(waker)?,
+            typed: typed(Arc::clone(&waker))?,
+            _waker: waker,
             output,
             scratch: vec![0; READ_TURN_BYTES],
             silent_since: Instant::now(),
@@ -174,10 +177,6 @@ impl Plain {
 
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let left = self.chat.silence_max().saturating_sub(self.silent_since.elapsed());
-        if left.is_zero() {
-            self.chat.handle_silence();
-            return Ok(());
-        }
         match self.poll.poll(events, Some(left)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             result => result?,
@@ -185,6 +184,10 @@ impl Plain {
         for event in events.iter().filter(|event| event.token() == SOCKET) {
             self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
             self.writable |= event.is_writable();
+        }
+        // Asked last: what came while this process was stopped or blocked has been heard.
+        if left.is_zero() && !self.readable {
+            self.chat.handle_silence();
         }
         Ok(())
     }

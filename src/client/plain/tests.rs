@@ -104,11 +104,53 @@ fn all_that_is_piped_in_is_asked_and_answered_before_it_leaves() {
 }
 
 #[test]
+fn lines_that_cause_nothing_do_not_hold_up_those_behind_them() {
+    let (outcome, _, _) = converse(serve, &vec![""; 3 * LINES_STEP]);
+    assert_eq!(outcome, Outcome::Fine);
+}
+
+#[test]
 fn the_last_words_of_a_server_are_heard_though_it_has_closed() {
     let (outcome, _, _) = converse(|peer| turn_away(peer, b"parlor: full\r\n"), &["hi"]);
     assert_eq!(outcome, Outcome::Goodbye);
     let (outcome, _, _) = converse(|peer| turn_away(peer, b""), &["hi"]);
     assert_eq!(outcome, Outcome::Broken);
+}
+
+/// A descriptor that is closed takes its event with it: the thread of standard input once ended, and
+/// closed the last of its waker, before the poll had seen that there was an end.
+#[test]
+fn the_last_wake_of_standard_input_outlives_its_thread() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
+    let (_stdin, typed) = mpsc::sync_channel(1);
+    let wake_and_end = |waker: Arc<Waker>| waker.wake().map(|()| typed);
+    let chat = Chat::new(None, PathBuf::new(), false, UtcOffset::UTC);
+    let mut plain = Plain::new(chat, socket, wake_and_end, Box::new(io::sink())).unwrap();
+    let mut events = Events::with_capacity(8);
+    plain.poll.poll(&mut events, Some(std::time::Duration::from_secs(10))).unwrap();
+    assert!(events.iter().any(|event| event.token() == STDIN));
+}
+
+#[test]
+fn a_client_that_was_stopped_for_long_hears_what_came_meanwhile() {
+    for speaks in [true, false] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
+        let mut peer = listener.accept().unwrap().0;
+        let (_stdin, typed) = mpsc::sync_channel(1);
+        let chat = Chat::new(None, PathBuf::new(), false, UtcOffset::UTC);
+        let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(io::sink())).unwrap();
+        plain.work().unwrap();
+        plain.silent_since = Instant::now() - plain.chat.silence_max();
+        if speaks {
+            peer.write_all(&native::emit_event(&Event::Ping)).unwrap();
+            while plain.socket.peek(&mut [0]).is_err() {}
+        }
+        let mut events = Events::with_capacity(8);
+        plain.wait(&mut events).unwrap();
+        assert_eq!(plain.chat.over().is_none(), speaks);
+    }
 }
 
 #[test]
