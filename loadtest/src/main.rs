@@ -11,6 +11,9 @@
 //! speaker and a receiver. The rule it keeps: a run always ends, nothing that it started outlives
 //! it, and its exit code is 0 only when every message came once and in order.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("the load test reads /proc and keeps time with timerfd: it needs Linux");
+
 mod bare;
 mod dialect;
 mod failure;
@@ -30,6 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use failure::Failure;
+use report::Report;
 
 /// Wrong usage, as clap has it.
 const USAGE: u8 = 2;
@@ -49,6 +53,9 @@ fn main() -> ExitCode {
     let report = stop_flag()
         .map_err(Failure::io("watch for signals"))
         .and_then(|stop| scenario::run(&plan, stop));
+    if let (Err(failure), true) = (&report, plan.json) {
+        println!("{}", Report::failure_to_json(failure));
+    }
     or_complain(report.map(|report| {
         let text = if plan.json { report.to_json() + "\n" } else { report.to_table() };
         print!("{text}");

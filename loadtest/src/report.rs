@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
+use crate::failure::Failure;
 use crate::ledger::Totals;
 use crate::options::{Pace, Plan, Target};
 use crate::process::{Process, Usage};
@@ -37,13 +38,17 @@ impl Report {
             },
         );
         report.add("clients", (plan.clients + plan.dead) as u64);
-        report.add("rooms", plan.rooms as u64);
         report.add("size_bytes", plan.size as u64);
-        match plan.pace {
-            Pace::Rate(rate) => report.add("rate_per_s", rate),
-            Pace::Window(window) => report.add("window", window),
-        }
         report
+    }
+
+    /// Adds how the speakers were asked to speak.
+    pub(crate) fn pace(&mut self, plan: &Plan) {
+        self.add("groups", (plan.clients / plan.layout().group) as u64);
+        match plan.pace {
+            Pace::Rate(rate) => self.add("rate_per_s", rate),
+            Pace::Window(window) => self.add("window", window),
+        }
     }
 
     /// Adds a figure.
@@ -145,6 +150,11 @@ impl Report {
             .iter()
             .find(|(known, _)| known == name)
             .map_or(&Value::Null, |(_, value)| value)
+    }
+
+    /// A run that could not be finished, as one JSON object.
+    pub(crate) fn failure_to_json(failure: &Failure) -> String {
+        json!({ "failure": failure.to_string(), "sound": false }).to_string()
     }
 
     /// As one JSON object, in the order of the run.

@@ -21,8 +21,11 @@ use crate::swarm::Swarm;
 /// Starts the server, runs the scenario, ends the server. `stop` ends it all early.
 pub(crate) fn run(plan: &Plan, stop: Arc<AtomicBool>) -> Result<Report, Failure> {
     let server = Server::start(plan)?;
-    let report = run_against(plan, &server, stop)?;
-    server.stop()?;
+    let mut report = run_against(plan, &server, stop)?;
+    // What was found before is worth knowing, above all when the server does not end well.
+    if let Err(failure) = server.stop() {
+        report.fault(failure.to_string());
+    }
     Ok(report)
 }
 

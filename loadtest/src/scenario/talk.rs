@@ -39,6 +39,7 @@ pub(super) fn run(
     swarm.run_until(&mut talk, "clients talk", Talk::is_over, |_| String::new())?;
     let used = meter.stop(server);
     let totals = talk.ledger.totals();
+    report.pace(plan);
     report.talk(&totals, talk.took());
     report.latency(&talk.latency);
     report.used(&used, totals.delivered);
