@@ -120,6 +120,10 @@ impl Talk {
 
     fn is_over(&mut self, swarm: &mut Swarm) -> bool {
         let quiet = swarm.quiet_for();
+        if self.cut == self.layout.clients {
+            self.gave_up = Some("nobody has a connection any more".to_owned());
+            return true;
+        }
         if self.speaking && quiet >= PATIENCE {
             self.gave_up =
                 Some(format!("no progress for {} s; the run was ended", quiet.as_secs()));

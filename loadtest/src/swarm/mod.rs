@@ -169,11 +169,12 @@ impl Swarm {
     ) -> Result<(), Failure> {
         self.refresh_now();
         self.progress();
+        // The script judges first: it may know a better end than being stalled.
         while !done(script, self) {
-            self.turn(script)?;
             if self.quiet_for() > PATIENCE {
                 return Err(Failure::Stalled { doing, state: state(script), patience: PATIENCE });
             }
+            self.turn(script)?;
         }
         Ok(())
     }
