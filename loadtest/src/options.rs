@@ -115,6 +115,14 @@ struct Defaults {
 }
 
 impl Plan {
+    /// Connections that there are at once.
+    pub(crate) fn at_once(&self) -> usize {
+        match self.scenario {
+            Scenario::Churn => self.concurrent,
+            _ => self.clients + self.dead,
+        }
+    }
+
     /// Who hears whom.
     pub(crate) fn layout(&self) -> Layout {
         let Self { clients, rooms, .. } = *self;

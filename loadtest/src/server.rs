@@ -138,7 +138,7 @@ fn limits(plan: &Plan) -> Vec<String> {
         Scenario::Slow => 1 + plan.healthy + plan.dead,
         _ => plan.layout().group,
     };
-    let clients = plan.clients + plan.dead;
+    let clients = plan.at_once();
     let mut limits = Vec::new();
     let mut raise = |option: &str, value: usize, default: usize| {
         if value > default {

@@ -36,11 +36,7 @@ pub(crate) fn run_against(
     stop: Arc<AtomicBool>,
 ) -> Result<Report, Failure> {
     let dialect = if plan.target == Target::Bare { Dialect::Bare } else { Dialect::Native };
-    let at_once = match plan.scenario {
-        Scenario::Churn => plan.concurrent,
-        _ => plan.clients + plan.dead,
-    };
-    let mut swarm = Swarm::new(server.address, dialect, at_once, stop)?;
+    let mut swarm = Swarm::new(server.address, dialect, plan.at_once(), stop)?;
     let mut report = Report::new(plan, server.address);
     let scenario = match plan.scenario {
         Scenario::Chat | Scenario::Fanout | Scenario::Direct => talk::run,

@@ -5,6 +5,7 @@
 //! counts from the moment they were due: a server that stops for a second is charged for all that
 //! should have been said in it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -45,7 +46,8 @@ pub(super) fn run(
     report.used(&used, totals.delivered);
     report.add("entered_per_s", plan.clients as f64 / entering.as_secs_f64());
     if talk.cut > 0 {
-        report.fault(format!("{} clients lost their connection", talk.cut));
+        let told = &talk.byes;
+        report.fault(format!("{} clients lost their connection; told why: {told:?}", talk.cut));
     }
     if let Some(why) = talk.gave_up {
         report.fault(why);
@@ -69,6 +71,7 @@ struct Talk {
     last_ns: u64,
     due: u64,
     cut: usize,
+    byes: BTreeMap<String, usize>,
     gave_up: Option<String>,
 }
 
@@ -94,6 +97,7 @@ impl Talk {
             last_ns: 0,
             due: 0,
             cut: 0,
+            byes: BTreeMap::new(),
             gave_up: None,
         }
     }
@@ -190,6 +194,7 @@ impl Script for Talk {
         match heard {
             Heard::Said(text) => self.on_said(swarm, who, text),
             Heard::Answer { id, ok, .. } if id > PLACING_ID_MAX => self.on_answer(swarm, who, ok),
+            Heard::Bye { reason, .. } => *self.byes.entry(reason).or_default() += 1,
             Heard::Ping => swarm.dialect.sign_of_life(swarm.say(who)),
             _ => {}
         }
