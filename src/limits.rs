@@ -67,9 +67,14 @@ pub const LOG_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long the log has at the end of the process to take what still waits.
 pub const LOG_CLOSE: Duration = Duration::from_secs(2);
 
-/// How long a member that is still reading may hold up those who speak to it. Long enough for a
-/// healthy reader that the scheduler put aside, short enough that nobody notices a dead one.
-pub const PACE: Duration = Duration::from_millis(50);
+/// How long a member that has fallen behind holds up those who speak to it, each time its output
+/// passes another of [`PACE_STEPS`] marks between soft and hard, and again each time it has taken
+/// as much as lies between two marks. So a reader that takes 4 MB a second is waited for; one that
+/// takes nothing is cut after a fifth of a second at the latest, and what the others hear pauses
+/// for one step at a time.
+pub const PACE: Duration = Duration::from_millis(25);
+/// Marks between the soft and the hard one.
+pub const PACE_STEPS: usize = 8;
 
 /// The bounds that a server's owner may set; each is one option, one variable, one key.
 #[derive(Clone, Debug, PartialEq, Eq)]

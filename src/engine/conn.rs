@@ -2,8 +2,8 @@
 
 use super::outbox::Outbox;
 use crate::front::Protocol;
-use crate::id::ConnId;
-use crate::limits::Limits;
+use crate::id::{ConnId, Now};
+use crate::limits::{Limits, PACE, PACE_STEPS};
 
 /// A connection from `Opened` to the `Close` that the engine asks for.
 #[derive(Debug)]
@@ -22,6 +22,12 @@ pub(super) struct Conn {
     pub(super) heard_ms: u64,
     /// Since when the outbox has been over its soft mark.
     pub(super) over_since_ms: Option<u64>,
+    /// Output above this holds up those who speak to it once more; 0 stands for the soft mark.
+    pub(super) pace_mark: usize,
+    /// Until when it holds them up.
+    pub(super) pace_until_ms: u64,
+    /// What it has taken since it last held them up.
+    pub(super) pace_taken: usize,
     pub(super) empty_frames: u8,
     /// How many transfers are being delivered to it.
     pub(super) pulls: u8,
@@ -66,6 +72,9 @@ impl Conn {
             opened_ms: now_ms,
             heard_ms: now_ms,
             over_since_ms: None,
+            pace_mark: 0,
+            pace_until_ms: 0,
+            pace_taken: 0,
             empty_frames: 0,
             pulls: 0,
             logged_in: false,
@@ -101,6 +110,18 @@ impl Conn {
             limits.output_before_login_bytes
         };
         usize::try_from(mark).unwrap_or(usize::MAX)
+    }
+
+    /// Takes down that it has fallen behind by another step, or has taken one.
+    pub(super) fn begin_step(&mut self, now: Now, limits: &Limits) {
+        self.pace_mark = self.outbox.len() + self.pace_step(limits);
+        self.pace_until_ms = now.after(PACE);
+        self.pace_taken = 0;
+    }
+
+    /// Bytes between two marks at which it holds up those who speak to it.
+    pub(super) fn pace_step(&self, limits: &Limits) -> usize {
+        self.hard_mark(limits).saturating_sub(self.soft_mark(limits)) / PACE_STEPS
     }
 
     /// Whether its requests may be handled now, budgets aside.

@@ -3,16 +3,13 @@
 //! The rules it keeps (invariants 7 and 13): an event is written once a protocol and then shared;
 //! no outbox passes its hard mark and all together not their cap; a peer whose own output is over
 //! the soft mark is not read; a member that is too slow is cut, told why and how much it missed,
-//! and holds up those who speak to it for at most [`PACE`] each time it has fallen behind.
-
-use std::time::Duration;
+//! and until then holds up those who speak to it for [`PACE`](crate::limits::PACE) at a time.
 
 use bytes::Bytes;
 
 use super::{Engine, Output};
 use crate::front::Protocol;
 use crate::id::{ConnId, Now, RoomId};
-use crate::limits::PACE;
 use crate::message::{CloseReason, Event};
 
 /// A speaker that is not read until a listener has caught up or its grace is over.
@@ -20,7 +17,6 @@ use crate::message::{CloseReason, Event};
 pub(super) struct Paced {
     pub(super) speaker: ConnId,
     pub(super) listener: ConnId,
-    pub(super) until_ms: u64,
 }
 
 /// An event, written at most once for each protocol.
@@ -134,33 +130,39 @@ impl Engine {
         if conn.outbox.len() > conn.hard_mark(limits) {
             return self.cut(now, id, CloseReason::TooSlow);
         }
-        let newly_over = conn.over_since_ms.is_none();
-        let since_ms = *conn.over_since_ms.get_or_insert(now.mono_ms);
-        if newly_over {
+        if conn.outbox.len() > conn.pace_mark {
+            conn.begin_step(now, limits);
+        }
+        let holds_up = now.mono_ms < conn.pace_until_ms;
+        if conn.over_since_ms.is_none() {
+            conn.over_since_ms = Some(now.mono_ms);
             self.arm(id);
         }
-        if let Some(by) = by {
-            self.pace(now, by, id, since_ms);
+        if let Some(by) = by.filter(|_| holds_up) {
+            self.pace(by, id);
         }
         self.update_reading(id);
     }
 
     /// Does not read a speaker for as long as its listener may still catch up.
-    fn pace(&mut self, now: Now, speaker: ConnId, listener: ConnId, since_ms: u64) {
-        let until_ms = since_ms.saturating_add(ms(PACE));
+    fn pace(&mut self, speaker: ConnId, listener: ConnId) {
         let Some(conn) = self.conn_mut(speaker).filter(|conn| conn.is_open()) else { return };
-        if until_ms <= now.mono_ms || conn.paced {
-            return;
+        if !conn.paced {
+            conn.paced = true;
+            self.paced.push(Paced { speaker, listener });
+            self.update_reading(speaker);
         }
-        conn.paced = true;
-        self.paced.push(Paced { speaker, listener, until_ms });
-        self.update_reading(speaker);
+    }
+
+    /// Until when a speaker waits for its listener; `None` when it need not any more.
+    pub(super) fn paced_until_ms(&self, paced: &Paced) -> Option<u64> {
+        let listener = self.conn(paced.listener)?;
+        listener.over_since_ms.map(|_| listener.pace_until_ms)
     }
 
     /// Whether a speaker need not wait for its listener any longer.
     pub(super) fn is_released(&self, now: Now, paced: &Paced) -> bool {
-        now.mono_ms >= paced.until_ms
-            || self.conn(paced.listener).is_none_or(|conn| conn.over_since_ms.is_none())
+        self.paced_until_ms(paced).is_none_or(|until_ms| now.mono_ms >= until_ms)
     }
 
     pub(super) fn release_paced(&mut self, now: Now) {
@@ -191,7 +193,12 @@ impl Engine {
         self.output_bytes -= n as u64;
         // Caught up only when well below the mark, so that a reader at the mark does not flicker.
         if conn.outbox.len() <= conn.soft_mark(limits) / 2 {
-            conn.over_since_ms = None;
+            (conn.over_since_ms, conn.pace_mark) = (None, 0);
+        } else if conn.over_since_ms.is_some() {
+            conn.pace_taken += n;
+            if conn.pace_taken >= conn.pace_step(limits) {
+                conn.begin_step(now, limits);
+            }
         }
         let pulls = conn.pulls > 0;
         if !conn.is_open() {
@@ -262,8 +269,4 @@ impl Engine {
 
 fn is_said(event: &Event) -> bool {
     matches!(event, Event::Said { .. } | Event::Whispered { .. })
-}
-
-fn ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

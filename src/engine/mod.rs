@@ -232,7 +232,7 @@ impl Engine {
     /// When the next turn is due if nothing happens before, on the monotonic clock.
     #[must_use]
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        let paced = self.paced.iter().map(|paced| paced.until_ms).min();
+        let paced = self.paced.iter().filter_map(|paced| self.paced_until_ms(paced)).min();
         [self.timers.next_ms(), self.hub.next_deadline_ms(), paced].into_iter().flatten().min()
     }
 
