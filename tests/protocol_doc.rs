@@ -56,9 +56,12 @@ fn every_code_ending_and_reason_is_in_a_table() {
 fn every_slash_command_has_an_example() {
     let examples: String =
         examples().iter().filter(|e| e.protocol == Protocol::Text).map(Example::text).collect();
+    let sent = |line: &str| line.split_once("> /").map(|(_, command)| command.to_owned());
+    let sent: Vec<String> = examples.lines().filter_map(sent).collect();
     for usage in parlor::front::slash::COMMANDS {
-        let typed = format!("> /{}", usage.words[0]);
-        assert!(examples.contains(&typed), "no example has {typed}");
+        let word = usage.words[0];
+        let typed = sent.iter().any(|command| command.split(' ').next() == Some(word));
+        assert!(typed, "no example has /{word}");
     }
 }
 
