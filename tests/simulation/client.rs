@@ -181,7 +181,7 @@ impl Client {
     pub(crate) fn read(&mut self, bytes: &[u8], oracle: &mut Oracle, limits: &Bounds) {
         self.stream.push(bytes);
         while let Some(heard) = self.stream.next(self.native) {
-            assert!(self.bye.is_none(), "{} hears {heard:?} after goodbye", self.label());
+            assert!(self.bye.is_none(), "{} hears {heard:.80?} after goodbye", self.label());
             if !self.greeted && !matches!(heard, Heard::Bye { .. }) {
                 assert_eq!(heard, Heard::Hello, "the greeting comes first");
                 self.greeted = true;
