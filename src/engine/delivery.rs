@@ -109,12 +109,13 @@ impl Engine {
     }
 
     /// Adds a frame to the bulk lane of a connection that is open.
-    pub(super) fn push_bulk(&mut self, id: ConnId, bytes: Bytes) {
+    pub(super) fn push_bulk(&mut self, now: Now, id: ConnId, bytes: Bytes) {
         let Some(conn) = self.conn_mut(id).filter(|conn| conn.is_open()) else { return };
         let len = bytes.len() as u64;
         conn.outbox.push_bulk(bytes);
         self.output_bytes += len;
         self.mark_dirty(id);
+        self.after_push(now, id, None);
     }
 
     pub(super) fn mark_dirty(&mut self, id: ConnId) {
