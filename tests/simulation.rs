@@ -20,10 +20,7 @@ mod simulation {
     pub(crate) mod stream;
     pub(crate) mod world;
 }
-mod support {
-    pub(crate) mod fnv;
-    pub(crate) mod rng;
-}
+mod support;
 
 const SEEDS: u64 = 256;
 const STEPS: u64 = 2_000;
@@ -69,8 +66,9 @@ fn whatever_clients_kernels_and_disks_do_the_engine_keeps_its_rules() {
     });
     eprintln!("{seeds} seeds: {total:?}");
     let each = |count: u64| count / seeds;
-    assert!(each(total.connections) > 20 && each(total.answers) > 200, "{total:?}");
-    assert!(each(total.said) > 50 && total.cut > seeds && each(total.file_bytes) > 500, "{total:?}");
+    assert!(each(total.connections) >= 12 && each(total.answers) >= 600, "{total:?}");
+    assert!(each(total.said) >= 200 && each(total.cut) >= 2, "{total:?}");
+    assert!(each(total.file_bytes) >= 800, "{total:?}");
 }
 
 fn run_twice(seed: u64) -> Done {
@@ -125,10 +123,11 @@ fn settle(world: &mut World) {
     });
     for (client, link) in world.clients.iter().zip(&world.links) {
         let label = client.label();
-        // One that had said all and was closed before the time to flush was over has been told all.
+        // One that had said all and was closed before the time to flush was over has been told all,
+        // unless it was closed because too much was waiting for everybody.
         let ended_ms = world.oracle.ended_ms.get(&label);
-        let served =
-            ended_ms.is_some_and(|&ms| Duration::from_millis(link.closed_ms - ms) < DRAINED);
+        let served = world.limits.output_total_bytes > actions::PLENTY
+            && ended_ms.is_some_and(|&ms| Duration::from_millis(link.closed_ms - ms) < DRAINED);
         if link.reset || client.bye.is_some() || (link.closed && !served) {
             continue;
         }

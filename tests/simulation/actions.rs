@@ -11,11 +11,12 @@ use super::client::{Client, Habit};
 use super::world::World;
 use crate::support::rng::Rng;
 
-const NAMES: [&str; 9] =
-    ["alice", "Alice", "bob", "carol", "dave", "eve", "EVE", "frank", "grace"];
+const NAMES: [&str; 9] = ["alice", "Alice", "bob", "carol", "dave", "eve", "EVE", "frank", "grace"];
 const BAD_NAMES: [&str; 4] = ["", "no-such", "seventeenletters1", "\u{e9}"];
-const ROOMS: [&str; 6] = ["lobby", "Lobby", "den", "attic", "cellar", "roof"];
-const CLIENTS_MAX: usize = 10;
+const ROOMS: [&str; 8] = ["lobby", "Lobby", "LOBBY", "den", "den", "attic", "cellar", "roof"];
+const CLIENTS_MAX: usize = 12;
+/// A cap on all output that is never reached.
+pub(crate) const PLENTY: u64 = 64 << 20;
 
 /// Bounds near which much happens, other ones for each seed.
 pub(crate) fn limits(rng: &mut Rng) -> Limits {
@@ -44,7 +45,7 @@ pub(crate) fn limits(rng: &mut Rng) -> Limits {
         message_bytes: 300,
         output_soft_bytes,
         output_hard_bytes,
-        output_total_bytes: output_hard_bytes + rng.between(0, 16_000),
+        output_total_bytes: output_hard_bytes + rng.pick(&[0, 3_000, 16_000, PLENTY]),
         output_before_login_bytes: rng.between(3_000, 8_000),
         file_bytes: 3_000,
         upload_credit_bytes: rng.between(100, 1_000),
@@ -56,21 +57,24 @@ pub(crate) fn limits(rng: &mut Rng) -> Limits {
 pub(crate) fn step(world: &mut World) {
     match world.rng.below(100) {
         0..=29 => world.turn(),
-        30..=32 => arrive(world),
-        33..=35 => world.stale(),
-        36 => {
+        30..=34 => arrive(world),
+        35..=37 => world.stale(),
+        38 => {
             let long = world.rng.chance(100);
             let ms = if long { 200 + world.rng.below(20_000) } else { world.rng.below(200) };
             world.pass(ms);
         }
-        37..=39 => with_client(world, |world, index| {
+        39..=40 => with_client(world, |world, index| {
             if let Some(conn) = world.clients[index].conn {
                 world.spurious(conn);
             }
         }),
-        40..=69 => with_client(world, |world, index| {
+        41..=65 => with_client(world, |world, index| {
             world.send(index, false);
             read_some(world, index);
+            if world.clients[index].may_send() && world.clients[index].logged_in {
+                transfer(world, index);
+            }
         }),
         _ => with_client(world, |world, index| {
             act(world, index);
@@ -104,7 +108,11 @@ fn arrive(world: &mut World) {
         75..=89 => Habit::Slow,
         _ => Habit::Dead,
     };
-    let name = (*world.rng.pick(&NAMES)).to_owned();
+    let name = if world.rng.chance(400) {
+        format!("u{}", world.clients.len())
+    } else {
+        (*world.rng.pick(&NAMES)).to_owned()
+    };
     world.connect(Client::new(native, habit, name));
 }
 
@@ -123,9 +131,9 @@ fn act(world: &mut World, index: usize) {
         return;
     }
     match world.rng.below(1000) {
-        0..=3 => return world.reset(index),
-        4..=7 if world.clients[index].unsent.is_empty() => return world.finish(index),
-        8..=15 => return nonsense(world, index),
+        0..=1 => return world.reset(index),
+        2..=3 if world.clients[index].unsent.is_empty() => return world.finish(index),
+        4..=7 => return nonsense(world, index),
         // What is said first tells the protocol: a line of text begins with a command.
         _ if !world.clients[index].has_spoken => return login(world, index),
         _ => {}
@@ -133,11 +141,11 @@ fn act(world: &mut World, index: usize) {
     if !world.clients[index].logged_in && world.rng.chance(700) {
         return login(world, index);
     }
-    for _ in 0..1 + world.rng.below(3) {
+    for _ in 0..1 + world.rng.below(6) {
         match world.rng.below(100) {
-            0..=44 => talk(world, index),
-            45..=54 => ask(world, index),
-            55..=64 => announce(world, index),
+            0..=59 => talk(world, index),
+            60..=66 => ask(world, index),
+            67..=72 => announce(world, index),
             _ => transfer(world, index),
         }
     }
@@ -156,10 +164,20 @@ fn login(world: &mut World, index: usize) {
     world.clients[index].ask(&Command::Login { user: user.into() });
 }
 
+/// A name that is mostly somebody's.
+fn somebody(world: &mut World) -> String {
+    let index = world.rng.index(world.clients.len());
+    let recent = world.clients.len().saturating_sub(index % (2 * CLIENTS_MAX) + 1);
+    if world.rng.chance(900) {
+        return world.clients[recent].name.clone();
+    }
+    (*world.rng.pick(&NAMES)).to_owned()
+}
+
 fn talk(world: &mut World, index: usize) {
+    let user = somebody(world).into();
     let rng = &mut world.rng;
     let room = (*rng.pick(&ROOMS)).into();
-    let user = (*rng.pick(&NAMES)).into();
     let padding = *rng.pick(&[0, 0, 10, 120, 280, 290]);
     let (kind, client) = (rng.below(20), &mut world.clients[index]);
     client.said += 1;
@@ -168,9 +186,10 @@ fn talk(world: &mut World, index: usize) {
         if padding == 10 && client.native { format!("{text}\n\u{1f600}\u{202e}") } else { text }
     };
     let command = match kind {
-        0 | 1 => Command::Join { room },
-        2 => Command::Leave,
-        3 => Command::Say { text: text('m').into(), me: true },
+        0 => Command::Join { room },
+        1 if !client.in_room => Command::Join { room },
+        1 if padding == 0 => Command::Leave,
+        2 | 3 => Command::Say { text: text('m').into(), me: true },
         4 | 5 => Command::Whisper { user, text: text('w').into() },
         _ => Command::Say { text: text('s').into(), me: false },
     };
@@ -197,22 +216,23 @@ fn announce(world: &mut World, index: usize) {
         1 => limit + 1,
         2 => u64::MAX,
         3 => limit,
-        _ => 1 + world.rng.below(limit),
+        4..=9 => 1 + world.rng.below(limit),
+        _ => 1 + world.rng.below(400),
     };
+    let user = somebody(world);
     let client = &mut world.clients[index];
     client.said += 1;
     let name = match world.rng.below(20) {
         0 => "../etc".to_owned(),
         _ => format!("f{index}.{}", client.said),
     };
-    let user = (*world.rng.pick(&NAMES)).into();
-    client.ask(&Command::SendFile { user, name: name.into(), size });
+    client.ask(&Command::SendFile { user: user.into(), name: name.into(), size });
 }
 
 fn transfer(world: &mut World, index: usize) {
     let (rng, client) = (&mut world.rng, &mut world.clients[index]);
     let wild = TransferId(u32::try_from(rng.below(40)).unwrap());
-    match rng.below(100) {
+    match rng.below(500) {
         0 => return client.ask(&Command::Accept { transfer: wild }),
         1 => return client.ask(&Command::Reject { transfer: wild }),
         2 => return client.ask(&Command::Received { transfer: wild }),
@@ -223,12 +243,12 @@ fn transfer(world: &mut World, index: usize) {
     let sending: Vec<u32> =
         client.sending.iter().filter(|(_, sending)| !sending.ended).map(|(&id, _)| id).collect();
     for id in sending {
-        if rng.chance(15) {
+        if rng.chance(3) {
             client.ask(&Command::Cancel { transfer: TransferId(id) });
         } else if client.sending[&id].admitted {
             let sending = &client.sending[&id];
             let small = sending.granted.saturating_sub(sending.sent) < 9_000;
-            let (most, over) = (1 + rng.below(9_000), small && rng.chance(5));
+            let (most, over) = (1 + rng.below(9_000), small && rng.chance(3));
             client.send_chunk(id, most, over);
         }
     }
@@ -236,11 +256,12 @@ fn transfer(world: &mut World, index: usize) {
         client.receiving.iter().filter(|(_, file)| !file.ended).map(|(&id, _)| id).collect();
     for id in offered {
         let (file, transfer) = (&client.receiving[&id], TransferId(id));
-        if file.accepted && !file.confirmed && file.got == file.size {
+        let accepted = client.accepted.contains(&id);
+        if accepted && !file.confirmed && file.got == file.size {
             client.ask(&Command::Received { transfer });
-        } else if !file.accepted && rng.chance(900) {
+        } else if !accepted && rng.chance(900) {
             client.ask(&Command::Accept { transfer });
-        } else if rng.chance(20) {
+        } else if rng.chance(3) {
             client.ask(&Command::Reject { transfer });
         }
     }

@@ -1,6 +1,6 @@
 //! One client: what it has asked, what it has been told, and whether the two fit.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use parlor::front::native;
 use parlor::id::{ConnId, TransferId};
@@ -42,7 +42,6 @@ pub(crate) struct Sending {
 pub(crate) struct Receiving {
     pub(crate) size: u64,
     pub(crate) got: u64,
-    pub(crate) accepted: bool,
     pub(crate) confirmed: bool,
     pub(crate) ended: bool,
 }
@@ -61,6 +60,7 @@ pub(crate) struct Client {
     pub(crate) said: u64,
     pub(crate) has_spoken: bool,
     pub(crate) logged_in: bool,
+    pub(crate) in_room: bool,
     pub(crate) bye: Option<String>,
     /// It has sent what ends a connection; it sends nothing more.
     pub(crate) broken: bool,
@@ -68,6 +68,8 @@ pub(crate) struct Client {
     pub(crate) finished: bool,
     pub(crate) sending: BTreeMap<u32, Sending>,
     pub(crate) receiving: BTreeMap<u32, Receiving>,
+    /// What it has accepted, offered or not.
+    pub(crate) accepted: BTreeSet<u32>,
     greeted: bool,
     /// Answers that came, for the counts at the end.
     pub(crate) answers: u64,
@@ -88,12 +90,14 @@ impl Client {
             said: 0,
             has_spoken: false,
             logged_in: false,
+            in_room: false,
             bye: None,
             broken: false,
             asked_exit: false,
             finished: false,
             sending: BTreeMap::new(),
             receiving: BTreeMap::new(),
+            accepted: BTreeSet::new(),
             greeted: false,
             answers: 0,
             chunk_bytes: 0,
@@ -124,9 +128,7 @@ impl Client {
         self.asked_exit |= command.op() == Op::Exit;
         match command {
             Command::Accept { transfer } => {
-                if let Some(receiving) = self.receiving.get_mut(&transfer.0) {
-                    receiving.accepted = true;
-                }
+                self.accepted.insert(transfer.0);
             }
             Command::Received { transfer } => {
                 if let Some(receiving) = self.receiving.get_mut(&transfer.0) {
@@ -181,7 +183,7 @@ impl Client {
     pub(crate) fn read(&mut self, bytes: &[u8], oracle: &mut Oracle, limits: &Bounds) {
         self.stream.push(bytes);
         while let Some(heard) = self.stream.next(self.native) {
-            assert!(self.bye.is_none(), "{} hears {heard:.80?} after goodbye", self.label());
+            assert!(self.bye.is_none(), "{} hears {} after goodbye", self.label(), heard.brief());
             if !self.greeted && !matches!(heard, Heard::Bye { .. }) {
                 assert_eq!(heard, Heard::Hello, "the greeting comes first");
                 self.greeted = true;
@@ -236,6 +238,7 @@ impl Client {
         }
         self.answers += 1;
         let Ok(yes) = answer else { return };
+        self.in_room = (self.in_room || yes == Yes::Joined) && yes != Yes::Left;
         let fits = match (&yes, asked.op.expect("nonsense is refused")) {
             (Yes::Welcome, Op::Login) => {
                 self.logged_in = true;
@@ -289,7 +292,7 @@ impl Client {
     fn hear_chunk(&mut self, transfer: u32, bytes: &[u8]) {
         let receiving = self.receiving.get_mut(&transfer);
         let receiving = receiving.unwrap_or_else(|| panic!("{transfer} was never offered"));
-        assert!(receiving.accepted, "{transfer} comes unasked");
+        assert!(self.accepted.contains(&transfer), "{transfer} comes unasked");
         for &byte in bytes {
             assert_eq!(byte, content(transfer, receiving.got), "{transfer} at {}", receiving.got);
             receiving.got += 1;
@@ -323,7 +326,7 @@ pub(crate) struct Bounds<'a> {
     pub(crate) waiting: u64,
     pub(crate) credit: u64,
     /// Transfers of which a job has failed.
-    pub(crate) troubled: &'a std::collections::BTreeSet<u32>,
+    pub(crate) troubled: &'a BTreeSet<u32>,
 }
 
 fn live(sending: &mut BTreeMap<u32, Sending>, transfer: u32) -> &mut Sending {

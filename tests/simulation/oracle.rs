@@ -66,9 +66,9 @@ impl Oracle {
 
     /// How many lines, and how many messages among them, a connection has not read.
     pub(crate) fn unheard(&self, conn: &str) -> (usize, u64) {
-        self.due.get(conn).map_or((0, 0), |due| {
-            (due.len(), due.iter().filter(|due| due.said).count() as u64)
-        })
+        self.due
+            .get(conn)
+            .map_or((0, 0), |due| (due.len(), due.iter().filter(|due| due.said).count() as u64))
     }
 
     fn note_login(&mut self, text: &str) {

@@ -64,6 +64,13 @@ pub(crate) enum Yes {
     Announced { transfer: u32, place: u32 },
 }
 
+impl Heard {
+    /// What it is, short enough for a complaint.
+    pub(crate) fn brief(&self) -> String {
+        format!("{self:?}").chars().take(80).collect()
+    }
+}
+
 /// The unread part of a stream.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {

@@ -202,9 +202,7 @@ impl World {
         self.flush(budget);
         for (ticket, job) in std::mem::take(&mut self.jobs) {
             let now_ms = self.now.mono_ms;
-            if let Some((ticket, outcome)) =
-                self.store.submit(now_ms, &mut self.rng, ticket, job)
-            {
+            if let Some((ticket, outcome)) = self.store.submit(now_ms, &mut self.rng, ticket, job) {
                 self.feed(Input::Done { ticket, outcome });
             }
         }
