@@ -62,8 +62,10 @@ pub const LIST_MAX: usize = 500;
 pub const FILE_JOBS_MAX: usize = 4096;
 /// Most upload slots that can be configured.
 pub const UPLOAD_SLOTS_MAX: u64 = 256;
-/// Log lines that may wait for the disk; then lines are dropped and counted.
+/// Bytes of log lines that may wait for the disk; then lines are dropped and counted.
 pub const LOG_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How long the log has at the end of the process to take what still waits.
+pub const LOG_CLOSE: Duration = Duration::from_secs(2);
 
 /// How long a member that is still reading may hold up those who speak to it. Long enough for a
 /// healthy reader that the scheduler put aside, short enough that nobody notices a dead one.

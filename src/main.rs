@@ -1,12 +1,123 @@
-//! The binary.
-fn main() {
-    let limits = parlor::limits::Limits::default();
-    let listen = ["127.0.0.1:7575".parse().unwrap()];
-    let dir = std::path::PathBuf::from("/tmp/parlor-spine");
-    std::fs::create_dir_all(&dir).unwrap();
-    let log = parlor::logging::Log::open(&dir.join("parlor.log"), log::LevelFilter::Info).unwrap();
-    let reactor = parlor::reactor::Reactor::bind(&listen, limits, &dir, false).unwrap();
-    println!("{:?}", reactor.addresses());
-    println!("{}", reactor.run().unwrap());
-    let _ = log.close(std::time::Duration::from_secs(1));
+//! The binary: the command line to a call of the library, and its outcome to an exit code.
+//!
+//! Refuses to know what a server or a client does. The rule it keeps: a mistake is one line on
+//! standard error that says what to do next, and a standard error that is closed is no mistake.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgMatches, Command};
+use parlor::client::plain;
+use parlor::message::visible;
+use parlor::{config, serve};
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A mistake in the configuration of a server: `EX_CONFIG` of sysexits.h.
+const EXIT_CONFIG: u8 = 78;
+/// A mistake on any other command line, as is usual.
+const EXIT_USAGE: u8 = 2;
+
+const SERVE_AFTER: &str = "\
+SIZE is a whole number with B, KiB, MiB, GiB or TiB; TIME is one with ms, s, m or h.
+Each option is also a variable (PARLOR_ROOM_MEMBERS) and a key of the file (room-members).
+The first of option, variable, file, default decides. All about it: docs/operations.md";
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    match command().try_get_matches_from(&args) {
+        Ok(matches) => run(&matches),
+        Err(error) if !error.use_stderr() => {
+            // Help or version; who closes the pipe early has read enough.
+            let _ = error.print();
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let serving = args.get(1).is_some_and(|arg| arg == "serve");
+            complain(&one_line(&error, serving));
+            ExitCode::from(if serving { EXIT_CONFIG } else { EXIT_USAGE })
+        }
+    }
+}
+
+fn command() -> Command {
+    Command::new("parlor")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(env!("CARGO_PKG_DESCRIPTION"))
+        .subcommand_required(true)
+        .subcommand(serve_command())
+        .subcommand(chat_command())
+}
+
+fn serve_command() -> Command {
+    Command::new("serve")
+        .about("Run a server; works without any option")
+        .after_help(SERVE_AFTER)
+        .args(config::options())
+}
+
+fn chat_command() -> Command {
+    let user = "Log in with this name [default: $PARLOR_USER, or asked for by /login NAME]";
+    let accept = "Accept files that people send, and save them in this folder; never overwrites";
+    let folder = clap::value_parser!(PathBuf);
+    Command::new("chat")
+        .about("Talk on a server: commands from standard input, one line an event")
+        .arg(Arg::new("addr").value_name("ADDR").default_value(config::ADDRESS).help("The server"))
+        .arg(Arg::new("user").long("user").value_name("NAME").help(user))
+        .arg(
+            Arg::new("accept-files")
+                .long("accept-files")
+                .value_name("DIR")
+                .value_parser(folder)
+                .help(accept),
+        )
+}
+
+fn run(matches: &ArgMatches) -> ExitCode {
+    match matches.subcommand() {
+        Some(("serve", options)) => match serve::run(config::given(options)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                complain(&error.to_string());
+                ExitCode::from(error.exit_code())
+            }
+        },
+        Some(("chat", options)) => chat(options),
+        _ => unreachable!("clap demands one of the subcommands that are declared above"),
+    }
+}
+
+/// Runs the client; its outcome is the exit code.
+fn chat(options: &ArgMatches) -> ExitCode {
+    let addr = options.get_one::<String>("addr").cloned();
+    let user = options.get_one::<String>("user").cloned();
+    let user = user.or_else(|| std::env::var("PARLOR_USER").ok());
+    let accept_files = options.get_one::<PathBuf>("accept-files").cloned();
+    let addr = addr.unwrap_or_else(|| config::ADDRESS.to_owned());
+    ExitCode::from(plain::run(&plain::Options { addr, user, accept_files }) as u8)
+}
+
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "parlor: {text}");
+}
+
+/// What clap says in a paragraph, in one line, with a suggestion from our own keys.
+fn one_line(error: &clap::Error, serving: bool) -> String {
+    let help = if serving { "parlor serve --help" } else { "parlor --help" };
+    let unknown = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(option))) => Some(option.as_str()),
+        _ => None,
+    };
+    if let Some(option) = unknown {
+        let near = config::nearest(option.trim_start_matches('-'), config::keys());
+        return match near.filter(|_| serving && option.starts_with("--")) {
+            Some(near) => format!("{}: unknown option; did you mean --{near}?", visible(option)),
+            None => format!("{}: not known here; see {help}", visible(option)),
+        };
+    }
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let said = text.split("\n\n").next().unwrap_or(text);
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{}; see {help}", visible(&said))
 }

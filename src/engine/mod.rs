@@ -144,7 +144,7 @@ impl Engine {
             limits,
             server,
             conns: Vec::new(),
-            timers: Timers::new(),
+            timers: Timers::default(),
             backlog: VecDeque::new(),
             dirty: VecDeque::new(),
             paced: Vec::new(),

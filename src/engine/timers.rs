@@ -25,10 +25,9 @@ pub struct Timers {
 
 const NEVER: u64 = u64::MAX;
 
-impl Timers {
+impl Default for Timers {
     /// A wheel without entries that stands at the moment 0.
-    #[must_use]
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self {
             buckets: vec![Vec::new(); BUCKETS],
             occupied: [0; WORDS],
@@ -36,7 +35,9 @@ impl Timers {
             tick: 0,
         }
     }
+}
 
+impl Timers {
     /// Wakes the slot at `at_ms` or at most a tick later; earlier, if it has an earlier entry.
     pub fn arm(&mut self, slot: u32, at_ms: u64) {
         let index = slot as usize;
@@ -108,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_woken_once_and_never_early() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::default();
         timers.arm(3, 1000);
         assert!(timers.turn(999).is_empty());
         assert_eq!(timers.turn(1000 + TICK_MS), [3]);
@@ -118,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_earlier_of_two_moments_counts() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::default();
         timers.arm(1, 30_000);
         timers.arm(1, 5_000);
         timers.arm(1, 20_000);
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_moment_beyond_the_wheel_is_looked_at_when_it_has_come_round() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::default();
         timers.arm(1, 10_000_000);
         let first = timers.next_ms().unwrap();
         assert!(first < 10_000_000);
@@ -137,7 +138,7 @@ mod tests {
 
     #[test]
     fn after_a_long_sleep_everybody_is_woken_once() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::default();
         for slot in 0..100 {
             timers.arm(slot, u64::from(slot) * 500);
         }
@@ -148,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_slot_that_is_used_again_and_again_has_one_entry() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::default();
         for now in 0..10_000_u64 {
             timers.turn(now);
             timers.arm(0, now + 5_000);
@@ -159,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_next_moment_is_the_first_that_anybody_waits_for() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::default();
         timers.arm(1, 30_000);
         timers.arm(2, 700);
         assert_eq!(timers.next_ms(), Some(704));

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use super::Disk;
@@ -51,10 +51,7 @@ impl Worker {
 
     /// The outcome of a job, if one is there.
     pub fn poll(&self) -> Option<(Ticket, Outcome)> {
-        match self.outcomes.try_recv() {
-            Ok(done) => Some(done),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.outcomes.try_recv().ok()
     }
 
     /// Lets the worker finish what it was given, and ends it.

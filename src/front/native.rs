@@ -371,10 +371,10 @@ mod tests {
         assert!(bytes.ends_with(br#","missed":3,"text":"reading too slowly"}"#));
         assert_eq!(parse_server(&bytes, 4096), Ok(Some((FromServer::Event(bye), bytes.len()))));
 
-        let answer = Ok(Reply::Welcome { user: name("alice") });
-        let bytes = emit_answer(Some(4), &answer);
+        let reply = Reply::Welcome { user: name("alice") };
+        let bytes = emit_answer(Some(4), &Ok(reply.clone()));
         assert_eq!(&bytes[5..], br#"{"re":4,"ok":"welcome","user":"alice"}"#);
-        let read = FromServer::Answer { id: Some(4), answer: Ok(answer.unwrap()) };
+        let read = FromServer::Answer { id: Some(4), answer: Ok(reply) };
         assert_eq!(parse_server(&bytes, 4096), Ok(Some((read, bytes.len()))));
 
         let bytes = emit_answer(None, &Err(Refusal::NotInRoom));

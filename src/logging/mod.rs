@@ -16,13 +16,13 @@
 mod queue;
 mod thread;
 
+use crate::limits::{LOG_BYTES_MAX, LOG_CLOSE};
 use crate::message::{Level, Record, visible};
 use queue::Queue;
-use std::fmt::{self, Write as _};
-use std::io;
+use std::fmt;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 use thread::LogFile;
 use time::UtcOffset;
 use time::format_description::BorrowedFormatItem;
@@ -35,7 +35,8 @@ const TIME: &[BorrowedFormatItem<'static>] =
 /// The queue of the process's log; there is one, as there is one `log`.
 static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
 
-/// The open log. Dropping it leaves the thread to itself; [`Log::close`] ends it.
+/// The open log. Dropped, it writes out what waits, for [`LOG_CLOSE`] at most; also when a panic
+/// drops it. What is logged afterwards is nowhere.
 #[derive(Debug)]
 pub struct Log(Arc<Queue>);
 
@@ -50,7 +51,7 @@ impl Log {
     /// The file cannot be opened, no thread can be started, or the process has a log already.
     pub fn open(path: &Path, level: log::LevelFilter) -> io::Result<Self> {
         let offset = UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC);
-        let queue = Arc::new(Queue::new(crate::limits::LOG_BYTES_MAX));
+        let queue = Arc::new(Queue::new(LOG_BYTES_MAX));
         let file = LogFile::open(path)?;
         thread::start(Arc::clone(&queue), file, offset)?;
         let logger = OneLine::new(level, offset, Arc::clone(&queue));
@@ -60,12 +61,13 @@ impl Log {
         QUEUE.get_or_init(|| Arc::clone(&queue));
         Ok(Self(queue))
     }
+}
 
-    /// Writes out what waits, for `wait` at most; whether all of it was written. What is logged
-    /// afterwards is nowhere.
-    #[must_use]
-    pub fn close(self, wait: Duration) -> bool {
-        self.0.close(wait)
+impl Drop for Log {
+    fn drop(&mut self) {
+        if !self.0.close(LOG_CLOSE) {
+            let _ = writeln!(io::stderr(), "parlor: the end of the log could not be written");
+        }
     }
 }
 
@@ -139,10 +141,10 @@ impl fmt::Display for Visible<'_> {
         struct Filter<'a, 'b>(&'a mut fmt::Formatter<'b>);
         impl fmt::Write for Filter<'_, '_> {
             fn write_str(&mut self, text: &str) -> fmt::Result {
-                self.0.write_str(&visible(text))
+                fmt::Write::write_str(self.0, &visible(text))
             }
         }
-        write!(Filter(f), "{}", self.0)
+        fmt::write(&mut Filter(f), *self.0)
     }
 }
 

@@ -1,0 +1,320 @@
+//! What may be asked of the load test: options as they were typed become a [`Plan`] that is valid
+//! by construction. Knows nothing of how a plan is carried out.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use crate::ledger::Layout;
+use crate::stamp::STAMP_BYTES;
+
+/// The first argument that turns this program into the built-in server.
+pub(crate) const BARE_SERVER: &str = "bare-server";
+
+/// What a run is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scenario {
+    /// Rooms in which all talk.
+    Chat,
+    /// One room with one speaker.
+    Fanout,
+    /// Pairs that whisper.
+    Direct,
+    /// Joined and silent.
+    Idle,
+    /// Coming and going.
+    Churn,
+    /// A busy room with dead readers.
+    Slow,
+    /// Pairs that hand over files.
+    Files,
+}
+
+/// How fast speakers speak.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Pace {
+    /// So many messages a second in all, whatever the server does.
+    Rate(f64),
+    /// Each has so many messages unanswered, always.
+    Window(u64),
+}
+
+/// The server under test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A Parlor to be started.
+    Binary(PathBuf),
+    /// One that runs already; with its process id, what it uses is told too.
+    Address {
+        /// Where it listens.
+        address: SocketAddr,
+        /// Its process.
+        pid: Option<u32>,
+    },
+    /// The built-in server.
+    Bare,
+}
+
+/// A run.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) scenario: Scenario,
+    pub(crate) target: Target,
+    pub(crate) server_args: Vec<String>,
+    pub(crate) clients: usize,
+    pub(crate) rooms: usize,
+    pub(crate) pace: Pace,
+    pub(crate) size: usize,
+    pub(crate) seconds: Duration,
+    /// After so many messages nobody speaks any more.
+    pub(crate) messages: Option<u64>,
+    pub(crate) concurrent: usize,
+    pub(crate) connect_only: bool,
+    pub(crate) dead: usize,
+    pub(crate) healthy: usize,
+    pub(crate) json: bool,
+}
+
+impl Scenario {
+    const ALL: [Self; 7] =
+        [Self::Chat, Self::Fanout, Self::Direct, Self::Idle, Self::Churn, Self::Slow, Self::Files];
+
+    /// As it is typed.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Fanout => "fanout",
+            Self::Direct => "direct",
+            Self::Idle => "idle",
+            Self::Churn => "churn",
+            Self::Slow => "slow",
+            Self::Files => "files",
+        }
+    }
+
+    fn defaults(self) -> Defaults {
+        let (clients, rooms, size) = match self {
+            Self::Chat => (1000, 100, 64),
+            Self::Fanout => (1000, 1, 64),
+            Self::Direct => (1000, 1, 64),
+            Self::Idle => (1000, 100, 64),
+            Self::Churn => (10_000, 1, 64),
+            Self::Slow => (4, 1, 1024),
+            Self::Files => (10, 1, 1 << 20),
+        };
+        Defaults { clients, rooms, size }
+    }
+}
+
+struct Defaults {
+    clients: usize,
+    rooms: usize,
+    size: usize,
+}
+
+impl Plan {
+    /// Connections that there are at once.
+    pub(crate) fn at_once(&self) -> usize {
+        match self.scenario {
+            Scenario::Churn => self.concurrent,
+            _ => self.clients + self.dead,
+        }
+    }
+
+    /// Who hears whom.
+    pub(crate) fn layout(&self) -> Layout {
+        let Self { clients, rooms, .. } = *self;
+        match self.scenario {
+            Scenario::Chat | Scenario::Idle => {
+                Layout { clients, group: clients / rooms, speakers: clients / rooms }
+            }
+            Scenario::Fanout => Layout { clients, group: clients / rooms, speakers: 1 },
+            Scenario::Direct => Layout { clients, group: 2, speakers: 2 },
+            Scenario::Files => Layout { clients, group: 2, speakers: 1 },
+            Scenario::Slow => Layout { clients, group: clients, speakers: 1 },
+            // Nobody says anything.
+            Scenario::Churn => Layout { clients, group: 1, speakers: 1 },
+        }
+    }
+}
+
+/// The options.
+pub(crate) fn command() -> Command {
+    let number = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("N").help(help).value_parser(value_parser!(u64))
+    };
+    let text = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).help(help).action(ArgAction::SetTrue)
+    };
+    let scenarios = Scenario::ALL.map(Scenario::name);
+    Command::new("loadtest")
+        .about("Stresses a Parlor server and counts what was lost, doubled or out of order")
+        .arg(Arg::new("scenario").required(true).value_name("SCENARIO").value_parser(scenarios))
+        .arg(number("clients", "Clients in all; for churn, comings and goings in all"))
+        .arg(number("rooms", "Rooms that the clients are spread over"))
+        .arg(number("rate", "Messages a second of all speakers together").conflicts_with("window"))
+        .arg(number("window", "Unanswered messages of each speaker (4; direct: 1)"))
+        .arg(text("size", "BYTES", "Length of a text, or of a file (64, 4KiB, 3MiB)"))
+        .arg(number("seconds", "How long to speak, or to sit still").default_value("5"))
+        .arg(number("messages", "Stop speaking after so many messages in all"))
+        .arg(number("concurrent", "churn: how many at once").default_value("100"))
+        .arg(flag("connect-only", "churn: connect and close, without a word"))
+        .arg(number("dead", "slow: members that never read").default_value("50"))
+        .arg(number("healthy", "slow: members that read").default_value("3"))
+        .arg(text("addr", "HOST:PORT", "A server that runs already"))
+        .arg(number("pid", "Its process, to tell what it uses").requires("addr"))
+        .arg(text("server", "PATH", "The parlor to start (default: the one beside this program)"))
+        .arg(flag("bare", "The built-in server: epoll, a length prefix and nothing else"))
+        .group(clap::ArgGroup::new("target").args(["addr", "server", "bare"]))
+        .arg(
+            text("server-args", "ARGS", "More options for the server, divided by spaces")
+                .allow_hyphen_values(true),
+        )
+        .arg(flag("json", "Report as one JSON object"))
+        .after_help(
+            "Exit code: 0 all came once and in order, 1 something did not or the run failed, \
+             2 wrong usage",
+        )
+}
+
+/// Makes a plan of what was typed.
+///
+/// # Errors
+/// One line that says what does not fit.
+pub(crate) fn plan(typed: &ArgMatches) -> Result<Plan, String> {
+    let scenario = typed.get_one::<String>("scenario").map_or("", String::as_str);
+    let scenario = Scenario::ALL.into_iter().find(|known| known.name() == scenario);
+    let scenario = scenario.ok_or("no such scenario")?;
+    let defaults = scenario.defaults();
+    let number = |name: &str| typed.get_one::<u64>(name).copied();
+    let count = |name: &str, default: usize| number(name).map_or(default, |n| n as usize);
+    let (dead, healthy) = match scenario {
+        Scenario::Slow => (count("dead", 0), count("healthy", 0)),
+        _ => (0, 0),
+    };
+    let clients = match scenario {
+        Scenario::Slow => 1 + healthy,
+        _ => count("clients", defaults.clients),
+    };
+    let window = if scenario == Scenario::Direct { 1 } else { 4 };
+    let plan = Plan {
+        scenario,
+        target: target(typed)?,
+        server_args: words(typed, "server-args"),
+        clients,
+        rooms: count("rooms", defaults.rooms.min(clients)),
+        pace: match number("rate") {
+            Some(rate) => Pace::Rate(rate as f64),
+            None => Pace::Window(number("window").unwrap_or(window)),
+        },
+        size: match typed.get_one::<String>("size") {
+            Some(size) => bytes(size).ok_or(format!("--size {size}: use 64, 4KiB or 3MiB"))?,
+            None => defaults.size,
+        },
+        seconds: Duration::from_secs(number("seconds").unwrap_or(5)),
+        messages: number("messages").or((scenario == Scenario::Slow).then_some(120_000)),
+        concurrent: count("concurrent", 100).min(clients),
+        connect_only: typed.get_flag("connect-only"),
+        dead,
+        healthy,
+        json: typed.get_flag("json"),
+    };
+    check(plan)
+}
+
+fn check(plan: Plan) -> Result<Plan, String> {
+    let text = !matches!(plan.scenario, Scenario::Files);
+    let no_bare = matches!(plan.scenario, Scenario::Slow | Scenario::Files);
+    let none = plan.rooms == 0 || plan.clients == 0 || plan.concurrent == 0;
+    let complaints = [
+        (none, "clients, rooms and concurrent must be at least 1"),
+        (plan.pace == Pace::Window(0), "--window must be at least 1"),
+        (plan.pace == Pace::Rate(0.0), "--rate must be at least 1"),
+        (
+            !none && !plan.clients.is_multiple_of(plan.rooms),
+            "--clients must be a multiple of --rooms",
+        ),
+        (
+            !none && !plan.clients.is_multiple_of(plan.layout().group),
+            "--clients must be even: pairs",
+        ),
+        (text && plan.size < STAMP_BYTES, "--size must be at least 26, the length of a stamp"),
+        (plan.target == Target::Bare && no_bare, "the built-in server holds no such thing"),
+        (plan.clients >= 1 << 24, "--clients must be below 2^24"),
+        (plan.scenario == Scenario::Slow && plan.healthy == 0, "--healthy must be at least 1"),
+    ];
+    match complaints.iter().find(|(wrong, _)| *wrong) {
+        Some((_, text)) => Err((*text).to_owned()),
+        None => Ok(plan),
+    }
+}
+
+fn target(typed: &ArgMatches) -> Result<Target, String> {
+    if typed.get_flag("bare") {
+        return Ok(Target::Bare);
+    }
+    if let Some(address) = typed.get_one::<String>("addr") {
+        let address = address.parse().map_err(|_| format!("--addr {address}: use IP:PORT"))?;
+        let pid = typed.get_one::<u64>("pid").and_then(|pid| u32::try_from(*pid).ok());
+        return Ok(Target::Address { address, pid });
+    }
+    if let Some(path) = typed.get_one::<String>("server") {
+        return Ok(Target::Binary(path.into()));
+    }
+    let own = std::env::current_exe().map_err(|error| format!("find this program: {error}"))?;
+    Ok(Target::Binary(own.with_file_name("parlor")))
+}
+
+fn words(typed: &ArgMatches, name: &str) -> Vec<String> {
+    let words = typed.get_one::<String>(name).map_or("", String::as_str);
+    words.split_whitespace().map(str::to_owned).collect()
+}
+
+fn bytes(text: &str) -> Option<usize> {
+    let (digits, factor) = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)]
+        .into_iter()
+        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))
+        .unwrap_or((text, 1));
+    digits.parse::<usize>().ok()?.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(line: &str) -> Result<Plan, String> {
+        let matches = command().try_get_matches_from(line.split_whitespace());
+        plan(&matches.map_err(|error| error.to_string())?)
+    }
+
+    #[test]
+    fn the_defaults_of_every_scenario_are_a_plan() {
+        for scenario in Scenario::ALL {
+            let plan = typed(&format!("loadtest {}", scenario.name())).unwrap();
+            assert_eq!(plan.scenario, scenario);
+        }
+        command().debug_assert();
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_a_reason() {
+        for (line, reason) in [
+            ("loadtest chat --clients 10 --rooms 3", "multiple"),
+            ("loadtest direct --clients 3", "even"),
+            ("loadtest chat --size 10", "stamp"),
+            ("loadtest chat --size 10KB", "KiB"),
+            ("loadtest chat --window 0", "window"),
+            ("loadtest slow --bare", "built-in"),
+            ("loadtest chat --rate 5 --window 4", "cannot be used with"),
+            ("loadtest dance", "invalid value"),
+        ] {
+            let problem = typed(line).unwrap_err();
+            assert!(problem.contains(reason), "{line}: {problem}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What a process has used so far, as Linux tells it in `/proc`.
+//!
+//! Knows nothing of servers and clients. The rule it keeps: a figure that cannot be read is 0,
+//! because a server that is gone is reported by whoever waits for it.
+
+use std::fs;
+use std::path::PathBuf;
+
+/// A process to look at.
+#[derive(Clone, Debug)]
+pub(crate) struct Process(PathBuf);
+
+/// What a process has used at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Usage {
+    /// Processor time of all its threads in seconds, user and system.
+    pub(crate) cpu_s: f64,
+    /// Resident memory in bytes.
+    pub(crate) rss_bytes: u64,
+    /// The most resident memory it ever had in bytes.
+    pub(crate) peak_bytes: u64,
+    /// Open descriptors.
+    pub(crate) descriptors: u64,
+}
+
+impl Process {
+    /// The process with this id.
+    pub(crate) fn of(pid: u32) -> Self {
+        Self(PathBuf::from(format!("/proc/{pid}")))
+    }
+
+    /// This process.
+    pub(crate) fn own() -> Self {
+        Self(PathBuf::from("/proc/self"))
+    }
+
+    /// What it has used up to now.
+    pub(crate) fn usage(&self) -> Usage {
+        let read = |name: &str| fs::read_to_string(self.0.join(name)).unwrap_or_default();
+        let status = read("status");
+        Usage {
+            cpu_s: cpu_s(&read("stat")),
+            rss_bytes: kib_line(&status, "VmRSS:"),
+            peak_bytes: kib_line(&status, "VmHWM:"),
+            descriptors: fs::read_dir(self.0.join("fd")).map_or(0, |fds| fds.count() as u64),
+        }
+    }
+}
+
+/// Fields 14 and 15 of `/proc/PID/stat` (proc_pid_stat(5)). The name before them may hold spaces
+/// and brackets, so counting begins after its last bracket, at field 3.
+fn cpu_s(stat: &str) -> f64 {
+    let Some((_, fields)) = stat.rsplit_once(')') else {
+        return 0.0;
+    };
+    let ticks = |at: usize| fields.split_ascii_whitespace().nth(at - 3)?.parse::<u64>().ok();
+    let used = ticks(14).unwrap_or(0) + ticks(15).unwrap_or(0);
+    used as f64 / rustix::param::clock_ticks_per_second() as f64
+}
+
+fn kib_line(status: &str, name: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    line.split_ascii_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_uses_something() {
+        let usage = Process::own().usage();
+        assert!(usage.rss_bytes > 100_000 && usage.peak_bytes >= usage.rss_bytes, "{usage:?}");
+        assert!(usage.descriptors >= 3, "{usage:?}");
+    }
+
+    #[test]
+    fn a_name_with_brackets_does_not_shift_the_fields() {
+        let stat = "7 (a) b) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0";
+        let ticks = rustix::param::clock_ticks_per_second() as f64;
+        assert!((cpu_s(stat) - 200.0 / ticks).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,61 @@
+//! `idle`: everybody joins and is silent; what does a silent client cost?
+
+use super::entrance;
+use crate::dialect::Heard;
+use crate::failure::Failure;
+use crate::options::Plan;
+use crate::progress::Progress;
+use crate::report::{Meter, Report};
+use crate::server::Server;
+use crate::swarm::{Script, Swarm};
+
+struct Idle {
+    progress: Progress,
+    cut: usize,
+}
+
+/// Runs it.
+pub(super) fn run(
+    plan: &Plan,
+    server: &Server,
+    swarm: &mut Swarm,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let meter = Meter::start(server);
+    let entering = entrance::enter(plan, swarm, plan.clients)?;
+    let entered = meter.stop(server);
+    let mut idle = Idle { progress: Progress::new("idle"), cut: 0 };
+    let resting = Meter::start(server);
+    let until_ns = swarm.refresh_now() + plan.seconds.as_nanos() as u64;
+    while swarm.now_ns() < until_ns {
+        swarm.turn(&mut idle)?;
+    }
+    let rested = resting.stop(server);
+
+    report.add("entered_per_s", plan.clients as f64 / entering.as_secs_f64());
+    report.used(&entered, 0);
+    if let Some(grown) = entered.rss_grown_bytes() {
+        report.add("server_bytes_per_client", grown as f64 / plan.clients as f64);
+    }
+    report.add_some("server_cpu_while_silent_s", rested.server_cpu_s());
+    if idle.cut > 0 {
+        report.fault(format!("{} clients lost their connection", idle.cut));
+    }
+    Ok(())
+}
+
+impl Script for Idle {
+    fn on_heard(&mut self, swarm: &mut Swarm, who: usize, heard: Heard<'_>) {
+        if matches!(heard, Heard::Ping) {
+            swarm.dialect.sign_of_life(swarm.say(who));
+        }
+    }
+
+    fn on_closed(&mut self, _: &mut Swarm, _: usize) {
+        self.cut += 1;
+    }
+
+    fn on_turn(&mut self, _: &mut Swarm) {
+        self.progress.show(String::new);
+    }
+}

@@ -1,0 +1,116 @@
+//! What is done to a server: one file a scenario, and what they share. Each scenario is a script
+//! for the swarm and a function that runs it and writes down what it found.
+
+mod churn;
+mod entrance;
+mod files;
+mod idle;
+mod slow;
+mod talk;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::dialect::{Dialect, Place};
+use crate::failure::Failure;
+use crate::options::{Plan, Scenario, Target};
+use crate::report::Report;
+use crate::server::Server;
+use crate::swarm::Swarm;
+
+/// Starts the server, runs the scenario, ends the server. `stop` ends it all early.
+pub(crate) fn run(plan: &Plan, stop: Arc<AtomicBool>) -> Result<Report, Failure> {
+    let server = Server::start(plan)?;
+    let mut report = run_against(plan, &server, stop)?;
+    // What was found before is worth knowing, above all when the server does not end well.
+    if let Err(failure) = server.stop() {
+        report.fault(failure.to_string());
+    }
+    Ok(report)
+}
+
+/// Runs the scenario against a server that listens already.
+pub(crate) fn run_against(
+    plan: &Plan,
+    server: &Server,
+    stop: Arc<AtomicBool>,
+) -> Result<Report, Failure> {
+    let dialect = if plan.target == Target::Bare { Dialect::Bare } else { Dialect::Native };
+    let mut swarm = Swarm::new(server.address, dialect, plan.at_once(), stop)?;
+    let mut report = Report::new(plan, server.address);
+    let scenario = match plan.scenario {
+        Scenario::Chat | Scenario::Fanout | Scenario::Direct => talk::run,
+        Scenario::Idle => idle::run,
+        Scenario::Churn => churn::run,
+        Scenario::Slow => slow::run,
+        Scenario::Files => files::run,
+    };
+    scenario(plan, server, &mut swarm, &mut report)?;
+    Ok(report)
+}
+
+/// Where client `who` stands.
+fn place(plan: &Plan, who: usize) -> Place {
+    match plan.scenario {
+        Scenario::Direct | Scenario::Files => Place::Beside(who ^ 1),
+        Scenario::Slow => Place::Room(0),
+        Scenario::Churn => Place::Room(who % CHURN_ROOMS),
+        Scenario::Chat | Scenario::Fanout | Scenario::Idle => {
+            Place::Room(who / plan.layout().group)
+        }
+    }
+}
+
+/// Those who come and go meet in so many rooms.
+const CHURN_ROOMS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bare::Bare;
+    use crate::options;
+
+    /// Runs it against a built-in server in a thread of this process, which ends with it.
+    fn report(line: &str) -> Report {
+        let mut bare = Bare::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let server = Server::running(bare.address().unwrap(), None);
+        std::thread::spawn(move || while bare.turn().unwrap() {});
+        let line = format!("loadtest {line} --bare");
+        let typed = options::command().try_get_matches_from(line.split_whitespace()).unwrap();
+        let plan = options::plan(&typed).unwrap();
+        run_against(&plan, &server, Arc::default()).unwrap()
+    }
+
+    fn count(report: &Report, name: &str) -> u64 {
+        report.figure(name).as_u64().unwrap_or_else(|| panic!("{name}: {}", report.to_json()))
+    }
+
+    #[test]
+    fn a_short_chat_arrives_whole() {
+        let report = report("chat --clients 20 --rooms 4 --window 2 --messages 500");
+        assert!(report.is_sound(), "{}", report.to_json());
+        assert_eq!((count(&report, "sent"), count(&report, "accepted")), (500, 500));
+        assert_eq!((count(&report, "expected"), count(&report, "delivered")), (2000, 2000));
+    }
+
+    #[test]
+    fn pairs_and_one_speaker_at_a_rate_arrive_whole() {
+        for (line, delivered) in [
+            ("direct --clients 10 --messages 100", 100),
+            ("fanout --clients 11 --rate 5000 --messages 100 --size 4KiB", 1000),
+        ] {
+            let report = report(line);
+            assert!(report.is_sound(), "{}", report.to_json());
+            assert_eq!(count(&report, "delivered"), delivered, "{line}");
+        }
+    }
+
+    #[test]
+    fn those_who_come_and_go_all_get_away() {
+        for line in ["churn --clients 300 --concurrent 20", "churn --clients 300 --connect-only"] {
+            let report = report(line);
+            assert!(report.is_sound(), "{}", report.to_json());
+            assert_eq!(count(&report, "broken"), 0);
+        }
+    }
+}

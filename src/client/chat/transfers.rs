@@ -1,0 +1,143 @@
+//! The part of the conversation that is about files.
+//!
+//! Joins requests, uploads and downloads; what each of them may do is theirs to know. The rule it
+//! keeps: bulk goes out behind talk, because no part of a file is made ready before it can go soon.
+
+use std::path::Path;
+
+use super::Chat;
+use crate::client::downloads::{AcceptError, DownloadStep};
+use crate::client::uploads::{Source, UploadStep};
+use crate::front::native::Problem;
+use crate::id::TransferId;
+use crate::limits::CHUNK_MAX;
+use crate::message::{Command, Ending, Event, Op, Reply, visible};
+
+/// Bytes not yet written above which no part of a file is added.
+const AHEAD_MAX: usize = 2 * CHUNK_MAX;
+
+impl Chat {
+    /// Makes the next parts of files ready, as far as they were granted. Answers whether something
+    /// was done.
+    pub(in crate::client) fn fill(&mut self) -> bool {
+        let mut done = false;
+        while self.over.is_none() && self.session.outgoing().len() < AHEAD_MAX {
+            let Some(step) = self.uploads.poll_step() else { break };
+            self.on_upload(step);
+            done = true;
+        }
+        done
+    }
+
+    pub(super) fn send_file(&mut self, path: &Path, user: &str) {
+        match Source::open(path) {
+            Ok(source) => {
+                let (name, size) = (source.name().to_owned(), source.size());
+                let command = Command::SendFile { user: user.into(), name: name.into(), size };
+                let id = self.session.request(command);
+                self.uploads.announce(id, source);
+            }
+            Err(error) => self.refuse(error.code(), &format!("{}: {error}", path.display())),
+        }
+    }
+
+    pub(super) fn accept(&mut self, transfer: TransferId) {
+        match self.downloads.accept(transfer) {
+            Ok(()) => self.ask_about(transfer, Command::Accept { transfer }),
+            Err(error) => {
+                self.refuse(error.code(), &error.to_string());
+                if let (true, AcceptError::Disk { .. }) = (self.accepts_all, &error) {
+                    self.reject(transfer);
+                }
+            }
+        }
+    }
+
+    pub(super) fn reject(&mut self, transfer: TransferId) {
+        self.ask_about(transfer, Command::Reject { transfer });
+    }
+
+    pub(super) fn on_offered(&mut self, event: Event) {
+        self.screen.show(&event);
+        let Event::Offered { transfer, name, size, .. } = event else { return };
+        if !self.downloads.handle_offered(transfer, name, size) {
+            self.refuse("too_many_offers", &format!("transfer {transfer} is refused"));
+            self.reject(transfer);
+        } else if self.accepts_all {
+            self.accept(transfer);
+        }
+    }
+
+    pub(super) fn on_ended(&mut self, transfer: TransferId, how: Ending) {
+        let undelivered = self.uploads.handle_ended(transfer) && how != Ending::Delivered;
+        let lost = self.downloads.handle_ended(transfer);
+        self.refused |= undelivered || lost;
+    }
+
+    pub(super) fn on_download(&mut self, transfer: TransferId, step: Option<DownloadStep>) {
+        match step {
+            None => {}
+            Some(DownloadStep::Saved(path)) => {
+                let path = path.display().to_string();
+                self.screen.say(&format!("* transfer {transfer}: saved as {}", visible(&path)));
+                self.ask_about(transfer, Command::Received { transfer });
+            }
+            Some(DownloadStep::Failed(why)) => {
+                self.refuse("cannot_write", &format!("transfer {transfer}: {why}"));
+                self.reject(transfer);
+            }
+        }
+    }
+
+    /// What an answer means for the files; what it means for the screen is said elsewhere.
+    pub(super) fn on_transfer_answer(&mut self, id: u64, op: Op, answer: &Result<Reply, Problem>) {
+        if op == Op::SendFile {
+            return self.uploads.handle_announced(id, announced(answer));
+        }
+        let Some(transfer) = self.about.remove(&id) else { return };
+        if op == Op::Accept && answer.is_ok() {
+            self.screen.say(&format!("* transfer {transfer}: accepted"));
+            let step = self.downloads.handle_accepted(transfer);
+            self.on_download(transfer, step);
+        } else if op == Op::Reject || answer.is_err() {
+            self.downloads.handle_ended(transfer);
+        }
+    }
+
+    fn on_upload(&mut self, step: UploadStep) {
+        match step {
+            UploadStep::Send(transfer, bytes) => self.session.send_chunk(transfer, &bytes),
+            UploadStep::AllSent(transfer, size) => {
+                self.screen.say(&format!("* transfer {transfer}: all {size} bytes are sent"));
+            }
+            UploadStep::Withdraw(transfer, why) => {
+                self.refuse("cannot_read", &format!("transfer {transfer}: {why}"));
+                self.session.request(Command::Cancel { transfer });
+            }
+        }
+    }
+
+    fn ask_about(&mut self, transfer: TransferId, command: Command<'_>) {
+        let id = self.session.request(command);
+        self.about.insert(id, transfer);
+    }
+}
+
+fn announced(answer: &Result<Reply, Problem>) -> Option<TransferId> {
+    match answer {
+        Ok(Reply::Announced { transfer, .. }) => Some(*transfer),
+        Ok(
+            Reply::Done
+            | Reply::Welcome { .. }
+            | Reply::Joined { .. }
+            | Reply::Left { .. }
+            | Reply::Heard { .. }
+            | Reply::Rooms { .. }
+            | Reply::Who { .. }
+            | Reply::Queue { .. }
+            | Reply::Help { .. }
+            | Reply::Pong,
+        )
+        | Err(_) => None,
+    }
+}

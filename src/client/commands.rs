@@ -1,0 +1,151 @@
+//! What a typed line means to this client, which has files where a person with netcat has none.
+//!
+//! Knows `front::slash`, the one parser of slash commands, and takes from it only what is different
+//! here. The rule it keeps: what is no command is refused here and never sent, as chat or
+//! otherwise.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use crate::front::{Incoming, slash};
+use crate::message::{Command, Op, Refusal};
+
+/// What is to be done about a line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Wish<'a> {
+    /// Nothing: the line was empty.
+    Nothing,
+    /// Ask the server.
+    Ask(Command<'a>),
+    /// Send a local file to a user.
+    SendFile {
+        /// Where it is.
+        path: PathBuf,
+        /// The receiver.
+        user: &'a str,
+    },
+    /// Show [`help`].
+    Help,
+    /// Say no.
+    Refuse(Refusal),
+}
+
+/// Reads a line.
+pub(super) fn parse(line: &str) -> Wish<'_> {
+    let (word, arguments) = slash::split_word(line.strip_prefix('/').unwrap_or_default());
+    match slash::find(word).map(|usage| usage.op) {
+        Some(Op::SendFile) => send_file(arguments),
+        Some(Op::Help) => Wish::Help,
+        Some(op @ (Op::Chunk | Op::Received)) => by_itself(op),
+        // No `_`: a new op should be asked whether it is different here.
+        Some(
+            Op::Hello
+            | Op::Login
+            | Op::Join
+            | Op::Leave
+            | Op::Say
+            | Op::Whisper
+            | Op::Rooms
+            | Op::Who
+            | Op::Queue
+            | Op::Ping
+            | Op::Exit
+            | Op::Accept
+            | Op::Reject
+            | Op::Cancel,
+        )
+        | None => shared(line),
+    }
+}
+
+/// The text of `/help`: the server's, with this client's own form of what is different.
+pub(super) fn help() -> String {
+    let mut text = String::new();
+    for usage in slash::COMMANDS {
+        if [Op::Login, Op::Chunk, Op::Received].contains(&usage.op) {
+            continue;
+        }
+        let (arguments, about) = if usage.op == Op::SendFile {
+            (" FILE USER", "send a file of yours to a user")
+        } else {
+            (usage.arguments, usage.about)
+        };
+        let form = format!("/{}{arguments}", usage.words[0]);
+        let _ = writeln!(text, "{form:<26} {about}");
+    }
+    text
+}
+
+fn shared(line: &str) -> Wish<'_> {
+    match slash::parse(line) {
+        Incoming::Request { command: Ok(command), .. } => Wish::Ask(command),
+        Incoming::Request { command: Err(refusal), .. } => Wish::Refuse(refusal),
+        Incoming::Chunk { .. } => by_itself(Op::Chunk),
+        Incoming::Empty | Incoming::Nothing => Wish::Nothing,
+    }
+}
+
+fn send_file(arguments: &str) -> Wish<'_> {
+    match slash::split_last_word(arguments) {
+        Some((path, user)) => Wish::SendFile { path: path.into(), user },
+        None => bad_request("write it as /sendfile FILE USER"),
+    }
+}
+
+fn by_itself(op: Op) -> Wish<'static> {
+    bad_request(&format!("this client does /{} by itself; see /help", op.name()))
+}
+
+fn bad_request(text: &str) -> Wish<'static> {
+    Wish::Refuse(Refusal::BadRequest(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(line: &str) -> &'static str {
+        match parse(line) {
+            Wish::Refuse(refusal) => refusal.code(),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_mistyped_command_is_refused_and_never_said() {
+        for line in ["/broadcats hi", "/", "//x", "/ say hi", "/sendfiles a b"] {
+            assert_eq!(refused(line), "unknown_op", "{line}");
+        }
+        let said = Command::Say { text: "sendfile a b".into(), me: false };
+        assert_eq!(parse("sendfile a b"), Wish::Ask(said));
+        assert_eq!(parse(" "), Wish::Nothing);
+    }
+
+    #[test]
+    fn a_file_is_named_by_its_path_and_may_have_blanks() {
+        let wish = Wish::SendFile { path: "./a b/c d.pdf".into(), user: "bob" };
+        assert_eq!(parse("/sendfile  ./a b/c d.pdf bob"), wish);
+        assert_eq!(parse("/SendFile a 12"), Wish::SendFile { path: "a".into(), user: "12" });
+        for line in ["/sendfile", "/sendfile bob"] {
+            assert_eq!(refused(line), "bad_request", "{line}");
+        }
+    }
+
+    #[test]
+    fn what_this_client_does_by_itself_cannot_be_typed() {
+        for line in ["/chunk 7 YWJj", "/chunk", "/received 7", "/RECEIVED x"] {
+            assert_eq!(refused(line), "bad_request", "{line}");
+        }
+    }
+
+    #[test]
+    fn help_shows_what_can_be_typed_here() {
+        let text = help();
+        assert!(text.contains("/sendfile FILE USER  "), "{text}");
+        assert!(text.contains("/whisper USER TEXT"));
+        for absent in ["/chunk", "/received", "/login", "SIZE"] {
+            assert!(!text.contains(absent), "{absent}");
+        }
+        assert_eq!(parse("/help"), Wish::Help);
+    }
+}

@@ -1,0 +1,19 @@
+//! The client's side: a session without a socket, the files that it sends and saves, and the plain
+//! client that is built on them.
+//!
+//! Knows the words and how they are written (`message`, `front`), but nothing of how a server
+//! decides. The rule it keeps: whatever a server sends is untrusted; it is bounded before it is
+//! kept, made visible before it is shown, and never overwrites a file.
+
+pub mod downloads;
+pub mod plain;
+pub mod session;
+pub mod uploads;
+
+mod chat;
+mod commands;
+mod connect;
+mod outcome;
+mod partial;
+mod screen;
+mod typed;

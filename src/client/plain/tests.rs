@@ -1,0 +1,183 @@
+//! Whole conversations over a socket, with a server of a few lines.
+
+use super::*;
+use crate::front::{Incoming, Protocol, native};
+use crate::limits::Limits;
+use crate::message::{CloseReason, Command, Event, Greeting, Refusal, Reply};
+use std::net::{Shutdown, TcpListener, TcpStream as Peer};
+use std::sync::mpsc;
+
+/// Reads the requests of a client until it leaves and refuses what is no part of coming and going;
+/// answers with what it refused.
+fn serve(mut peer: Peer) -> usize {
+    let limits = Greeting::new(&Limits::default());
+    let hello = Event::Hello { protocol: 1, server: "parlor".to_owned(), limits };
+    peer.write_all(&native::emit_event(&hello)).unwrap();
+    let (mut bytes, mut scratch, mut refused) = (Vec::new(), [0; 4096], 0);
+    loop {
+        let count = peer.read(&mut scratch).unwrap();
+        assert!(count > 0, "the client says goodbye before it goes");
+        bytes.extend_from_slice(&scratch[..count]);
+        while let Some((message, taken)) = Protocol::Native.parse(&bytes, 0, true).unwrap() {
+            let Incoming::Request { id, command: Ok(command) } = message else {
+                panic!("not a request: {message:?}");
+            };
+            let answer = match &command {
+                Command::Hello { .. } | Command::Exit => Ok(Reply::Done),
+                Command::Login { user } => {
+                    Ok(Reply::Welcome { user: UserName::parse(user).unwrap() })
+                }
+                _ => Err(Refusal::NotInRoom),
+            };
+            refused += usize::from(answer.is_err());
+            peer.write_all(&native::emit_answer(id, &answer)).unwrap();
+            if command == Command::Exit {
+                let bye = Event::Bye { reason: CloseReason::Exit, back: false, missed: 0 };
+                peer.write_all(&native::emit_event(&bye)).unwrap();
+                return refused;
+            }
+            bytes.drain(..taken);
+        }
+    }
+}
+
+/// Says one thing and closes, whatever the client says.
+fn turn_away(mut peer: Peer, words: &[u8]) -> usize {
+    peer.write_all(words).unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    // Until the client has left, so that nothing it sends resets the connection.
+    let _ = io::copy(&mut peer, &mut io::sink());
+    0
+}
+
+/// Runs a whole client that types these lines; answers with its outcome, what it showed, and what
+/// the server has to tell.
+fn converse(
+    server: impl FnOnce(Peer) -> usize + Send + 'static,
+    lines: &[&str],
+) -> (Outcome, Vec<String>, usize) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
+    let server = std::thread::spawn(move || server(listener.accept().unwrap().0));
+    let (sender, typed) = mpsc::sync_channel(lines.len() + 1);
+    for line in lines {
+        sender.send(Typed::Line((*line).to_owned())).unwrap();
+    }
+    sender.send(Typed::End).unwrap();
+    let (shown, screen) = mpsc::channel();
+    let chat = Chat::new(Some("bob"), PathBuf::new(), false, UtcOffset::UTC);
+    let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(Screen(shown))).unwrap();
+    let outcome = plain.run().unwrap();
+    drop(plain);
+    let shown: Vec<u8> = screen.iter().flatten().collect();
+    let shown = String::from_utf8(shown).unwrap().lines().map(str::to_owned).collect();
+    (outcome, shown, server.join().unwrap())
+}
+
+struct Screen(mpsc::Sender<Vec<u8>>);
+
+impl io::Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.send(bytes.to_vec()).map_err(|_| ErrorKind::BrokenPipe)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_conversation_comes_and_goes() {
+    let (outcome, shown, refused) = converse(serve, &[]);
+    let expected = ["* connected to parlor; /help for help", "* welcome, bob", "* bye: goodbye"];
+    assert_eq!(shown, expected);
+    assert_eq!((outcome, refused), (Outcome::Fine, 0));
+}
+
+#[test]
+fn all_that_is_piped_in_is_asked_and_answered_before_it_leaves() {
+    let lines = vec!["hello to nobody"; 5000];
+    let (outcome, shown, refused) = converse(serve, &lines);
+    assert_eq!((outcome, refused), (Outcome::Refused, 5000));
+    assert_eq!(shown.iter().filter(|line| line.starts_with("! not_in_room: ")).count(), 5000);
+}
+
+#[test]
+fn lines_that_cause_nothing_do_not_hold_up_those_behind_them() {
+    let (outcome, _, _) = converse(serve, &vec![""; 3 * LINES_STEP]);
+    assert_eq!(outcome, Outcome::Fine);
+}
+
+#[test]
+fn the_last_words_of_a_server_are_heard_though_it_has_closed() {
+    let (outcome, _, _) = converse(|peer| turn_away(peer, b"parlor: full\r\n"), &["hi"]);
+    assert_eq!(outcome, Outcome::Goodbye);
+    let (outcome, _, _) = converse(|peer| turn_away(peer, b""), &["hi"]);
+    assert_eq!(outcome, Outcome::Broken);
+}
+
+/// A descriptor that is closed takes its event with it: the thread of standard input once ended, and
+/// closed the last of its waker, before the poll had seen that there was an end.
+#[test]
+fn the_last_wake_of_standard_input_outlives_its_thread() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
+    let (_stdin, typed) = mpsc::sync_channel(1);
+    let wake_and_end = |waker: Arc<Waker>| waker.wake().map(|()| typed);
+    let chat = Chat::new(None, PathBuf::new(), false, UtcOffset::UTC);
+    let mut plain = Plain::new(chat, socket, wake_and_end, Box::new(io::sink())).unwrap();
+    let mut events = Events::with_capacity(8);
+    plain.poll.poll(&mut events, Some(std::time::Duration::from_secs(10))).unwrap();
+    assert!(events.iter().any(|event| event.token() == STDIN));
+}
+
+#[test]
+fn a_client_that_was_stopped_for_long_hears_what_came_meanwhile() {
+    for speaks in [true, false] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
+        let mut peer = listener.accept().unwrap().0;
+        let (_stdin, typed) = mpsc::sync_channel(1);
+        let chat = Chat::new(None, PathBuf::new(), false, UtcOffset::UTC);
+        let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(io::sink())).unwrap();
+        plain.work().unwrap();
+        plain.silent_since = Instant::now() - plain.chat.silence_max();
+        if speaks {
+            peer.write_all(&native::emit_event(&Event::Ping)).unwrap();
+            while plain.socket.peek(&mut [0]).is_err() {}
+        }
+        let mut events = Events::with_capacity(8);
+        plain.wait(&mut events).unwrap();
+        assert_eq!(plain.chat.over().is_none(), speaks);
+    }
+}
+
+#[test]
+fn a_closed_standard_output_ends_it_quietly() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
+    let (_stdin, typed) = mpsc::sync_channel(1);
+    let (shown, _) = mpsc::channel();
+    let chat = Chat::new(None, PathBuf::new(), false, UtcOffset::UTC);
+    let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(Screen(shown))).unwrap();
+    assert_eq!(plain.run().unwrap(), Outcome::Fine);
+}
+
+#[test]
+fn a_name_of_an_account_becomes_a_name_or_none() {
+    assert_eq!(user_from_account("anna.b-2").as_deref(), Some("annab2"));
+    assert_eq!(user_from_account("averyveryverylongname").unwrap().len(), USER_NAME_MAX);
+    assert_eq!(user_from_account("-._"), None);
+}
+
+#[test]
+fn options_that_make_no_sense_are_told_apart_from_a_broken_connection() {
+    let options = |user: &str, dir: &str| Options {
+        addr: "127.0.0.1:1".to_owned(),
+        user: Some(user.to_owned()),
+        accept_files: Some(dir.into()),
+    };
+    assert_eq!(user(&options("a b", ".")).unwrap_err().outcome(), Outcome::Usage);
+    assert_eq!(folder(&options("a", "./no/such")).unwrap_err().outcome(), Outcome::Usage);
+}

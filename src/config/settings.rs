@@ -1,0 +1,229 @@
+//! The one table of everything that can be set: from it come the options, the variables, the keys
+//! of the file and the table of docs/operations.md.
+//!
+//! Refuses to know who set what. The rule it keeps: a setting that is not in this table does not
+//! exist, and each field of [`Limits`] is in it (a test takes `Limits` apart to prove that).
+
+use super::value;
+use crate::limits::{KIB, Limits, MIB, UPLOAD_SLOTS_MAX};
+use log::LevelFilter;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Most connections that can be asked for: Linux lets a process have 2^20 descriptors by default.
+pub(super) const CONNECTIONS_MAX: u64 = 1_000_000;
+
+/// What the layers fill in, one after the other.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) listen: Vec<SocketAddr>,
+    pub(super) config: Option<PathBuf>,
+    pub(super) data: Option<PathBuf>,
+    pub(super) log: Option<PathBuf>,
+    pub(super) log_level: LevelFilter,
+    pub(super) limits: Limits,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 7575))],
+            config: None,
+            data: None,
+            log: None,
+            log_level: LevelFilter::Info,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// One line of the table.
+#[derive(Debug)]
+pub(super) struct Setting {
+    /// The option without its dashes, and the key of the file.
+    pub(super) key: &'static str,
+    pub(super) kind: Kind,
+    pub(super) help: &'static str,
+    /// The default in words, where the default value alone would not tell it.
+    default: Option<&'static str>,
+}
+
+/// How a setting is written, what it may be, and where in the draft it goes.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Count(RangeInclusive<u64>, fn(&mut Draft) -> &mut u64),
+    Bytes(RangeInclusive<u64>, fn(&mut Draft) -> &mut u64),
+    Time(RangeInclusive<Duration>, fn(&mut Draft) -> &mut Duration),
+    Addresses(fn(&mut Draft) -> &mut Vec<SocketAddr>),
+    Path(fn(&mut Draft) -> &mut Option<PathBuf>),
+    Level(fn(&mut Draft) -> &mut LevelFilter),
+}
+
+/// What most durations may be. The least is for tests and tight local networks.
+const SPAN: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
+const GIB: u64 = 1024 * MIB;
+const TIB: u64 = 1024 * GIB;
+/// A text doubles at most when quoted, and still fits the longest frame beside its names.
+const MESSAGE_MAX: u64 = 24 * KIB;
+
+/// Every setting, in the order of the help.
+#[rustfmt::skip]
+pub(super) static SETTINGS: [Setting; 25] = [
+    setting("listen", Kind::Addresses(|d| &mut d.listen),
+        "Address and port to listen on; may be given several times, port 0 takes a free one"),
+    in_words("data", Kind::Path(|d| &mut d.data),
+        "Folder for all that lasts", "$XDG_DATA_HOME/parlor or ~/.local/share/parlor"),
+    in_words("log", Kind::Path(|d| &mut d.log),
+        "The audit log", "parlor.log in the data folder"),
+    setting("log-level", Kind::Level(|d| &mut d.log_level),
+        "How much is logged: off, error, info, or debug, which includes what people say"),
+    in_words("config", Kind::Path(|d| &mut d.config),
+        "TOML file with the same keys as these options", "none"),
+
+    in_words("connections", Kind::Count(0..=CONNECTIONS_MAX, |d| &mut d.limits.connections),
+        "Connections at once; 0: as many as there are descriptors",
+        "10000, or fewer if there are fewer descriptors"),
+    setting("room-members", Kind::Count(1..=10_000, |d| &mut d.limits.room_members),
+        "Members of a room"),
+    setting("rooms", Kind::Count(1..=1_000_000, |d| &mut d.limits.rooms),
+        "Rooms at once"),
+    setting("message-max", Kind::Bytes(1..=MESSAGE_MAX, |d| &mut d.limits.message_bytes),
+        "Longest text of a message"),
+    setting("upload-slots", Kind::Count(1..=UPLOAD_SLOTS_MAX, |d| &mut d.limits.upload_slots),
+        "Uploads under way at once"),
+    setting("upload-waiting", Kind::Count(0..=100_000, |d| &mut d.limits.upload_waiting),
+        "Uploads that may wait in line for a slot"),
+    setting("file-max", Kind::Bytes(1..=TIB, |d| &mut d.limits.file_bytes),
+        "Largest file"),
+    setting("upload-credit", Kind::Bytes(32 * KIB..=64 * MIB, |d| &mut d.limits.upload_credit_bytes),
+        "Bytes of one upload under way that have not reached the disk"),
+    setting("upload-stall", Kind::Time(SPAN, |d| &mut d.limits.upload_stall),
+        "Time without a byte after which a transfer loses its slot"),
+    setting("offer-wait", Kind::Time(SPAN, |d| &mut d.limits.offer_wait),
+        "Time that a receiver has to accept or reject a file"),
+    setting("output-soft", Kind::Bytes(128 * KIB..=GIB, |d| &mut d.limits.output_soft_bytes),
+        "Waiting output above which a connection is no longer read, and must catch up"),
+    setting("output-soft-wait", Kind::Time(SPAN, |d| &mut d.limits.output_soft_wait),
+        "Time that it has to catch up before it is cut"),
+    setting("output-hard", Kind::Bytes(128 * KIB..=4 * GIB, |d| &mut d.limits.output_hard_bytes),
+        "Waiting output above which a connection is cut at once"),
+    setting("output-before-login", Kind::Bytes(4 * KIB..=MIB, |d| &mut d.limits.output_before_login_bytes),
+        "The same for a connection that has not logged in"),
+    setting("output-total", Kind::Bytes(MIB..=TIB, |d| &mut d.limits.output_total_bytes),
+        "Waiting output of all connections together; above it the largest is cut first"),
+    setting("first-byte-before", Kind::Time(SPAN, |d| &mut d.limits.first_byte_before),
+        "Time from a connection to its first byte"),
+    setting("login-before", Kind::Time(SPAN, |d| &mut d.limits.login_before),
+        "Time from a connection to its login"),
+    setting("heartbeat", Kind::Time(SPAN, |d| &mut d.limits.heartbeat),
+        "Silence after which a client is asked for a sign of life"),
+    setting("dead-after", Kind::Time(SPAN, |d| &mut d.limits.dead_after),
+        "Silence after which a client is gone"),
+    setting("drain", Kind::Time(SPAN, |d| &mut d.limits.drain),
+        "Time that clients have to take their last output when the server ends"),
+];
+
+const fn setting(key: &'static str, kind: Kind, help: &'static str) -> Setting {
+    Setting { key, kind, help, default: None }
+}
+
+const fn in_words(
+    key: &'static str,
+    kind: Kind,
+    help: &'static str,
+    default: &'static str,
+) -> Setting {
+    Setting { key, kind, help, default: Some(default) }
+}
+
+/// The setting with exactly this key.
+pub(super) fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+impl Setting {
+    /// Understands what was written and puts it into the draft; else says what is wrong with it.
+    pub(super) fn set(&self, draft: &mut Draft, texts: &[String]) -> Result<(), String> {
+        let last = texts.last().map_or("", String::as_str);
+        match &self.kind {
+            Kind::Count(range, field) => *field(draft) = value::parse_count(last, range)?,
+            Kind::Bytes(range, field) => *field(draft) = value::parse_bytes(last, range)?,
+            Kind::Time(range, field) => *field(draft) = value::parse_time(last, range)?,
+            Kind::Addresses(field) => *field(draft) = value::parse_addresses(texts)?,
+            Kind::Path(_) if last.is_empty() => return Err("the path is empty".into()),
+            Kind::Path(field) => *field(draft) = Some(last.into()),
+            Kind::Level(field) => *field(draft) = value::parse_level(last)?,
+        }
+        Ok(())
+    }
+
+    /// The value in a draft, as people write it.
+    pub(super) fn value(&self, draft: &Draft) -> String {
+        let mut draft = draft.clone();
+        match &self.kind {
+            Kind::Count(_, field) => field(&mut draft).to_string(),
+            Kind::Bytes(_, field) => value::format_bytes(*field(&mut draft)),
+            Kind::Time(_, field) => value::format_time(*field(&mut draft)),
+            Kind::Addresses(field) => {
+                let all: Vec<String> = field(&mut draft).iter().map(ToString::to_string).collect();
+                all.join(",")
+            }
+            Kind::Path(field) => {
+                field(&mut draft).as_ref().map_or_else(String::new, |p| p.display().to_string())
+            }
+            Kind::Level(field) => value::format_level(*field(&mut draft)),
+        }
+    }
+
+    /// The default, in words where it is not a value.
+    pub(super) fn default_shown(&self) -> String {
+        self.default.map_or_else(|| self.value(&Draft::default()), str::to_owned)
+    }
+
+    /// The variable of the same meaning: `PARLOR_ROOM_MEMBERS`.
+    pub(super) fn variable(&self) -> String {
+        super::PREFIX.to_owned() + &self.key.to_ascii_uppercase().replace('-', "_")
+    }
+
+    /// What stands for the value in the help.
+    pub(super) fn value_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Count(..) => "N",
+            Kind::Bytes(..) => "SIZE",
+            Kind::Time(..) => "TIME",
+            Kind::Addresses(_) => "ADDR",
+            Kind::Path(_) if self.key == "data" => "DIR",
+            Kind::Path(_) => "FILE",
+            Kind::Level(_) => "LEVEL",
+        }
+    }
+
+    /// What may be written, for the documentation.
+    #[cfg(test)]
+    pub(super) fn range_shown(&self) -> String {
+        match &self.kind {
+            Kind::Count(range, _) => format!("{} to {}", range.start(), range.end()),
+            Kind::Bytes(range, _) => {
+                let shown = value::format_bytes;
+                format!("{} to {}", shown(*range.start()), shown(*range.end()))
+            }
+            Kind::Time(range, _) => {
+                let shown = value::format_time;
+                format!("{} to {}", shown(*range.start()), shown(*range.end()))
+            }
+            Kind::Addresses(_) => "IP:PORT".into(),
+            Kind::Path(_) => "path".into(),
+            Kind::Level(_) => "off, error, info, debug".into(),
+        }
+    }
+
+    /// Whether it sets a field of [`Limits`].
+    pub(super) fn is_limit(&self) -> bool {
+        match self.kind {
+            Kind::Count(..) | Kind::Bytes(..) | Kind::Time(..) => true,
+            Kind::Addresses(_) | Kind::Path(_) | Kind::Level(_) => false,
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! I/O. What stands around the reactor: the folder, the lock, the log and the words at the start.
+//!
+//! Refuses to know connections and chat. The rule it keeps: whatever can be wrong at the start is
+//! found before anybody is served, and ends in one line and an exit code.
+
+use crate::config::{Config, Mistake};
+use crate::limits::DESCRIPTORS_KEPT;
+use crate::logging::{self, Log};
+use crate::message::{Category, Record, visible};
+use crate::os;
+use crate::reactor::{self, Reactor};
+use std::fmt::Write as _;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// Longest configuration file that is read; a device or a wrong name shall not fill the memory.
+const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// Width of the lines that list the limits.
+const WIDTH: usize = 78;
+
+/// Why a server did not start, or did not go on. One line each.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An option, a variable or the file is wrong.
+    #[error(transparent)]
+    Mistake(#[from] Mistake),
+    /// The folder for the data cannot be made.
+    #[error("cannot make the data folder {}: {error}; choose another with --data", shown(path))]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The folder cannot be written to or locked.
+    #[error("cannot lock {}: {error}; choose another folder with --data", shown(path))]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Another server works in the folder.
+    #[error("another server uses {}; stop it, or choose another folder with --data", shown(path))]
+    Held {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The log cannot be opened.
+    #[error("cannot open the log {}: {error}; choose another with --log", shown(path))]
+    Log {
+        /// The log file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The reactor cannot start or go on.
+    #[error(transparent)]
+    Reactor(#[from] reactor::Error),
+}
+
+impl Error {
+    /// The exit code of the process; 78 is `EX_CONFIG` of sysexits.h.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Mistake(_) => 78,
+            Self::Folder { .. }
+            | Self::Lock { .. }
+            | Self::Held { .. }
+            | Self::Log { .. }
+            | Self::Reactor(_) => 1,
+        }
+    }
+}
+
+/// Runs a server until it is told to end; `options` are keys and values of the command line.
+///
+/// # Errors
+/// Why it did not start or go on.
+pub fn run(options: Vec<(String, String)>) -> Result<(), Error> {
+    let descriptors = os::raise_descriptor_limit();
+    let mut config = Config::resolve(options, std::env::vars_os(), read_config, descriptors)?;
+    make_absolute(&mut config);
+    // Held until the end of the process; the log's drop is what writes out its rest.
+    let _lock = lock_folder(&config.data)?;
+    let _log = Log::open(&config.log, config.log_level)
+        .map_err(|error| Error::Log { path: config.log.clone(), error })?;
+    note_descriptors(config.limits.connections, descriptors);
+    react(&config)
+}
+
+/// Listens, says so, and serves until told to stop.
+fn react(config: &Config) -> Result<(), Error> {
+    let log_bodies = config.log_level >= log::LevelFilter::Debug;
+    let limits = config.limits.clone();
+    let reactor = Reactor::bind(&config.listen, limits, &config.data, log_bodies)?;
+    announce(&reactor.addresses(), config);
+    let report = reactor.run()?;
+    logging::write(&Record::info(Category::Shutdown, format!("Stopped: {report}")));
+    let _ = writeln!(io::stdout(), "parlor stopped: {report}");
+    Ok(())
+}
+
+/// Tells standard output and the log where the server listens; called once it does. A standard
+/// output that is closed is no reason to end.
+fn announce(bound: &[SocketAddr], config: &Config) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(banner(bound, config).as_bytes()).and_then(|()| out.flush());
+    let text = format!("Listening on {}, version {}", joined(bound), env!("CARGO_PKG_VERSION"));
+    logging::write(&Record::info(Category::Server, text));
+}
+
+/// The words at the start: where the server listens, what is in force, how to connect. Plain lines
+/// for people, journals and scripts alike.
+#[must_use]
+pub fn banner(bound: &[SocketAddr], config: &Config) -> String {
+    let mut text = format!("parlor {} listens on {}\n", env!("CARGO_PKG_VERSION"), joined(bound));
+    let limits = config.limits_in_force();
+    let limits = limits.iter().map(|(key, value)| format!("{key} {value}"));
+    text += &listed("limits:   ", limits);
+    let _ = writeln!(text, "data:     {}", shown(&config.data));
+    let _ = writeln!(text, "log:      {}", shown(&config.log));
+    for address in bound.iter().filter(|address| !address.ip().is_loopback()) {
+        let _ = writeln!(text, "note:     what is said through {address} is not encrypted");
+    }
+    if let Some(address) = bound.first().map(from_here) {
+        let (ip, port) = (address.ip(), address.port());
+        let _ = writeln!(text, "connect:  parlor chat {address} --user NAME");
+        let _ = writeln!(text, "or:       nc {ip} {port}   and then: /login NAME");
+    }
+    text
+}
+
+fn joined(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Items with commas between, in lines of bearable width; the first begins with `title`.
+fn listed(title: &str, items: impl Iterator<Item = String>) -> String {
+    let mut text = title.to_owned();
+    let mut width = title.len();
+    let mut items = items.peekable();
+    while let Some(item) = items.next() {
+        if width > title.len() && width + item.len() >= WIDTH {
+            text.truncate(text.trim_end().len());
+            let _ = write!(text, "\n{:indent$}", "", indent = title.len());
+            width = title.len();
+        }
+        let end = if items.peek().is_some() { ", " } else { "" };
+        width += item.len() + end.len();
+        text += &item;
+        text += end;
+    }
+    text + "\n"
+}
+
+/// How this machine itself reaches a server that listens there: "any address" is none to call.
+fn from_here(bound: &SocketAddr) -> SocketAddr {
+    let ip = match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, bound.port())
+}
+
+fn shown(path: &Path) -> String {
+    visible(&path.display().to_string()).into_owned()
+}
+
+fn read_config(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(path)?.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if read as u64 > CONFIG_BYTES_MAX {
+        return Err(io::Error::other("it is longer than 1MiB"));
+    }
+    Ok(text)
+}
+
+/// People shall find what the banner names, wherever they stand.
+fn make_absolute(config: &mut Config) {
+    for path in [&mut config.data, &mut config.log] {
+        if let Ok(absolute) = std::path::absolute(&*path) {
+            *path = absolute;
+        }
+    }
+}
+
+/// Makes the folder if need be and locks it. The lock ends with the process, however it ends.
+fn lock_folder(folder: &Path) -> Result<File, Error> {
+    os::create_private_dir(folder)
+        .map_err(|error| Error::Folder { path: folder.to_owned(), error })?;
+    let path = folder.join("lock");
+    let file = match os::open_append(&path) {
+        Ok(file) => file,
+        Err(error) => return Err(Error::Lock { path, error }),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Held { path: folder.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(Error::Lock { path, error }),
+    }
+}
+
+/// More connections than descriptors is no mistake, for nobody may ever come; but worth a word.
+fn note_descriptors(connections: u64, descriptors: u64) {
+    let needed = connections.saturating_add(DESCRIPTORS_KEPT);
+    if needed > descriptors {
+        let text = format!(
+            "{connections} connections need {needed} descriptors and the limit is {descriptors}; \
+             when they run out, newcomers wait"
+        );
+        let _ = writeln!(io::stderr(), "parlor: note: {text}");
+        logging::write(&Record::info(Category::Server, text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(data: &str) -> Config {
+        let options = [("data".to_owned(), data.to_owned())];
+        Config::resolve(options, [], |_| Ok(String::new()), 1 << 20).unwrap()
+    }
+
+    #[test]
+    fn the_banner_tells_where_what_and_how_in_plain_lines() {
+        let bound = ["127.0.0.1:4711".parse().unwrap(), "[::1]:4712".parse().unwrap()];
+        let text = banner(&bound, &config("/srv/a\x1b[2Jb"));
+        let expected = format!(
+            "parlor {} listens on 127.0.0.1:4711, [::1]:4712
+limits:   connections 10000, room-members 15, rooms 10000, message-max 4KiB,
+          upload-slots 5, upload-waiting 64, file-max 3MiB,
+          upload-credit 256KiB, upload-stall 30s, offer-wait 1m,
+          output-soft 256KiB, output-soft-wait 10s, output-hard 1MiB,
+          output-before-login 8KiB, output-total 256MiB, first-byte-before 5s,
+          login-before 30s, heartbeat 30s, dead-after 90s, drain 10s
+data:     /srv/a\\x1b[2Jb
+log:      /srv/a\\x1b[2Jb/parlor.log
+connect:  parlor chat 127.0.0.1:4711 --user NAME
+or:       nc 127.0.0.1 4711   and then: /login NAME
+",
+            env!("CARGO_PKG_VERSION")
+        );
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn who_listens_everywhere_is_called_at_home_and_warned() {
+        let text =
+            banner(&["0.0.0.0:1".parse().unwrap(), "[::]:2".parse().unwrap()], &config("/d"));
+        assert!(text.contains("connect:  parlor chat 127.0.0.1:1 --user NAME\n"), "{text}");
+        assert!(text.contains("through 0.0.0.0:1 is not encrypted\n"), "{text}");
+        assert!(text.contains("through [::]:2 is not encrypted\n"), "{text}");
+        let text = banner(&["[::]:2".parse().unwrap()], &config("/d"));
+        assert!(text.contains("or:       nc ::1 2   and then: /login NAME\n"), "{text}");
+    }
+
+    #[test]
+    fn a_folder_has_one_server_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("new/data");
+        let lock = lock_folder(&folder).unwrap();
+        let second = lock_folder(&folder).unwrap_err();
+        assert!(matches!(second, Error::Held { .. }), "{second}");
+        drop(lock);
+        assert!(lock_folder(&folder).is_ok());
+    }
+
+    #[test]
+    fn an_endless_configuration_file_is_refused() {
+        let error = read_config(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(error.to_string(), "it is longer than 1MiB");
+    }
+}

@@ -1,0 +1,48 @@
+//! The log of a whole process: there is one, so this file has one test.
+
+use parlor::logging::{self, Log};
+use parlor::message::{Category, Record};
+use std::path::Path;
+
+/// The lines of a file without their times, each of which must be one.
+fn lines(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.ends_with('\n'));
+    text.lines()
+        .map(|line| {
+            let (time, rest) = line.split_at("[2025-05-31 14:02:42] ".len());
+            let shape: String =
+                time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+            assert_eq!(shape, "[0000-00-00 00:00:00] ");
+            rest.to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn records_become_lines_survive_a_rotation_and_are_all_there_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, rotated) = (dir.path().join("parlor.log"), dir.path().join("parlor.log.1"));
+    let log = Log::open(&path, log::LevelFilter::Info).unwrap();
+    assert!(Log::open(&path, log::LevelFilter::Info).is_err());
+
+    std::fs::rename(&path, &rotated).unwrap();
+    logging::reopen();
+    logging::write(&Record::info(Category::Login, "alice"));
+    logging::write(&Record::debug(Category::Broadcast, "a secret"));
+    logging::write(&Record::error("two\nlines"));
+    log::error!(target: "mio", "not ours");
+    for number in 0..1000 {
+        logging::write(&Record::info(Category::FileQueue, number.to_string()));
+    }
+    drop(log);
+    logging::write(&Record::info(Category::Login, "too late"));
+
+    let mut expected = vec!["[LOGIN] alice".to_owned(), "[ERROR] two\\nlines".to_owned()];
+    expected.extend((0..1000).map(|number| format!("[FILE-QUEUE] {number}")));
+    // What was logged about the time of the rotation may be on either side of it, but only once.
+    let mut all = if rotated.metadata().unwrap().len() > 0 { lines(&rotated) } else { Vec::new() };
+    all.extend(lines(&path));
+    assert_eq!(all, expected);
+    assert_eq!(logging::dropped(), 0);
+}
