@@ -92,22 +92,26 @@ impl Engine {
         self.update_reading(id);
     }
 
-    /// Adds the last frame to a connection that is being closed.
+    /// Adds the last frame to a connection that is being closed. Parts of files would come after
+    /// it, so those are dropped.
     pub(super) fn push_last(&mut self, id: ConnId, bytes: Bytes) {
         let Some(conn) = self.conn_mut(id) else { return };
-        let len = bytes.len() as u64;
+        let before = conn.outbox.len() as u64;
+        conn.outbox.drop_bulk();
         conn.outbox.push_talk(bytes, false);
-        self.output_bytes += len;
+        let after = conn.outbox.len() as u64;
+        self.output_bytes = self.output_bytes - before + after;
         self.mark_dirty(id);
     }
 
     /// Adds a frame to the bulk lane of a connection that is open.
-    pub(super) fn push_bulk(&mut self, id: ConnId, bytes: Bytes) {
+    pub(super) fn push_bulk(&mut self, now: Now, id: ConnId, bytes: Bytes) {
         let Some(conn) = self.conn_mut(id).filter(|conn| conn.is_open()) else { return };
         let len = bytes.len() as u64;
         conn.outbox.push_bulk(bytes);
         self.output_bytes += len;
         self.mark_dirty(id);
+        self.after_push(now, id, None);
     }
 
     pub(super) fn mark_dirty(&mut self, id: ConnId) {

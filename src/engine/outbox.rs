@@ -117,6 +117,12 @@ impl Outbox {
         missed
     }
 
+    /// Drops the parts of files that have not been begun.
+    pub fn drop_bulk(&mut self) {
+        self.bytes -= std::mem::take(&mut self.bulk_bytes);
+        self.bulk = VecDeque::new();
+    }
+
     fn pop(&mut self) -> Option<Bytes> {
         if let Some(frame) = self.begun.take() {
             return Some(frame);
@@ -199,6 +205,18 @@ mod tests {
         assert_eq!(take(&mut outbox, 2), b"sa");
         assert_eq!(outbox.cut(), 2);
         assert_eq!(drain(&mut outbox, 100), b"id");
+    }
+
+    #[test]
+    fn what_is_left_of_a_file_is_dropped_and_words_are_not() {
+        let mut outbox = Outbox::default();
+        outbox.push_bulk(Bytes::from_static(b"BULK"));
+        outbox.push_bulk(Bytes::from_static(b"MORE"));
+        assert_eq!(take(&mut outbox, 2), b"BU");
+        outbox.push_talk(Bytes::from_static(b"bye"), false);
+        outbox.drop_bulk();
+        assert_eq!((outbox.len(), outbox.bulk_len()), (5, 0));
+        assert_eq!(drain(&mut outbox, 100), b"LKbye");
     }
 
     #[test]

@@ -17,8 +17,8 @@ use crate::message::{Ending, Event, Refusal};
 
 /// Bytes read from a file at once.
 const READ_BYTES: u32 = 2 * CHUNK_MAX as u32;
-/// A receiver with less than this in its bulk lane is sent more.
-const BULK_LOW_BYTES: usize = 2 * CHUNK_MAX;
+/// What a byte of a file may become in an outbox: in base64 4/3 of one, and the frame around it.
+const WRITTEN_PER_READ: usize = 2;
 
 /// All transfers that hold a slot, and the jobs under way.
 #[derive(Debug, Default)]
@@ -62,6 +62,18 @@ struct Outbound {
     /// Handed to the receiver's outbox.
     sent: u64,
     busy: bool,
+    /// Asked of the worker, which has not answered.
+    reading: u32,
+}
+
+impl Flow {
+    /// Bytes that are being read for a receiver.
+    fn reading_for(&self, to: ConnId) -> usize {
+        match self {
+            Self::Out(flow) if flow.to == to => flow.reading as usize,
+            Self::Out(_) | Self::In(_) | Self::Held { .. } => 0,
+        }
+    }
 }
 
 impl Transfers {
@@ -117,7 +129,7 @@ impl Engine {
     pub(super) fn begin_delivery(&mut self, transfer: TransferId, to: ConnId) {
         let Some(flow) = self.transfers.flows.get_mut(&transfer) else { return };
         let Flow::Held { size } = *flow else { return };
-        *flow = Flow::Out(Outbound { to, size, sent: 0, busy: false });
+        *flow = Flow::Out(Outbound { to, size, sent: 0, busy: false, reading: 0 });
         if let Some(conn) = self.conn_mut(to) {
             conn.pulls = conn.pulls.saturating_add(1);
         }
@@ -170,7 +182,7 @@ impl Engine {
                 Ok(())
             }
             (Some(Flow::Out(_)), Outcome::Bytes(bytes)) if !bytes.is_empty() => {
-                self.on_read(transfer, &bytes);
+                self.on_read(now, transfer, &bytes);
                 Ok(())
             }
             (Some(_), Outcome::Done | Outcome::Bytes(_)) => Err("the file is too short".to_owned()),
@@ -214,14 +226,14 @@ impl Engine {
         self.submit(Job::Append { transfer, bytes });
     }
 
-    fn on_read(&mut self, transfer: TransferId, bytes: &[u8]) {
+    fn on_read(&mut self, now: Now, transfer: TransferId, bytes: &[u8]) {
         let Some(Flow::Out(flow)) = self.transfers.flows.get_mut(&transfer) else { return };
-        flow.busy = false;
+        (flow.busy, flow.reading) = (false, 0);
         flow.sent += bytes.len() as u64;
         let to = flow.to;
         let Some(protocol) = self.protocol_of(to) else { return };
         for chunk in bytes.chunks(CHUNK_MAX) {
-            self.push_bulk(to, protocol.emit_chunk(transfer, chunk));
+            self.push_bulk(now, to, protocol.emit_chunk(transfer, chunk));
         }
         self.pull(transfer);
     }
@@ -230,15 +242,27 @@ impl Engine {
     fn pull(&mut self, transfer: TransferId) {
         let Some(Flow::Out(flow)) = self.transfers.flows.get(&transfer) else { return };
         let (to, offset, left) = (flow.to, flow.sent, flow.size - flow.sent);
-        let low = self.conn(to).is_some_and(|conn| conn.outbox.bulk_len() < BULK_LOW_BYTES);
-        if flow.busy || left == 0 || !low {
+        let window = self.window(to).unwrap_or_default();
+        if flow.busy || left == 0 || window == 0 {
             return;
         }
-        let len = u32::try_from(left).unwrap_or(u32::MAX).min(READ_BYTES);
+        let len = u32::try_from(left).unwrap_or(u32::MAX).min(window);
         if let Some(Flow::Out(flow)) = self.transfers.flows.get_mut(&transfer) {
-            flow.busy = true;
+            (flow.busy, flow.reading) = (true, len);
         }
         self.submit(Job::Read { transfer, offset, len });
+    }
+
+    /// How many bytes may be read for a receiver now. However many files come to it at once, what
+    /// waits for it and what is being read stay below its hard mark.
+    fn window(&self, to: ConnId) -> Option<u32> {
+        let conn = self.conn(to).filter(|conn| conn.is_open())?;
+        let hard_mark = conn.hard_mark(&self.limits);
+        let window = READ_BYTES.min(u32::try_from(hard_mark / 4).unwrap_or(u32::MAX));
+        let reading: usize = self.transfers.flows.values().map(|flow| flow.reading_for(to)).sum();
+        let low = conn.outbox.bulk_len() + reading < window as usize;
+        let written = conn.outbox.len() + WRITTEN_PER_READ * (reading + window as usize);
+        (low && written <= hard_mark).then_some(window)
     }
 
     /// A receiver's socket took something: its transfers move.

@@ -4,7 +4,7 @@
 //! bytes. Each upload is in exactly one stage:
 //!
 //! ```text
-//!   announce ──> Waiting ──admit──> Receiving ──complete──> Offered ──accept──> Delivering ──> end
+//!   announce ──> Waiting ──admit──> Receiving ──complete──> Offered ──accept──> Delivering ─> end
 //!      │            │                   │                      │                    │   (delivered)
 //!      │            ├── cancelled ──────┼── cancelled ─────────┼── cancelled ───────┤
 //!      │            ├── sender gone ────┼── sender gone ───────┼── sender gone ─────┤

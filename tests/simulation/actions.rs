@@ -1,0 +1,312 @@
+//! What clients do, chosen by the seed.
+
+use std::time::Duration;
+
+use parlor::id::TransferId;
+use parlor::limits::Limits;
+use parlor::message::Command;
+use parlor::wire::frame;
+
+use super::client::{Client, Habit};
+use super::world::World;
+use crate::support::rng::Rng;
+
+const NAMES: [&str; 9] = ["alice", "Alice", "bob", "carol", "dave", "eve", "EVE", "frank", "grace"];
+const BAD_NAMES: [&str; 4] = ["", "no-such", "seventeenletters1", "\u{e9}"];
+const ROOMS: [&str; 8] = ["lobby", "Lobby", "LOBBY", "den", "den", "attic", "cellar", "roof"];
+const CLIENTS_MAX: usize = 12;
+/// A cap on all output that is never reached.
+pub(crate) const PLENTY: u64 = 64 << 20;
+
+/// Bounds near which much happens, other ones for each seed.
+pub(crate) fn limits(rng: &mut Rng) -> Limits {
+    let base = Limits {
+        room_members: rng.between(2, 4),
+        rooms: rng.between(2, 4),
+        upload_slots: rng.between(1, 2),
+        upload_waiting: rng.between(1, 3),
+        upload_stall: Duration::from_secs(rng.between(2, 30)),
+        offer_wait: Duration::from_secs(rng.between(2, 60)),
+        ..Limits::default()
+    };
+    if rng.chance(250) {
+        return Limits {
+            output_soft_bytes: 128 * 1024,
+            output_hard_bytes: 128 * 1024 + rng.between(1, 128 * 1024),
+            output_total_bytes: rng.between(256, 1024) * 1024,
+            file_bytes: 200 * 1024,
+            upload_credit_bytes: rng.between(32, 64) * 1024,
+            ..base
+        };
+    }
+    let output_soft_bytes = rng.between(1_500, 3_000);
+    let output_hard_bytes = output_soft_bytes + rng.between(1, 5_000);
+    Limits {
+        message_bytes: 300,
+        output_soft_bytes,
+        output_hard_bytes,
+        output_total_bytes: output_hard_bytes + rng.pick(&[0, 3_000, 16_000, PLENTY]),
+        output_before_login_bytes: rng.between(3_000, 8_000),
+        file_bytes: 3_000,
+        upload_credit_bytes: rng.between(100, 1_000),
+        ..base
+    }
+}
+
+/// One step: mostly turns of the loop, and between them what clients, kernels and time do.
+pub(crate) fn step(world: &mut World) {
+    match world.rng.below(100) {
+        0..=29 => world.turn(),
+        30..=34 => arrive(world),
+        35..=37 => world.stale(),
+        38 => {
+            let long = world.rng.chance(100);
+            let ms = if long { 200 + world.rng.below(20_000) } else { world.rng.below(200) };
+            world.pass(ms);
+        }
+        39..=40 => with_client(world, |world, index| {
+            if let Some(conn) = world.clients[index].conn {
+                world.spurious(conn);
+            }
+        }),
+        41..=65 => with_client(world, |world, index| {
+            world.send(index, false);
+            read_some(world, index);
+            if world.clients[index].may_send() && world.clients[index].logged_in {
+                transfer(world, index);
+            }
+        }),
+        _ => with_client(world, |world, index| {
+            act(world, index);
+            let all = world.rng.chance(500);
+            world.send(index, all);
+        }),
+    }
+    let ms = u64::from(world.rng.chance(300));
+    world.pass(ms);
+}
+
+fn with_client(world: &mut World, act: impl FnOnce(&mut World, usize)) {
+    let live = live(world);
+    if !live.is_empty() {
+        let index = *world.rng.pick(&live);
+        act(world, index);
+    }
+}
+
+fn live(world: &World) -> Vec<usize> {
+    (0..world.clients.len()).filter(|&index| !world.is_over(index)).collect()
+}
+
+fn arrive(world: &mut World) {
+    if live(world).len() >= CLIENTS_MAX {
+        return;
+    }
+    let native = world.rng.chance(600);
+    let habit = match world.rng.below(100) {
+        0..=74 => Habit::Healthy,
+        75..=89 => Habit::Slow,
+        _ => Habit::Dead,
+    };
+    let name = if world.rng.chance(400) {
+        format!("u{}", world.clients.len())
+    } else {
+        (*world.rng.pick(&NAMES)).to_owned()
+    };
+    world.connect(Client::new(native, habit, name));
+}
+
+/// A client reads as is its habit.
+pub(crate) fn read_some(world: &mut World, index: usize) {
+    let most = match world.clients[index].habit {
+        Habit::Healthy => usize::MAX,
+        Habit::Slow => world.rng.index(60),
+        Habit::Dead => 0,
+    };
+    world.receive(index, most);
+}
+
+fn act(world: &mut World, index: usize) {
+    if !world.clients[index].may_send() || world.clients[index].conn.is_none() {
+        return;
+    }
+    match world.rng.below(1000) {
+        0..=1 => return world.reset(index),
+        2..=3 if world.clients[index].unsent.is_empty() => return world.finish(index),
+        4..=7 => return nonsense(world, index),
+        // What is said first tells the protocol: a line of text begins with a command.
+        _ if !world.clients[index].has_spoken => return login(world, index),
+        _ => {}
+    }
+    if !world.clients[index].logged_in && world.rng.chance(700) {
+        return login(world, index);
+    }
+    for _ in 0..1 + world.rng.below(6) {
+        match world.rng.below(100) {
+            0..=59 => talk(world, index),
+            60..=66 => ask(world, index),
+            67..=72 => announce(world, index),
+            _ => transfer(world, index),
+        }
+    }
+}
+
+fn login(world: &mut World, index: usize) {
+    if world.rng.chance(50) {
+        let user = (*world.rng.pick(&BAD_NAMES)).into();
+        return world.clients[index].ask(&Command::Login { user });
+    }
+    if world.rng.chance(100) && world.clients[index].native {
+        let version = u32::from(world.rng.chance(900));
+        world.clients[index].ask(&Command::Hello { version });
+    }
+    let user = world.clients[index].name.clone();
+    world.clients[index].ask(&Command::Login { user: user.into() });
+}
+
+/// A name that is mostly somebody's.
+fn somebody(world: &mut World) -> String {
+    let index = world.rng.index(world.clients.len());
+    let recent = world.clients.len().saturating_sub(index % (2 * CLIENTS_MAX) + 1);
+    if world.rng.chance(900) {
+        return world.clients[recent].name.clone();
+    }
+    (*world.rng.pick(&NAMES)).to_owned()
+}
+
+fn talk(world: &mut World, index: usize) {
+    let user = somebody(world).into();
+    let rng = &mut world.rng;
+    let room = (*rng.pick(&ROOMS)).into();
+    let padding = *rng.pick(&[0, 0, 10, 120, 280, 290]);
+    let (kind, client) = (rng.below(20), &mut world.clients[index]);
+    client.said += 1;
+    let text = |first: char| {
+        let text = format!("{first}{index}.{}{}", client.said, "x".repeat(padding));
+        if padding == 10 && client.native { format!("{text}\n\u{1f600}\u{202e}") } else { text }
+    };
+    let command = match kind {
+        0 => Command::Join { room },
+        1 if !client.in_room => Command::Join { room },
+        1 if padding == 0 => Command::Leave,
+        2 | 3 => Command::Say { text: text('m').into(), me: true },
+        4 | 5 => Command::Whisper { user, text: text('w').into() },
+        _ => Command::Say { text: text('s').into(), me: false },
+    };
+    client.ask(&command);
+}
+
+fn ask(world: &mut World, index: usize) {
+    let room = world.rng.chance(500).then(|| (*world.rng.pick(&ROOMS)).into());
+    let command = match world.rng.below(40) {
+        0..=5 => Command::Rooms,
+        6..=12 => Command::Who { room },
+        13..=20 => Command::Queue,
+        21..=24 => Command::Help,
+        25 => Command::Exit,
+        _ => Command::Ping,
+    };
+    world.clients[index].ask(&command);
+}
+
+fn announce(world: &mut World, index: usize) {
+    let limit = world.limits.file_bytes;
+    let size = match world.rng.below(20) {
+        0 => 0,
+        1 => limit + 1,
+        2 => u64::MAX,
+        3 => limit,
+        4..=9 => 1 + world.rng.below(limit),
+        _ => 1 + world.rng.below(400),
+    };
+    let user = somebody(world);
+    let client = &mut world.clients[index];
+    client.said += 1;
+    let name = match world.rng.below(20) {
+        0 => "../etc".to_owned(),
+        _ => format!("f{index}.{}", client.said),
+    };
+    client.ask(&Command::SendFile { user: user.into(), name: name.into(), size });
+}
+
+fn transfer(world: &mut World, index: usize) {
+    let (rng, client) = (&mut world.rng, &mut world.clients[index]);
+    let wild = TransferId(u32::try_from(rng.below(40)).unwrap());
+    match rng.below(500) {
+        0 => return client.ask(&Command::Accept { transfer: wild }),
+        1 => return client.ask(&Command::Reject { transfer: wild }),
+        2 => return client.ask(&Command::Received { transfer: wild }),
+        3 => return client.ask(&Command::Cancel { transfer: wild }),
+        4 => return bogus_chunk(client),
+        _ => {}
+    }
+    let sending: Vec<u32> =
+        client.sending.iter().filter(|(_, sending)| !sending.ended).map(|(&id, _)| id).collect();
+    for id in sending {
+        if rng.chance(3) {
+            client.ask(&Command::Cancel { transfer: TransferId(id) });
+        } else if client.sending[&id].admitted {
+            let sending = &client.sending[&id];
+            let small = sending.granted.saturating_sub(sending.sent) < 9_000;
+            let (most, over) = (1 + rng.below(9_000), small && rng.chance(3));
+            client.send_chunk(id, most, over);
+        }
+    }
+    let offered: Vec<u32> =
+        client.receiving.iter().filter(|(_, file)| !file.ended).map(|(&id, _)| id).collect();
+    for id in offered {
+        let (file, transfer) = (&client.receiving[&id], TransferId(id));
+        let accepted = client.accepted.contains(&id);
+        if accepted && !file.confirmed && file.got == file.size {
+            client.ask(&Command::Received { transfer });
+        } else if !accepted && rng.chance(900) {
+            client.ask(&Command::Accept { transfer });
+        } else if rng.chance(3) {
+            client.ask(&Command::Reject { transfer });
+        }
+    }
+}
+
+/// A chunk of a transfer that was never announced.
+fn bogus_chunk(client: &mut Client) {
+    if client.native {
+        client.ask_nonsense(&frame::emit_chunk(TransferId(u32::MAX), b"bogus"));
+    } else {
+        client.ask_nonsense(b"/chunk 4294967295 Ym9ndXM=\n");
+    }
+}
+
+/// Bytes that mean nothing: some are refused, some end the connection.
+fn nonsense(world: &mut World, index: usize) {
+    let (kind, client) = (world.rng.below(9), &mut world.clients[index]);
+    match (kind, client.native) {
+        (0, true) => client.ask_nonsense(b"\0\0\0\x04\x01{]}"),
+        (1, true) => client.ask_nonsense(b"\0\0\0\x03\x01[]"),
+        (2, true) => {
+            for _ in 0..3 {
+                client.ask_nonsense(b"\0\0\0\0");
+            }
+            client.broken = true;
+        }
+        (3, true) => breaking(client, b"\0\xff\xff\xff\x01{}"),
+        (4, true) => breaking(client, b"\0\0\0\x05\x07haha"),
+        (5, true) => breaking(client, b"\0\0\0\x03\x02\0\0"),
+        (0, false) => client.ask_nonsense(b"/\xff\xfe\r\n"),
+        (1, false) => client.ask_nonsense(b"/broadcats hi\n"),
+        (2, false) => client.ask_nonsense(b"/join\n"),
+        (3, false) => client.push(b"/\x00"),
+        (4, false) => breaking(client, &[b'/'; 70_000]),
+        (5, false) if client.has_spoken => client.push(b"\r\n   \n"),
+        (_, false) if client.has_spoken => breaking(client, &[b'/'; 70_000]),
+        _ => breaking(client, b"\x16\x03\x01GET / HTTP/1.1\r\n\r\n\xff\xff\xff"),
+    }
+    if (kind, client.native) == (3, false) {
+        // The rest of a line that is no command.
+        client.ask_nonsense(b"nothing\n");
+    }
+}
+
+fn breaking(client: &mut Client, bytes: &[u8]) {
+    client.push(bytes);
+    client.broken = true;
+}

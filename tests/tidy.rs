@@ -1,0 +1,174 @@
+//! The rules of the house that a compiler does not keep, kept by reading the sources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+mod tidy {
+    pub(crate) mod rules;
+    pub(crate) mod source;
+}
+
+use tidy::rules;
+use tidy::source::Source;
+
+fn sources(folder: &str) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    collect(&root.join(folder), &mut files);
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    files.sort();
+    let read = |path: &PathBuf| {
+        let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+        Source::new(name, fs::read_to_string(path).unwrap().replace("\r\n", "\n"))
+    };
+    files.iter().map(read).collect()
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() { collect(&path, files) } else { files.push(path) }
+    }
+}
+
+/// Applies one rule to all files of some folders.
+#[track_caller]
+fn keep(folders: &[&str], rule: fn(&Source) -> Vec<String>) {
+    let all: Vec<Source> = folders.iter().flat_map(|folder| sources(folder)).collect();
+    assert!(!all.is_empty(), "nothing in {folders:?}");
+    let faults: Vec<String> = all.iter().flat_map(rule).collect();
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn rooms_use_only_the_rooms_that_they_may() {
+    keep(&["src"], rules::imports);
+}
+
+#[test]
+fn pure_rooms_never_mention_the_world() {
+    keep(&["src"], rules::purity);
+}
+
+#[test]
+fn what_differs_between_systems_is_in_one_file() {
+    keep(&["src"], rules::systems);
+}
+
+#[test]
+fn each_file_says_what_it_is() {
+    keep(&["src", "tests", "benches", "loadtest/src"], rules::says_what_it_is);
+}
+
+#[test]
+fn files_and_functions_fit_a_reader() {
+    keep(&["src", "tests", "benches", "loadtest/src"], rules::sizes);
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    keep(&["src", "tests", "benches", "loadtest/src"], rules::unfinished);
+}
+
+#[test]
+fn nothing_outside_tests_unwraps() {
+    keep(&["src", "loadtest/src"], rules::unwraps);
+}
+
+#[test]
+fn no_test_sleeps() {
+    keep(&["src", "tests"], rules::sleeps);
+}
+
+#[test]
+fn documents_name_no_place_of_one_machine() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    collect(&root.join("docs"), &mut files);
+    let at_root = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+    files.extend(at_root.iter().map(|name| root.join(name)).filter(|path| path.exists()));
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    for path in files {
+        let faults = rules::places(&fs::read_to_string(&path).unwrap());
+        assert!(faults.is_empty(), "{}: {faults:?}", path.display());
+    }
+}
+
+/// What a rule says of a small file.
+fn judge(rule: fn(&Source) -> Vec<String>, name: &str, text: &str) -> usize {
+    rule(&Source::new(name.to_owned(), text.to_owned())).len()
+}
+
+#[test]
+fn an_arrow_to_a_wrong_room_is_seen_however_it_is_written() {
+    for bad in [
+        "use crate::hub::Hub;",
+        "use crate::{id::ConnId, hub::Hub};",
+        "use crate::{\n    id::ConnId,\n    hub,\n};",
+        "fn f(x: crate::engine::Engine) {}",
+        "use super::super::hub::Hub;",
+        "pub use crate::files::Disk;",
+    ] {
+        assert_eq!(judge(rules::imports, "src/wire/frame.rs", bad), 1, "{bad}");
+    }
+    let good = "use crate::limits::FRAME_MAX;\nuse super::line;\n// crate::hub is not for us\n";
+    assert_eq!(judge(rules::imports, "src/wire/frame.rs", good), 0);
+    let only_words = "use crate::message::{Category, Record};";
+    assert_eq!(judge(rules::imports, "src/reactor/mod.rs", only_words), 0);
+    let more = "use crate::message::{Category, Command};";
+    assert_eq!(judge(rules::imports, "src/reactor/mod.rs", more), 1);
+    let in_test = "#[cfg(test)]\nmod tests {\n    use crate::hub::Hub;\n}\n";
+    assert_eq!(judge(rules::imports, "src/wire/frame.rs", in_test), 0);
+    assert_eq!(judge(rules::imports, "src/attic/mod.rs", "use crate::id::ConnId;"), 1);
+}
+
+#[test]
+fn a_mention_of_the_world_in_a_pure_room_is_seen() {
+    for bad in [
+        "use std::net::TcpStream;",
+        "use std::{collections::BTreeMap, fs};",
+        "let now = Instant::now();",
+        "std::thread::spawn(f);",
+        "use std::io;",
+        "use std::io::{IoSlice, Read};",
+        "let t: SystemTime;",
+        "use std::collections::HashMap;",
+        "log::info!(\"x\");",
+    ] {
+        assert_eq!(judge(rules::purity, "src/engine/mod.rs", bad), 1, "{bad}");
+    }
+    assert_eq!(judge(rules::purity, "src/engine/outbox.rs", "use std::io::IoSlice;"), 0);
+    assert_eq!(judge(rules::purity, "src/engine/mod.rs", "use std::io::IoSlice;"), 1);
+    assert_eq!(judge(rules::purity, "src/wire/frame.rs", "use std::collections::HashMap;"), 0);
+    assert_eq!(judge(rules::purity, "src/reactor/mod.rs", "use std::net::TcpStream;"), 0);
+    assert_eq!(judge(rules::purity, "src/hub/mod.rs", "// std::net is not for us"), 0);
+}
+
+#[test]
+fn what_is_unfinished_too_long_or_too_bold_is_seen() {
+    let text = |body: &str| format!("//! A file.\n{body}\n");
+    for bad in ["todo!()", "unimplemented!()", "dbg!(x)", "#[ignore]", "#[ignore = \"slow\"]"] {
+        assert_eq!(judge(rules::unfinished, "src/x.rs", &text(bad)), 1, "{bad}");
+    }
+    assert_eq!(judge(rules::unwraps, "src/x.rs", &text("x.unwrap();")), 1);
+    let tested = text("#[cfg(test)]\nmod tests {\n    fn f() { x.unwrap(); }\n}");
+    assert_eq!(judge(rules::unwraps, "src/x.rs", &tested), 0);
+    assert_eq!(judge(rules::sleeps, "tests/x/y.rs", &text("thread::sleep(d);")), 1);
+    assert_eq!(judge(rules::sleeps, "src/x.rs", &text("thread::sleep(d);")), 0);
+    assert_eq!(judge(rules::sizes, "src/x.rs", &text(&"x".repeat(101))), 1);
+    assert_eq!(judge(rules::sizes, "src/x.rs", &"//! x\n".repeat(601)), 1);
+    let long = text(&format!("fn f() {{\n{}}}", "    x();\n".repeat(70)));
+    assert_eq!(judge(rules::sizes, "src/x.rs", &long), 1);
+    let fits = text(&format!("fn f() {{\n{}}}", "    x();\n".repeat(68)));
+    assert_eq!(judge(rules::sizes, "src/x.rs", &fits), 0);
+    assert_eq!(judge(rules::says_what_it_is, "src/x.rs", "use std::fmt;\n"), 1);
+    assert_eq!(judge(rules::systems, "src/x.rs", &text("#[cfg(unix)]")), 1);
+    assert_eq!(judge(rules::systems, "src/x.rs", &text("if cfg!(target_os = \"linux\") {}")), 1);
+    assert_eq!(judge(rules::systems, "src/x.rs", &text("#[cfg(any(test, windows))]")), 1);
+    assert_eq!(judge(rules::systems, "src/os.rs", &text("#[cfg(unix)]")), 0);
+    assert_eq!(judge(rules::systems, "src/x.rs", &text("#[cfg(test)]")), 0);
+    let home = ["see /ho", "me/me/x"].concat();
+    assert_eq!(rules::places(&home).len(), 1);
+    assert_eq!(rules::places("write `/help` or `/join lobby`, see docs/x.md").len(), 0);
+}
