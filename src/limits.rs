@@ -60,6 +60,9 @@ pub const LIST_MAX: usize = 500;
 /// Jobs that may wait for the file worker. Each transfer has at most two under way (a write or
 /// read, and its removal), so [`Limits::check`] can prove that this line never overflows.
 pub const FILE_JOBS_MAX: usize = 4096;
+/// Bytes that must move for an upload or a hand-over to have got on: one byte now and then does
+/// not keep a slot.
+pub const STALL_BYTES: u64 = 16 * 1024;
 /// Most upload slots that can be configured.
 pub const UPLOAD_SLOTS_MAX: u64 = 256;
 /// Bytes of log lines that may wait for the disk; then lines are dropped and counted.

@@ -13,10 +13,10 @@ use std::collections::VecDeque;
 
 use bytes::{Buf as _, BytesMut};
 
-use crate::front::PROTOCOL_VERSION;
 use crate::front::native::{self, FromServer, Problem};
 use crate::id::TransferId;
 use crate::limits::{CHUNK_MAX, FRAME_MAX};
+use crate::message::PROTOCOL_VERSION;
 use crate::message::{Command, Event, Greeting, Op, Reply};
 use crate::wire::frame::{self, FrameError};
 

@@ -30,7 +30,7 @@ pub(super) struct Conn {
     pub(super) pace_taken: usize,
     pub(super) empty_frames: u8,
     /// How many transfers are being delivered to it.
-    pub(super) pulls: u8,
+    pub(super) pulls: u16,
     pub(super) logged_in: bool,
     /// Asked for a sign of life and none has come.
     pub(super) pinged: bool,
@@ -117,6 +117,22 @@ impl Conn {
         self.pace_mark = self.outbox.len() + self.pace_step(limits);
         self.pace_until_ms = now.after(PACE);
         self.pace_taken = 0;
+    }
+
+    /// Its socket took `n` bytes. It has caught up with its speakers only well below the soft mark,
+    /// so that one that stays at the mark does not hold them up again and again.
+    pub(super) fn note_taken(&mut self, now: Now, n: usize, limits: &Limits) {
+        if self.outbox.len() <= self.soft_mark(limits) {
+            self.over_since_ms = None;
+        }
+        if self.outbox.len() <= self.soft_mark(limits) / 2 {
+            self.pace_mark = 0;
+        } else if self.pace_mark > 0 {
+            self.pace_taken += n;
+            if self.pace_taken >= self.pace_step(limits) {
+                self.begin_step(now, limits);
+            }
+        }
     }
 
     /// Bytes between two marks at which it holds up those who speak to it.

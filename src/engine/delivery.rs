@@ -161,7 +161,7 @@ impl Engine {
     /// Until when a speaker waits for its listener; `None` when it need not any more.
     pub(super) fn paced_until_ms(&self, paced: &Paced) -> Option<u64> {
         let listener = self.conn(paced.listener)?;
-        listener.over_since_ms.map(|_| listener.pace_until_ms)
+        (listener.pace_mark > 0).then_some(listener.pace_until_ms)
     }
 
     /// Whether a speaker need not wait for its listener any longer.
@@ -193,24 +193,17 @@ impl Engine {
         if conn.id != id {
             return;
         }
+        let bulk_before = conn.outbox.bulk_len();
         conn.outbox.consume(n);
         self.output_bytes -= n as u64;
-        // Caught up only when well below the mark, so that a reader at the mark does not flicker.
-        if conn.outbox.len() <= conn.soft_mark(limits) / 2 {
-            (conn.over_since_ms, conn.pace_mark) = (None, 0);
-        } else if conn.over_since_ms.is_some() {
-            conn.pace_taken += n;
-            if conn.pace_taken >= conn.pace_step(limits) {
-                conn.begin_step(now, limits);
-            }
-        }
-        let pulls = conn.pulls > 0;
+        conn.note_taken(now, n, limits);
+        let of_files = (bulk_before - conn.outbox.bulk_len()) as u64;
         if !conn.is_open() {
             return self.advance_close(now, id);
         }
         self.resume(id);
-        if pulls && n > 0 {
-            self.pull_for(now, id);
+        if of_files > 0 {
+            self.pull_for(now, id, of_files);
         }
     }
 

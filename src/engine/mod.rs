@@ -29,7 +29,9 @@ use crate::hub::{Effect, Hub};
 use crate::id::{ConnId, Now, Ticket};
 use crate::job::{Job, Outcome};
 use crate::limits::{COMMANDS_TURN, EMPTY_FRAMES_MAX, Limits, WORK_PER_COMMAND, WORK_TURN};
-use crate::message::{Category, CloseReason, Command, Event, Greeting, Record, Refusal, Reply};
+use crate::message::{
+    Category, CloseReason, Command, Event, Greeting, PROTOCOL_VERSION, Record, Refusal, Reply,
+};
 
 /// What the world tells the engine.
 #[derive(Debug)]
@@ -263,7 +265,11 @@ impl Engine {
     fn on_bytes(&mut self, now: Now, id: ConnId, bytes: &[u8]) {
         let Some(conn) = self.conn_mut(id).filter(|conn| conn.is_open()) else { return };
         let Some(&first) = bytes.first() else { return };
-        (conn.heard_ms, conn.pinged) = (now.mono_ms, false);
+        conn.heard_ms = now.mono_ms;
+        if std::mem::take(&mut conn.pinged) {
+            self.arm(id);
+        }
+        let Some(conn) = self.conn(id) else { return };
         if conn.protocol.is_none() && !self.on_first_byte(now, id, first) {
             return;
         }
@@ -286,12 +292,12 @@ impl Engine {
             Ok(protocol) => {
                 let limits = Greeting::new(&self.limits);
                 let server = self.server.clone();
-                let hello =
-                    Event::Hello { protocol: crate::front::PROTOCOL_VERSION, server, limits };
+                let hello = Event::Hello { protocol: PROTOCOL_VERSION, server, limits };
                 if let Some(conn) = self.conn_mut(conn) {
                     conn.protocol = Some(protocol);
                 }
                 self.push_talk(conn, protocol.emit_event(&hello), false);
+                self.arm(conn);
                 true
             }
             Err(reason) => {

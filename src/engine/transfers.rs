@@ -133,18 +133,24 @@ impl Engine {
         if let Some(conn) = self.conn_mut(to) {
             conn.pulls = conn.pulls.saturating_add(1);
         }
+        if size == 0 {
+            self.hub.handle_delivery_sent(transfer);
+        }
         self.pull(transfer);
     }
 
     /// A transfer is over.
     pub(super) fn forget(&mut self, transfer: TransferId) {
         let Some(flow) = self.transfers.flows.remove(&transfer) else { return };
-        if let Flow::Out(flow) = flow
-            && let Some(conn) = self.conn_mut(flow.to)
-        {
+        self.submit(Job::Remove { transfer });
+        let Flow::Out(Outbound { to, .. }) = flow else { return };
+        if let Some(conn) = self.conn_mut(to) {
             conn.pulls = conn.pulls.saturating_sub(1);
         }
-        self.submit(Job::Remove { transfer });
+        // What was being read for it has kept others from being read.
+        for other in self.deliveries_to(to) {
+            self.pull(other);
+        }
     }
 
     /// A part of a file came in.
@@ -154,20 +160,29 @@ impl Engine {
         }
         let flow = match self.transfers.flows.get_mut(&transfer) {
             Some(Flow::In(flow)) if flow.from == conn => flow,
-            // What was under way when its transfer ended is nobody's fault.
-            _ if self.hub.uploads().was_issued(transfer) => return,
-            _ => return self.answer(now, conn, &Err(Refusal::NoSuchTransfer)),
+            _ => return self.on_stray_chunk(now, conn, transfer, bytes),
         };
         let received = flow.received + bytes.len() as u64;
-        if received > flow.granted {
+        if received > flow.granted || bytes.len() > CHUNK_MAX {
             return self.hub.end_upload(now, transfer, Ending::Overrun);
         }
         flow.received = received;
         flow.pending.extend_from_slice(bytes);
-        if !bytes.is_empty() {
-            self.hub.handle_upload_progress(now, transfer);
-        }
+        self.hub.handle_upload_progress(now, transfer, bytes.len() as u64);
         self.append(transfer);
+    }
+
+    /// A part that nobody waits for. What was under way when its transfer ended is nobody's fault
+    /// and gets no answer.
+    fn on_stray_chunk(&mut self, now: Now, conn: ConnId, transfer: TransferId, bytes: &[u8]) {
+        match self.hub.uploads().get(transfer) {
+            Some(upload) if upload.from.conn == conn && bytes.is_empty() => {}
+            Some(upload) if upload.from.conn == conn => {
+                self.hub.end_upload(now, transfer, Ending::Overrun);
+            }
+            None if self.hub.uploads().was_issued(transfer) => {}
+            Some(_) | None => self.answer(now, conn, &Err(Refusal::NoSuchTransfer)),
+        }
     }
 
     /// A job is done. One whose transfer is over interests nobody.
@@ -211,7 +226,7 @@ impl Engine {
         if bytes > 0 {
             self.tell(now, from, None, &Event::Credit { transfer, bytes });
             // A slow disk is no fault of the sender.
-            self.hub.handle_upload_progress(now, transfer);
+            self.hub.handle_upload_progress(now, transfer, bytes);
         }
         self.append(transfer);
     }
@@ -230,10 +245,13 @@ impl Engine {
         let Some(Flow::Out(flow)) = self.transfers.flows.get_mut(&transfer) else { return };
         (flow.busy, flow.reading) = (false, 0);
         flow.sent += bytes.len() as u64;
-        let to = flow.to;
+        let (to, all_sent) = (flow.to, flow.sent == flow.size);
         let Some(protocol) = self.protocol_of(to) else { return };
         for chunk in bytes.chunks(CHUNK_MAX) {
             self.push_bulk(now, to, protocol.emit_chunk(transfer, chunk));
+        }
+        if all_sent {
+            self.hub.handle_delivery_sent(transfer);
         }
         self.pull(transfer);
     }
@@ -265,15 +283,18 @@ impl Engine {
         (low && written <= hard_mark).then_some(window)
     }
 
-    /// A receiver's socket took something: its transfers move.
-    pub(super) fn pull_for(&mut self, now: Now, conn: ConnId) {
-        let to_it = |flow: &Flow| matches!(flow, Flow::Out(out) if out.to == conn);
-        let flows = self.transfers.flows.iter();
-        let concerned: Vec<_> = flows.filter(|(_, flow)| to_it(flow)).map(|(&id, _)| id).collect();
-        for transfer in concerned {
-            self.hub.handle_upload_progress(now, transfer);
+    /// A receiver's socket took `bytes` of files: its transfers move.
+    pub(super) fn pull_for(&mut self, now: Now, conn: ConnId, bytes: u64) {
+        for transfer in self.deliveries_to(conn) {
+            self.hub.handle_upload_progress(now, transfer, bytes);
             self.pull(transfer);
         }
+    }
+
+    fn deliveries_to(&self, conn: ConnId) -> Vec<TransferId> {
+        let to_it = |flow: &Flow| matches!(flow, Flow::Out(out) if out.to == conn);
+        let flows = self.transfers.flows.iter();
+        flows.filter(|(_, flow)| to_it(flow)).map(|(&id, _)| id).collect()
     }
 
     fn submit(&mut self, job: Job) {

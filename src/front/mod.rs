@@ -17,9 +17,6 @@ use crate::id::TransferId;
 use crate::limits::{FRAME_BEFORE_LOGIN_MAX, FRAME_MAX};
 use crate::message::{CloseReason, Command, Event, Refusal, Reply};
 
-/// The version of the native protocol that this server and this client speak.
-pub const PROTOCOL_VERSION: u32 = 1;
-
 /// What a peer sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {

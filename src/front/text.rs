@@ -102,7 +102,12 @@ pub fn describe_reply(reply: &Reply) -> String {
         Reply::Who { room: None, members } => {
             format!("* {} online: {}", members.total, list(members))
         }
-        Reply::Queue { slots, used, uploads } => describe_queue(*slots, *used, uploads),
+        Reply::Queue { slots, used, waiting, uploads } => {
+            format!(
+                "* {used} of {slots} slots in use, {waiting} waiting{}",
+                describe_uploads(uploads)
+            )
+        }
         Reply::Help { text } => text.lines().map(|line| format!("* {}\n", visible(line))).collect(),
         Reply::Pong => "* pong".to_owned(),
         Reply::Announced { transfer, place: 0 } => format!("* transfer {transfer}: has a slot"),
@@ -112,9 +117,8 @@ pub fn describe_reply(reply: &Reply) -> String {
     }
 }
 
-fn describe_queue(slots: u32, used: u32, uploads: &[crate::message::UploadLine]) -> String {
-    let waiting = uploads.iter().filter(|upload| upload.place > 0).count();
-    let mut text = format!("* {used} of {slots} slots in use, {waiting} waiting");
+fn describe_uploads(uploads: &[crate::message::UploadLine]) -> String {
+    let mut text = String::new();
     for upload in uploads {
         let state = if upload.place == 0 {
             format!("in a slot, waited {}", seconds(upload.waited_ms))

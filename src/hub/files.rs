@@ -1,6 +1,6 @@
 //! Files from one user to another who is online: the upload queue, told to people.
 
-use super::upload::{Party, Upload};
+use super::upload::{Party, Stage, Upload};
 use super::{Effect, Hub};
 use crate::id::{ConnId, Now, TransferId};
 use crate::limits::LIST_MAX;
@@ -76,7 +76,7 @@ impl Hub {
         transfer: TransferId,
     ) -> Result<Reply, Refusal> {
         let upload = self.to_receive(conn, transfer)?;
-        if !matches!(upload.stage, super::upload::Stage::Delivering { .. }) {
+        if !matches!(upload.stage, Stage::Delivering { all_sent: true, .. }) {
             return Err(Refusal::TransferNotReady);
         }
         self.end_upload(now, transfer, Ending::Delivered);
@@ -114,6 +114,7 @@ impl Hub {
         Reply::Queue {
             slots: count(self.uploads.slots()),
             used: count(self.uploads.used()),
+            waiting: count(self.uploads.waiting()),
             uploads: all.take(LIST_MAX / 4).map(entry).collect(),
         }
     }
@@ -127,8 +128,13 @@ impl Hub {
     }
 
     /// Bytes of an upload came in or went out.
-    pub fn handle_upload_progress(&mut self, now: Now, transfer: TransferId) {
-        self.uploads.progress(now, transfer);
+    pub fn handle_upload_progress(&mut self, now: Now, transfer: TransferId, bytes: u64) {
+        self.uploads.progress(now, transfer, bytes);
+    }
+
+    /// All bytes of a file are on their way to its receiver.
+    pub fn handle_delivery_sent(&mut self, transfer: TransferId) {
+        self.uploads.all_sent(transfer);
     }
 
     /// Ends a transfer: both sides are told how, its slot goes to the next in line.
@@ -144,10 +150,7 @@ impl Hub {
         });
         self.tell(upload.from.conn, Event::Ended { transfer, how });
         // A receiver who has not been asked yet has nothing to be told.
-        if matches!(
-            upload.stage,
-            super::upload::Stage::Offered { .. } | super::upload::Stage::Delivering { .. }
-        ) {
+        if matches!(upload.stage, Stage::Offered { .. } | Stage::Delivering { .. }) {
             self.tell(upload.to.conn, Event::Ended { transfer, how });
         }
         self.admit(now);
@@ -201,10 +204,7 @@ impl Hub {
     /// The upload, if this connection is its receiver and has been asked.
     fn to_receive(&self, conn: ConnId, transfer: TransferId) -> Result<&Upload, Refusal> {
         let upload = self.uploads.get(transfer).ok_or(Refusal::NoSuchTransfer)?;
-        let asked = matches!(
-            upload.stage,
-            super::upload::Stage::Offered { .. } | super::upload::Stage::Delivering { .. }
-        );
+        let asked = matches!(upload.stage, Stage::Offered { .. } | Stage::Delivering { .. });
         if upload.to.conn != conn || !asked {
             return Err(Refusal::NoSuchTransfer);
         }

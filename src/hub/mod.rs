@@ -23,11 +23,9 @@ use upload::{Bounds, UploadQueue};
 use crate::id::{ConnId, Now, RoomId};
 use crate::limits::{Limits, USER_NAME_MAX};
 use crate::message::{
-    Category, CloseReason, Command, Event, Key, Op, Record, Refusal, Reply, UserName,
+    Category, CloseReason, Command, Event, Key, Op, PROTOCOL_VERSION, Record, Refusal, Reply,
+    UserName,
 };
-
-/// The version of the native protocol that the hub expects from those who name one.
-const PROTOCOL_VERSION: u32 = 1;
 
 /// Everybody who is connected, their rooms and their uploads.
 #[derive(Debug)]

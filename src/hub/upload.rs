@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::id::{ConnId, Now, TransferId};
+use crate::limits::STALL_BYTES;
 use crate::message::{Ending, FileName, Refusal, UserName};
 
 /// One end of a transfer.
@@ -51,6 +52,8 @@ pub struct Upload {
     pub announced_ms: u64,
     /// Where it stands.
     pub stage: Stage,
+    /// Bytes moved since its deadline was last put off.
+    moved_bytes: u64,
 }
 
 /// Where an upload stands. All but `Waiting` hold a slot; deadlines are on the monotonic clock.
@@ -78,6 +81,8 @@ pub enum Stage {
         waited_ms: u64,
         /// When it has stalled.
         deadline_ms: u64,
+        /// Whether all of it is on its way, so that the receiver may have all of it.
+        all_sent: bool,
     },
 }
 
@@ -198,7 +203,8 @@ impl UploadQueue {
         let id = TransferId(self.next_id);
         self.next_id = self.next_id.checked_add(1).unwrap_or(1);
         let (announced_ms, stage) = (now.mono_ms, Stage::Waiting);
-        self.uploads.insert(id, Upload { id, from, to, name, size, announced_ms, stage });
+        let upload = Upload { id, from, to, name, size, announced_ms, stage, moved_bytes: 0 };
+        self.uploads.insert(id, upload);
         self.line.push_back(id);
         Ok(id)
     }
@@ -220,13 +226,27 @@ impl UploadQueue {
         Some(id)
     }
 
-    /// Bytes moved: the upload has not stalled.
-    pub fn progress(&mut self, now: Now, id: TransferId) {
+    /// `bytes` moved: once enough have, the upload has not stalled.
+    pub fn progress(&mut self, now: Now, id: TransferId, bytes: u64) {
         let later = now.after(self.bounds.stall);
-        if let Some(Stage::Receiving { deadline_ms, .. } | Stage::Delivering { deadline_ms, .. }) =
+        let Some(upload) = self.uploads.get_mut(&id) else { return };
+        upload.moved_bytes = upload.moved_bytes.saturating_add(bytes);
+        if upload.moved_bytes < STALL_BYTES {
+            return;
+        }
+        if let Stage::Receiving { deadline_ms, .. } | Stage::Delivering { deadline_ms, .. } =
+            &mut upload.stage
+        {
+            (*deadline_ms, upload.moved_bytes) = (later, 0);
+        }
+    }
+
+    /// All bytes are on their way to the receiver.
+    pub fn all_sent(&mut self, id: TransferId) {
+        if let Some(Stage::Delivering { all_sent, .. }) =
             self.uploads.get_mut(&id).map(|upload| &mut upload.stage)
         {
-            *deadline_ms = later;
+            *all_sent = true;
         }
     }
 
@@ -249,7 +269,9 @@ impl UploadQueue {
     pub fn accept(&mut self, now: Now, id: TransferId) -> Result<&Upload, Refusal> {
         let deadline_ms = now.after(self.bounds.stall);
         self.advance(id, |stage| match stage {
-            Stage::Offered { waited_ms, .. } => Some(Stage::Delivering { waited_ms, deadline_ms }),
+            Stage::Offered { waited_ms, .. } => {
+                Some(Stage::Delivering { waited_ms, deadline_ms, all_sent: false })
+            }
             Stage::Waiting | Stage::Receiving { .. } | Stage::Delivering { .. } => None,
         })
     }
@@ -317,6 +339,7 @@ impl UploadQueue {
     ) -> Result<&Upload, Refusal> {
         let upload = self.uploads.get_mut(&id).ok_or(Refusal::NoSuchTransfer)?;
         upload.stage = step(upload.stage).ok_or(Refusal::TransferNotReady)?;
+        upload.moved_bytes = 0;
         Ok(upload)
     }
 }
@@ -409,11 +432,13 @@ mod tests {
         let mut queue = UploadQueue::new(BOUNDS);
         let id = announce(&mut queue, at(0), 1).unwrap();
         assert_eq!(queue.next_deadline_ms(), Some(30_000));
-        queue.progress(at(20_000), id);
+        queue.progress(at(10_000), id, STALL_BYTES - 1);
+        assert_eq!(queue.overdue(at(30_000)), Some((id, Ending::Stalled)));
+        queue.progress(at(20_000), id, 1);
         assert_eq!(queue.overdue(at(49_999)), None);
         assert_eq!(queue.overdue(at(50_000)), Some((id, Ending::Stalled)));
         queue.complete(at(50_000), id).unwrap();
-        queue.progress(at(60_000), id);
+        queue.progress(at(60_000), id, STALL_BYTES);
         assert_eq!(queue.overdue(at(110_000)), Some((id, Ending::Unanswered)));
     }
 }

@@ -6,6 +6,9 @@
 //! `RoomName`, `FileName`, `Text`) cannot exist with content that some terminal, log or protocol
 //! would take for something else.
 
+/// The version of the native protocol that this server and this client speak.
+pub const PROTOCOL_VERSION: u32 = 1;
+
 mod audit;
 mod command;
 mod event;

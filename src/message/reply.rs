@@ -59,7 +59,9 @@ pub enum Reply {
         slots: u32,
         /// Slots in use.
         used: u32,
-        /// The uploads, those in slots first, then the line in its order.
+        /// Uploads in line.
+        waiting: u32,
+        /// The first of the uploads, those in slots before the line in its order.
         uploads: Vec<UploadLine>,
     },
     /// The commands.
@@ -81,7 +83,7 @@ pub enum Reply {
 /// Some names and how many there are in all: a reply is bounded, the truth is not hidden.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {
-    /// The first [`crate::limits::LIST_MAX`] by name.
+    /// Up to [`crate::limits::LIST_MAX`] of them, sorted.
     pub users: Vec<UserName>,
     /// How many there are in all.
     pub total: u32,

@@ -32,7 +32,9 @@ use crate::engine::{Engine, Input, Output};
 use crate::files::{Disk, Worker};
 use crate::id::{ConnId, Now, Ticket};
 use crate::job::Job;
-use crate::limits::{ACCEPTS_TURN, Limits, READ_TURN_BYTES, TURN_FLUSH, TURN_READ, WRITE_BATCH};
+use crate::limits::{
+    ACCEPT_RETRY, ACCEPTS_TURN, Limits, READ_TURN_BYTES, TURN_FLUSH, TURN_READ, WRITE_BATCH,
+};
 use crate::logging;
 use crate::message::{Category, Record};
 use crate::os::{self, Signal, Signals, Trouble};
@@ -94,6 +96,9 @@ pub struct Reactor {
     ready: std::collections::VecDeque<ConnId>,
     jobs: Vec<(Ticket, Job)>,
     to_close: Vec<ConnId>,
+    /// Connections that the kernel had no memory to write to, and when they are tried again.
+    starved: Vec<ConnId>,
+    starved_until: Option<Instant>,
     scratch: Box<[u8]>,
     started: Instant,
     drain: Duration,
@@ -140,6 +145,8 @@ impl Reactor {
             ready: std::collections::VecDeque::new(),
             jobs: Vec::new(),
             to_close: Vec::new(),
+            starved: Vec::new(),
+            starved_until: None,
             scratch: vec![0; READ_TURN_BYTES].into_boxed_slice(),
             started: Instant::now(),
             stop_at: None,
@@ -208,7 +215,8 @@ impl Reactor {
         let deadline =
             self.engine.next_deadline_ms().map(|ms| self.started + Duration::from_millis(ms));
         let accept = self.listeners.as_ref().and_then(|listeners| listeners.next_at(at));
-        let next = [deadline, accept, self.stop_at].into_iter().flatten().min()?;
+        let starved = (!self.starved.is_empty()).then(|| self.starved_until.unwrap_or(at));
+        let next = [deadline, accept, starved, self.stop_at].into_iter().flatten().min()?;
         // Deadlines are whole milliseconds: a wait rounded down would come back just before one.
         let wait = next.saturating_duration_since(at);
         Some(if wait.is_zero() { wait } else { wait + Duration::from_millis(1) })
@@ -381,12 +389,27 @@ impl Reactor {
 
     /// One write for each connection that has output, for as long as the turn may last.
     fn flush(&mut self, now: Now, began: Instant) {
+        self.feed_starved(began);
         for _ in 0..self.engine.dirty_len() {
             if began.elapsed() > TURN_FLUSH {
                 return;
             }
             let Some(id) = self.engine.poll_dirty() else { return };
             self.write_one(now, id);
+        }
+    }
+
+    /// Tries those again for whom the kernel had no memory, after a rest.
+    fn feed_starved(&mut self, at: Instant) {
+        if self.starved.is_empty() {
+            return;
+        }
+        if at < *self.starved_until.get_or_insert(at + ACCEPT_RETRY) {
+            return;
+        }
+        self.starved_until = None;
+        for id in std::mem::take(&mut self.starved) {
+            self.engine.handle_writable(id);
         }
     }
 
@@ -404,10 +427,8 @@ impl Reactor {
             Err(error) => match Trouble::of(&error) {
                 Trouble::Again => connection.writable = false,
                 Trouble::Retry => self.engine.handle_writable(id),
-                Trouble::Exhausted => {
-                    // The kernel has no memory for it now; the heartbeat of the loop tries again.
-                    self.engine.handle_writable(id);
-                }
+                // No edge will come for memory that the kernel has again.
+                Trouble::Exhausted => self.starved.push(id),
                 Trouble::Skip | Trouble::Broken => {
                     return self.feed(now, Input::Ended { conn: id, reset: true });
                 }

@@ -147,12 +147,13 @@ fn read_reply(reply: Reply) -> Yes {
         Reply::Help { .. } => Yes::Help,
         Reply::Pong => Yes::Pong,
         Reply::Announced { transfer, place } => Yes::Announced { transfer: transfer.0, place },
-        Reply::Queue { slots, used, uploads } => {
+        Reply::Queue { slots, used, waiting, uploads } => {
             let places: Vec<u32> = uploads.iter().map(|u| u.place).filter(|&p| p > 0).collect();
             let expected: Vec<u32> = (1..=u32::try_from(places.len()).unwrap()).collect();
             assert_eq!(places, expected, "the places of the line");
             let in_slots = uploads.len() - places.len();
             assert_eq!(in_slots, used as usize, "slots in use");
+            assert_eq!(places.len(), waiting as usize, "length of the line");
             Yes::Queue { slots: slots.into(), used: used.into(), waiting: places.len() as u64 }
         }
     }

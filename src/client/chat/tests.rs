@@ -1,8 +1,9 @@
 //! Conversations with a server made of crafted bytes.
 
 use super::*;
-use crate::front::{Incoming, PROTOCOL_VERSION, Protocol, native};
+use crate::front::{Incoming, Protocol, native};
 use crate::limits::Limits;
+use crate::message::PROTOCOL_VERSION;
 use crate::message::{Ending, FileName, RoomName, Text, UserName};
 use crate::wire::frame;
 use std::fs;
