@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   announce ──> Waiting ──admit──> Receiving ──complete──> Offered ──accept──> Delivering ─> end
-//!      │            │                   │                      │                    │   (delivered)
+//!      │            │                   │                      │                    │  (delivered)
 //!      │            ├── cancelled ──────┼── cancelled ─────────┼── cancelled ───────┤
 //!      │            ├── sender gone ────┼── sender gone ───────┼── sender gone ─────┤
 //!      │            ├── receiver gone ──┼── receiver gone ─────┼── receiver gone ───┤

@@ -99,7 +99,7 @@ pub(crate) fn purity(source: &Source) -> Vec<String> {
         let in_use = line.trim_start().starts_with("use ");
         let words: &[&str] = &["Instant::now", "SystemTime", "log::", "std::thread", "std::net"];
         let named = words.iter().find(|word| !in_use && has_word(line, word));
-        let map = ["HashMap", "HashSet"].iter().find(|word| maps && has_word(line, word));
+        let map = ["HashMap", "HashSet"].iter().find(|word| maps && line.contains(*word));
         faults.extend(named.or(map).map(|word| source.fault(index, &format!("it says {word}"))));
     }
     faults
@@ -141,7 +141,8 @@ pub(crate) fn sizes(source: &Source) -> Vec<String> {
         faults.push(source.fault(0, &format!("{lines} lines are over 600")));
     }
     for (index, line) in source.text.lines().enumerate() {
-        if line.chars().count() > 100 {
+        // A test may hold a text that cannot be broken.
+        if line.chars().count() > 100 && !source.is_in_tests(index) {
             faults.push(source.fault(index, "over 100 columns"));
         }
     }

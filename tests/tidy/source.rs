@@ -10,7 +10,7 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn new(name: String, text: String) -> Self {
-        let is_tests = |line: &str| line.trim() == "#[cfg(test)]";
+        let is_tests = |line: &str| line.starts_with("#[cfg(") && line.contains("test");
         let tests_at = text.lines().position(is_tests).unwrap_or(usize::MAX);
         let whole = name.ends_with("_tests.rs") || name.ends_with("/tests.rs");
         let tests_at = if whole || name.starts_with("tests/") { 0 } else { tests_at };
