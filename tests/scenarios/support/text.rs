@@ -1,6 +1,6 @@
 //! A plain socket that speaks text lines, as a person with netcat does.
 
-use std::io::Write as _;
+use std::io::{self, Read, Write as _};
 use std::net::{Shutdown, TcpStream};
 
 use base64::Engine as _;
@@ -19,7 +19,8 @@ pub(crate) struct Text {
 impl Text {
     pub(crate) fn connect(addr: &str, name: &str) -> Self {
         let socket = TcpStream::connect(addr).unwrap();
-        let lines = Lines::read(name, vec![Box::new(socket.try_clone().unwrap())]);
+        let closing = Closing(socket.try_clone().unwrap());
+        let lines = Lines::read(name, vec![Box::new(closing)]);
         Self { socket, lines }
     }
 
@@ -68,5 +69,20 @@ impl Text {
 impl Drop for Text {
     fn drop(&mut self) {
         self.hang_up();
+    }
+}
+
+/// Closes when the other side does, as netcat.
+struct Closing(TcpStream);
+
+impl Read for Closing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(Shutdown::Both);
     }
 }
