@@ -1,11 +1,10 @@
 //! Scenario 7: SIGINT with clients connected; and the exit codes of the client.
 
-use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use rustix::process::Signal;
 
-use crate::support::{Chat, Server, Text, Way};
+use crate::support::{Chat, Lines, Server, Text, Way};
 
 #[test]
 fn at_sigint_every_client_is_told_and_everybody_ends() {
@@ -43,43 +42,60 @@ fn sigint(way: Way) {
     assert_eq!(gone.filter(|line| line.ends_with(": the server shuts down")).count(), 11);
 }
 
+/// What of a talk waits for somebody who did not read is his before the server ends.
+#[test]
+fn at_sigint_what_waits_is_delivered_before_the_end() {
+    let server = Server::start(&PATIENT);
+    let deaf = talk_to_the_deaf(&server);
+    let mut hears = Lines::read("deaf", vec![Box::new(deaf)]);
+    hears.expect("* bye: the server shuts down");
+    hears.expect_end();
+    assert_eq!(hears.all("[lobby] talker: xxx").len(), TALK);
+    server.stopped();
+}
+
 /// Somebody who reads nothing keeps the server from ending for as long as it may drain, which is
 /// an hour here.
 #[test]
 fn a_second_sigint_ends_the_server_at_once() {
-    let limits = ["--drain", "1h", "--output-soft", "64MiB", "--output-hard", "128MiB"];
-    let mut server = Server::start(&limits);
-    let addr: SocketAddr = server.addr().parse().unwrap();
-    let deaf = deaf(&addr);
-    let mut talker = server.person(Way::Client, "talker");
-    talker.join("lobby");
-    talker.ask("/who", "* 2 in lobby: deaf, talker");
-    // Far more than the system keeps for a socket that is not read.
-    let text = "x".repeat(4000);
-    for _ in 0..4000 {
-        talker.type_line(&text);
-    }
-    for _ in 0..4000 {
-        talker.expect("* heard by 1");
-    }
-
-    server.signal(Signal::INT);
-    talker.expect("* bye: the server shuts down");
-    talker.expect_end(4);
-    assert!(server.is_running(), "it waits for who has not been told");
-
+    let server = Server::start(&PATIENT);
+    let deaf = talk_to_the_deaf(&server);
     server.signal(Signal::INT);
     server.stopped();
     drop(deaf);
 }
 
-fn deaf(addr: &SocketAddr) -> std::net::TcpStream {
+/// Limits of a server that waits for who does not read.
+const PATIENT: [&str; 6] = ["--drain", "1h", "--output-soft", "64MiB", "--output-hard", "128MiB"];
+/// Messages of 4,000 bytes: far more than the system keeps for a socket that is not read.
+const TALK: usize = 4000;
+
+/// Somebody who has not read a word of what was said, on a server that was just asked to stop and
+/// has told everybody else.
+fn talk_to_the_deaf(server: &Server) -> TcpStream {
+    let mut talker = server.person(Way::Client, "talker");
+    talker.join("lobby");
+    let deaf = deaf(&server.addr().parse().unwrap());
+    talker.expect("[lobby] deaf joined");
+    let text = "x".repeat(4000);
+    for _ in 0..TALK {
+        talker.type_line(&text);
+    }
+    for _ in 0..TALK {
+        talker.expect("* heard by 1");
+    }
+    server.signal(Signal::INT);
+    talker.expect("* bye: the server shuts down");
+    talker.expect_end(4);
+    deaf
+}
+
+fn deaf(addr: &SocketAddr) -> TcpStream {
     use std::io::Write as _;
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     socket.connect(&(*addr).into()).unwrap();
-    let mut socket = std::net::TcpStream::from(socket);
-    socket.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut socket = TcpStream::from(socket);
     socket.write_all(b"/login deaf\n/join lobby\n").unwrap();
     socket
 }
@@ -93,12 +109,16 @@ fn who_did_all_that_was_asked_exits_with_0() {
     alice.type_line("/exit");
     assert_eq!(alice.expect_exit(), Some(0));
     bob.expect("alice whispers: hello");
-    // The end of its input is a goodbye as well.
+    // The end of its input is a goodbye as well, once all is done that was asked before.
     let mut alice = Chat::start(server.addr(), &["--user", "alice"]);
+    std::fs::write(alice.dir().join("minutes.pdf"), "minutes").unwrap();
     alice.type_line("/whisper bob hello again");
+    alice.type_line("/sendfile minutes.pdf bob");
     alice.end_input();
-    assert_eq!(alice.expect_exit(), Some(0));
     bob.expect("alice whispers: hello again");
+    let offer = bob.offer();
+    assert_eq!(bob.take(&offer).0, b"minutes");
+    assert_eq!(alice.expect_exit(), Some(0));
     server.stop();
 }
 

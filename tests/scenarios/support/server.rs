@@ -68,10 +68,6 @@ impl Server {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    pub(crate) fn is_running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
-
     /// Asks it to stop and reads the whole log.
     pub(crate) fn stop(self) -> Vec<String> {
         self.signal(Signal::INT);
