@@ -94,7 +94,7 @@ fn chat(options: &ArgMatches) -> ExitCode {
     let user = user.or_else(|| std::env::var("PARLOR_USER").ok());
     let accept_files = options.get_one::<PathBuf>("accept-files").cloned();
     let addr = addr.unwrap_or_else(|| config::ADDRESS.to_owned());
-    ExitCode::from(plain::run(&plain::Options { addr, user, accept_files }) as u8)
+    ExitCode::from(plain::run(&plain::Options { addr, user, accept_files }).code())
 }
 
 fn complain(text: &str) {

@@ -99,9 +99,8 @@ impl Chat {
             refused: false,
             over: None,
         };
-        match user {
-            Some(user) => chat.log_in(user),
-            None => chat.screen.say("* who are you? a name of 1 to 16 letters and digits:"),
+        if let Some(user) = user {
+            chat.log_in(user);
         }
         chat
     }
@@ -288,6 +287,9 @@ impl Chat {
         let day_ms = 24 * 60 * 60 * 1000;
         self.silence_max = Duration::from_millis(limits.dead_after_ms.clamp(1000, day_ms));
         self.screen.say(&format!("* connected to {}; /help for help", visible(server)));
+        if self.login == Login::Unnamed {
+            self.screen.say("* who are you? a name of 1 to 16 letters and digits:");
+        }
     }
 
     fn on_answer(&mut self, id: u64, op: Op, answer: Result<Reply, Problem>) {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::partial::Partial;
 use crate::id::TransferId;
@@ -125,7 +125,7 @@ impl Downloads {
             }
         }
         let partial = Partial::create(&self.dir, transfer.0)
-            .map_err(|error| AcceptError::Disk { dir: self.dir.display().to_string(), error })?;
+            .map_err(|error| AcceptError::Disk { dir: shown(&self.dir), error })?;
         entry.state = State::Receiving { partial, received: 0 };
         Ok(())
     }
@@ -179,6 +179,11 @@ impl Download {
         self.state = State::Failed;
         DownloadStep::Failed(why.to_owned())
     }
+}
+
+fn shown(dir: &Path) -> String {
+    let here = dir.as_os_str().is_empty();
+    if here { "the current folder".to_owned() } else { dir.display().to_string() }
 }
 
 #[cfg(test)]
@@ -272,6 +277,7 @@ mod tests {
         drop(dir);
         assert!(matches!(downloads.accept(SEVEN), Err(AcceptError::Disk { .. })));
         assert!(!downloads.receiving());
+        assert_eq!(shown(Path::new("")), "the current folder", "which has no name of its own");
     }
 
     #[test]

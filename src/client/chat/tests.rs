@@ -193,7 +193,11 @@ fn a_name_in_use_can_be_exchanged_on_the_same_connection() {
 #[test]
 fn without_a_name_the_first_line_is_the_name() {
     let mut chat = Chat::new(None, PathBuf::new(), false, UtcOffset::UTC);
-    assert!(chat.poll_line().unwrap().contains("who are you"));
+    let (server, limits) = ("parlor".to_owned(), Greeting::new(&Limits::default()));
+    let greeting = Event::Hello { protocol: PROTOCOL_VERSION, server, limits };
+    chat.handle_bytes(&native::emit_event(&greeting));
+    assert!(chat.poll_line().unwrap().contains("connected to parlor"));
+    assert!(chat.poll_line().unwrap().contains("who are you"), "asked last, to be seen");
     let hello = chat.outgoing().len();
     chat.handle_line(" alice ");
     let login = std::str::from_utf8(&chat.outgoing()[hello + 5..]).unwrap();

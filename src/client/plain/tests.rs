@@ -157,6 +157,10 @@ fn a_client_that_was_stopped_for_long_hears_what_came_meanwhile() {
 fn a_closed_standard_output_ends_it_quietly() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
+    let limits = Greeting::new(&Limits::default());
+    let hello = Event::Hello { protocol: 1, server: "parlor".to_owned(), limits };
+    let mut peer = listener.accept().unwrap().0;
+    peer.write_all(&native::emit_event(&hello)).unwrap();
     let (_stdin, typed) = mpsc::sync_channel(1);
     let (shown, _) = mpsc::channel();
     let chat = Chat::new(None, PathBuf::new(), false, UtcOffset::UTC);

@@ -1,0 +1,66 @@
+//! The audit log: a line for each activity, in the form that the system before had.
+
+use crate::support::{Server, Way};
+
+#[test]
+fn each_activity_is_a_line_with_its_time_and_its_category() {
+    let server = Server::start(&[]);
+    let mut alice = server.person(Way::Client, "alice12");
+    let mut bob = server.person(Way::Lines, "bob23");
+    server.newcomer(Way::Lines, "BOB23").expect("! name_in_use: ");
+    alice.join("lobby");
+    bob.join("lobby");
+    alice.ask("a secret to all", "* heard by 1");
+    alice.ask("/whisper bob23 a secret to one", "* heard by 1");
+    let content = [7; 1024];
+    let (transfer, _) = alice.announce("test.pdf", &content, "bob23").unwrap();
+    alice.upload(transfer, &content);
+    let offer = bob.offer();
+    bob.take(&offer);
+    alice.expect(": delivered");
+    bob.ask("/leave", "* you left lobby");
+    alice.ask("/exit", "* bye: goodbye");
+    alice.expect_end(0);
+    let log = server.stop();
+
+    let mut rest = log.iter();
+    let file = "alice12 -> bob23 (test.pdf, 1024 bytes)";
+    for (category, text) in [
+        ("SERVER", "Listening on 127.0.0.1:".to_owned()),
+        ("CLIENT", "connected from 127.0.0.1:".to_owned()),
+        ("LOGIN", "alice12 (".to_owned()),
+        ("LOGIN", "bob23 (".to_owned()),
+        ("LOGIN", "refused: BOB23 is in use".to_owned()),
+        ("ROOM", "lobby made by alice12".to_owned()),
+        ("JOIN", "alice12 -> lobby (1 there)".to_owned()),
+        ("JOIN", "bob23 -> lobby (2 there)".to_owned()),
+        ("BROADCAST", "alice12 in lobby: 15 bytes to 1".to_owned()),
+        ("WHISPER", "alice12 -> bob23: 15 bytes".to_owned()),
+        ("SENDFILE", format!("Announced: {file}")),
+        ("FILE-QUEUE", format!("Added: {file} [1/5] waited 0.000 s")),
+        ("SENDFILE", format!("Received: {file}")),
+        ("SENDFILE", format!("Accepted: {file}")),
+        ("FILE-QUEUE", format!("Removed: {file} delivered [0/5]")),
+        ("LEAVE", "bob23 <- lobby".to_owned()),
+        ("LEAVE", "alice12 <- lobby".to_owned()),
+        ("ROOM", "lobby is gone".to_owned()),
+        ("DISCONNECT", "alice12 (".to_owned()),
+        ("SHUTDOWN", "telling ".to_owned()),
+        ("DISCONNECT", "bob23 (".to_owned()),
+        ("SHUTDOWN", "Stopped: ".to_owned()),
+    ] {
+        let tag = format!("] [{category}] ");
+        let found = rest.any(|line| line.contains(&tag) && line.contains(&text));
+        assert!(found, "no [{category}] {text} at its place in\n{}", log.join("\n"));
+    }
+    for line in &log {
+        assert_eq!(shape(line), "[0000-00-00 00:00:00] [", "{line}");
+        assert!(!line.contains("secret"), "{line}");
+    }
+}
+
+/// How a line begins, with a zero for each digit.
+fn shape(line: &str) -> String {
+    let begin = line.chars().take("[2025-05-31 14:02:42] [".len());
+    begin.map(|c| if c.is_ascii_digit() { '0' } else { c }).collect()
+}

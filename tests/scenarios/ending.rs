@@ -1,0 +1,161 @@
+//! Scenario 7: SIGINT with clients connected; and the exit codes of the client.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use rustix::process::Signal;
+
+use crate::support::{Chat, Lines, Server, Text, Way};
+
+#[test]
+fn at_sigint_every_client_is_told_and_everybody_ends() {
+    sigint(Way::Client);
+}
+
+#[test]
+fn at_sigint_everybody_with_text_lines_is_told_and_the_server_ends() {
+    sigint(Way::Lines);
+}
+
+fn sigint(way: Way) {
+    let server = Server::start(&[]);
+    let mut people: Vec<_> = (0..10).map(|n| server.person(way, &format!("user{n}"))).collect();
+    for person in &mut people[..5] {
+        person.join("lobby");
+    }
+    let mut nameless = Text::connect(server.addr(), "nameless");
+    nameless.type_line("/ping");
+    nameless.lines.expect("* pong");
+    people[0].sync();
+
+    server.signal(Signal::INT);
+
+    for person in &mut people {
+        person.expect("* bye: the server shuts down; you may come back");
+        person.expect_end(4);
+    }
+    nameless.lines.expect("* bye: the server shuts down");
+    nameless.lines.expect_end();
+    drop((people, nameless));
+    let log = server.stopped();
+    assert!(log.iter().any(|line| line.contains("] [SHUTDOWN] telling 11 connections")));
+    let gone = log.iter().filter(|line| line.contains("[DISCONNECT]"));
+    assert_eq!(gone.filter(|line| line.ends_with(": the server shuts down")).count(), 11);
+}
+
+/// What of a talk waits for somebody who did not read is his before the server ends.
+#[test]
+fn at_sigint_what_waits_is_delivered_before_the_end() {
+    let server = Server::start(&PATIENT);
+    let deaf = talk_to_the_deaf(&server);
+    let mut hears = Lines::read("deaf", vec![Box::new(deaf)]);
+    hears.expect("* bye: the server shuts down");
+    hears.expect_end();
+    assert_eq!(hears.all("[lobby] talker: xxx").len(), TALK);
+    server.stopped();
+}
+
+/// Somebody who reads nothing keeps the server from ending for as long as it may drain, which is
+/// an hour here.
+#[test]
+fn a_second_sigint_ends_the_server_at_once() {
+    let server = Server::start(&PATIENT);
+    let deaf = talk_to_the_deaf(&server);
+    server.signal(Signal::INT);
+    server.stopped();
+    drop(deaf);
+}
+
+/// Limits of a server that waits for who does not read.
+const PATIENT: [&str; 6] = ["--drain", "1h", "--output-soft", "64MiB", "--output-hard", "128MiB"];
+/// Messages of 4,000 bytes: far more than the system keeps for a socket that is not read.
+const TALK: usize = 4000;
+
+/// Somebody who has not read a word of what was said, on a server that was just asked to stop and
+/// has told everybody else.
+fn talk_to_the_deaf(server: &Server) -> TcpStream {
+    let mut talker = server.person(Way::Client, "talker");
+    talker.join("lobby");
+    let deaf = deaf(&server.addr().parse().unwrap());
+    talker.expect("[lobby] deaf joined");
+    let text = "x".repeat(4000);
+    for _ in 0..TALK {
+        talker.type_line(&text);
+    }
+    for _ in 0..TALK {
+        talker.expect("* heard by 1");
+    }
+    server.signal(Signal::INT);
+    talker.expect("* bye: the server shuts down");
+    talker.expect_end(4);
+    deaf
+}
+
+fn deaf(addr: &SocketAddr) -> TcpStream {
+    use std::io::Write as _;
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&(*addr).into()).unwrap();
+    let mut socket = TcpStream::from(socket);
+    socket.write_all(b"/login deaf\n/join lobby\n").unwrap();
+    socket
+}
+
+#[test]
+fn who_did_all_that_was_asked_exits_with_0() {
+    let server = Server::start(&[]);
+    let mut bob = server.person(Way::Lines, "bob");
+    let mut alice = Chat::start(server.addr(), &["--user", "alice"]);
+    alice.type_line("/whisper bob hello");
+    alice.type_line("/exit");
+    assert_eq!(alice.expect_exit(), Some(0));
+    bob.expect("alice whispers: hello");
+    // The end of its input is a goodbye as well, once all is done that was asked before.
+    let mut alice = Chat::start(server.addr(), &["--user", "alice"]);
+    std::fs::write(alice.dir().join("minutes.pdf"), "minutes").unwrap();
+    alice.type_line("/whisper bob hello again");
+    alice.type_line("/sendfile minutes.pdf bob");
+    alice.end_input();
+    bob.expect("alice whispers: hello again");
+    let offer = bob.offer();
+    assert_eq!(bob.take(&offer).0, b"minutes");
+    assert_eq!(alice.expect_exit(), Some(0));
+    server.stop();
+}
+
+#[test]
+fn who_finds_no_server_or_loses_it_exits_with_1() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = nobody.local_addr().unwrap().to_string();
+    drop(nobody);
+    let mut chat = Chat::start(&addr, &["--user", "alice"]);
+    chat.lines.expect(&format!("parlor: cannot connect to {addr}: connection refused"));
+    assert_eq!(chat.expect_exit(), Some(1));
+
+    let server = Server::start(&[]);
+    let mut chat = Chat::start(server.addr(), &["--user", "alice"]);
+    chat.lines.expect("* welcome, alice");
+    server.signal(Signal::KILL);
+    chat.lines.expect("parlor: the ");
+    assert_eq!(chat.expect_exit(), Some(1));
+}
+
+#[test]
+fn who_was_refused_something_exits_with_3() {
+    let server = Server::start(&[]);
+    let mut chat = Chat::start(server.addr(), &["--user", "alice"]);
+    chat.type_line("hello?");
+    chat.type_line("/exit");
+    chat.lines.expect("! not_in_room: ");
+    assert_eq!(chat.expect_exit(), Some(3));
+    server.stop();
+}
+
+#[test]
+fn who_is_sent_away_exits_with_4() {
+    let server = Server::start(&["--login-before", "100ms"]);
+    let mut chat = Chat::start(server.addr(), &[]);
+    chat.lines.expect("* who are you?");
+    chat.lines.expect("* bye: no login in time");
+    assert_eq!(chat.expect_exit(), Some(4));
+    server.stop();
+}

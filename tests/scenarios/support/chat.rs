@@ -1,0 +1,70 @@
+//! `parlor chat` behind pipes, in a folder of its own.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::{Lines, PARLOR};
+
+pub(crate) struct Chat {
+    child: Child,
+    input: Option<ChildStdin>,
+    pub(crate) lines: Lines,
+    dir: TempDir,
+}
+
+impl Chat {
+    pub(crate) fn start(addr: &str, options: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Command::new(PARLOR)
+            .args(["chat", addr])
+            .args(options)
+            .env_clear()
+            .current_dir(dir.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = Box::new(child.stdout.take().unwrap());
+        let error = Box::new(child.stderr.take().unwrap());
+        let lines = Lines::read(&options.join(" "), vec![out, error]);
+        Self { input: child.stdin.take(), child, lines, dir }
+    }
+
+    /// Its folder: where it stands, and where it saves what is accepted by hand.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn type_line(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("its input is open");
+        input.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    /// Nothing more will be typed.
+    pub(crate) fn end_input(&mut self) {
+        self.input = None;
+    }
+
+    /// Ends it without a goodbye.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Reads to its end; answers with its exit code.
+    pub(crate) fn expect_exit(&mut self) -> Option<i32> {
+        self.lines.expect_end();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Chat {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

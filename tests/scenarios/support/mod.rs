@@ -1,0 +1,36 @@
+//! Who plays in the scenarios: a [`Server`], and people who come to it in one [`Way`] or the other.
+
+mod chat;
+mod lines;
+mod person;
+mod server;
+mod text;
+
+pub(crate) use chat::Chat;
+pub(crate) use lines::Lines;
+pub(crate) use person::{Offer, Person, Way};
+pub(crate) use server::Server;
+pub(crate) use text::Text;
+
+/// The binary under test.
+pub(crate) const PARLOR: &str = env!("CARGO_BIN_EXE_parlor");
+
+/// Bytes that are different for each seed and have no short period, so that a part that is missing,
+/// doubled or of another file shows.
+pub(crate) fn content(seed: u64, size: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..size).map(|_| next()).collect()
+}
+
+/// The number that stands after `before`.
+pub(crate) fn number_after(line: &str, before: &str) -> u64 {
+    let (_, rest) = line.split_once(before).unwrap_or_else(|| panic!("no `{before}` in: {line}"));
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or_else(|_| panic!("no number after `{before}` in: {line}"))
+}

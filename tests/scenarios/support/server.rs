@@ -1,0 +1,120 @@
+//! A server process of its own, with a folder and a port of its own.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::{Chat, Lines, PARLOR, Person, Text, Way};
+
+pub(crate) struct Server {
+    child: Child,
+    lines: Lines,
+    addr: String,
+    data: TempDir,
+}
+
+impl Server {
+    /// Starts one that listens on a free port.
+    pub(crate) fn start(options: &[&str]) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let mut child = Command::new(PARLOR)
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data.path())
+            .args(options)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = Box::new(child.stdout.take().unwrap());
+        let mut lines =
+            Lines::read("the server", vec![out, Box::new(child.stderr.take().unwrap())]);
+        let listens = lines.expect(" listens on ");
+        let addr = listens.rsplit(' ').next().unwrap().to_owned();
+        Self { child, lines, addr, data }
+    }
+
+    pub(crate) fn addr(&self) -> &str {
+        &self.addr
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Somebody who has just logged in.
+    pub(crate) fn person(&self, way: Way, name: &str) -> Person {
+        let mut person = self.newcomer(way, name);
+        person.expect(&format!("* welcome, {name}"));
+        person
+    }
+
+    /// Somebody who has just asked for a name.
+    pub(crate) fn newcomer(&self, way: Way, name: &str) -> Person {
+        match way {
+            Way::Client => Person::Chat(Chat::start(&self.addr, &["--user", name])),
+            Way::Lines => {
+                let mut text = Text::connect(&self.addr, name);
+                text.type_line(&format!("/login {name}"));
+                Person::Text(text)
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Asks it to stop and reads the whole log.
+    pub(crate) fn stop(self) -> Vec<String> {
+        self.signal(Signal::INT);
+        self.stopped()
+    }
+
+    /// Waits for a server that was asked to stop, and reads the whole log. No file that was on its
+    /// way may be left.
+    pub(crate) fn stopped(mut self) -> Vec<String> {
+        self.lines.expect("parlor stopped: ");
+        self.lines.expect_end();
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        assert!(self.files().is_empty(), "left behind: {:?}", self.files());
+        let log = std::fs::read_to_string(self.data.path().join("parlor.log")).unwrap();
+        log.lines().map(str::to_owned).collect()
+    }
+
+    /// The most memory that it ever had, in bytes.
+    pub(crate) fn memory_peak_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let peak = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        let kib: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kib * 1024
+    }
+
+    /// What the server keeps beside its lock and its log: the files on their way.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let mut folders = vec![self.data.path().to_owned()];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let ours = path.ends_with("lock") || path.ends_with("parlor.log");
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false if ours => {}
+                    false => files.push(path),
+                }
+            }
+        }
+        files
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
