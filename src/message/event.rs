@@ -220,7 +220,9 @@ impl CloseReason {
 }
 
 /// The limits that a client will meet, told in the greeting. Sizes in bytes, times in milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A client reads what another version of the server leaves out as 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs)]
 pub struct Greeting {
     pub user_name: u64,
