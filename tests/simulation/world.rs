@@ -445,7 +445,7 @@ impl World {
         };
         match self.rng.below(6) {
             0 | 1 => self.feed(Input::Bytes { conn, bytes }),
-            2 => self.feed(Input::Ended { conn, reset: self.now.mono_ms % 2 == 0 }),
+            2 => self.feed(Input::Ended { conn, reset: self.now.mono_ms.is_multiple_of(2) }),
             3 => self.engine.handle_writable(conn),
             4 => {
                 self.engine.handle_written(self.now, conn, 0, true);

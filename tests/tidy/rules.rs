@@ -89,7 +89,7 @@ pub(crate) fn purity(source: &Source) -> Vec<String> {
             let slices = source.name == "src/engine/outbox.rs" && path == "std::io::IoSlice";
             let worldly = ["std::net", "std::fs", "std::thread", "std::io", "std::env", "log"];
             let is = |root: &&str| path == **root || path.starts_with(&format!("{root}::"));
-            if !slices && worldly.iter().any(|root| is(&root)) {
+            if !slices && worldly.iter().any(is) {
                 faults.push(source.fault(index, &format!("a pure room must not use {path}")));
             }
         }
