@@ -402,6 +402,8 @@ impl Engine {
             Incoming::Request { id, command: Err(refusal) } => {
                 self.answering = id;
                 self.answer(now, conn, &Err(refusal));
+                // The answer may have been one too many for a slow reader, and cut it.
+                self.pump(now);
             }
             Incoming::Chunk { transfer, bytes } => {
                 self.answering = None;
@@ -428,8 +430,8 @@ impl Engine {
         self.answer(now, conn_id, &Err(Refusal::BadRequest("a frame without content".to_owned())));
         if too_many {
             self.begin_close(now, conn_id, CloseReason::EmptyFrames);
-            self.pump(now);
         }
+        self.pump(now);
     }
 
     /// Carries out what the hub wants until it wants nothing more.

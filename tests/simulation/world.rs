@@ -437,6 +437,7 @@ impl World {
             return;
         }
         let conn = *self.rng.pick(&self.closed_ids);
+        assert!(self.engine.outbox(conn).is_none(), "{conn:?} is over and has an outbox");
         let bytes: &[u8] = match self.rng.below(3) {
             0 => b"/broadcast STALE\r\n",
             1 => b"\0\0\0\x22\x01{\"id\":1,\"op\":\"say\",\"text\":\"STALE\"}",
