@@ -263,8 +263,13 @@ impl Engine {
     fn on_bytes(&mut self, now: Now, id: ConnId, bytes: &[u8]) {
         let Some(conn) = self.conn_mut(id).filter(|conn| conn.is_open()) else { return };
         let Some(&first) = bytes.first() else { return };
-        (conn.heard_ms, conn.pinged) = (now.mono_ms, false);
-        if conn.protocol.is_none() && !self.on_first_byte(now, id, first) {
+        conn.heard_ms = now.mono_ms;
+        if std::mem::replace(&mut conn.pinged, false) {
+            // The next ping is due before the end that the silence would have had.
+            self.arm(id);
+        }
+        let unknown = self.conn(id).is_some_and(|conn| conn.protocol.is_none());
+        if unknown && !self.on_first_byte(now, id, first) {
             return;
         }
         let may_ask = self.conn(id).is_some_and(|conn| conn.may_ask(&self.limits));
