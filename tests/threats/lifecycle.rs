@@ -244,7 +244,8 @@ fn row_25_a_stream_in_pieces_of_any_size_is_the_same_stream() {
     let count = size(3_000, 100_000);
     let mut dice = Dice::new(25);
     let lengths: Vec<usize> = (0..count).map(|_| 20 + dice.roll(4_000)).collect();
-    let text = |n: usize| format!("{n:08}{}", "abcdefghij".repeat(410)).split_at(lengths[n]).0.to_owned();
+    let text =
+        |n: usize| format!("{n:08}{}", "abcdefghij".repeat(410)).split_at(lengths[n]).0.to_owned();
     let mut bytes = frame(&json!({"op": "login", "user": "speaker"}));
     bytes.extend(frame(&json!({"op": "join", "room": "lobby"})));
     bytes.extend((0..count).flat_map(|n| frame(&json!({"op": "say", "text": text(n)}))));
