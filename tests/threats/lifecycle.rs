@@ -333,7 +333,7 @@ fn row_30_clients_that_come_and_go_leave_neither_descriptors_nor_memory() {
     let addr = server.addr;
     let cycle = |n: usize| {
         let mut stream = connect_from_many(addr);
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             let bytes = [
                 frame(&json!({"op": "login", "user": format!("u{n}")})),
                 frame(&json!({"op": "join", "room": format!("r{}", n % 100)})),

@@ -683,7 +683,7 @@ fn row_39_a_burst_in_a_large_room_is_spread_over_turns_and_keeps_its_order() {
     for &conn in &conns[1..] {
         let heard = Frames::all(&world.came(conn));
         assert_eq!(heard.len(), count);
-        assert!(heard.iter().enumerate().all(|(n, said)| said["text"] == n.to_string()));
+        assert!(heard.iter().enumerate().all(|(n, said)| said["text"] == *format!("{n}")));
     }
     let answers = Frames::all(&world.came(conns[0]));
     assert!(answers.iter().enumerate().all(|(n, answer)| answer["re"] == n));
