@@ -1,5 +1,7 @@
 //! One connection, as the engine knows it: its protocol, its unread tail, its outbox, its life.
 
+use std::time::Duration;
+
 use super::outbox::Outbox;
 use crate::front::Protocol;
 use crate::id::{ConnId, Now};
@@ -153,7 +155,7 @@ impl Conn {
 
     /// The next moment at which something may be due, on the monotonic clock.
     pub(super) fn next_deadline_ms(&self, limits: &Limits) -> Option<u64> {
-        let after = |from: u64, wait: std::time::Duration| {
+        let after = |from: u64, wait: Duration| {
             from.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
         };
         match self.phase {
@@ -165,11 +167,20 @@ impl Conn {
                     .is_none()
                     .then(|| after(self.opened_ms, limits.first_byte_before));
                 let slow = self.over_since_ms.map(|since| after(since, limits.output_soft_wait));
-                let silence = if self.pinged { limits.dead_after } else { limits.heartbeat };
+                let silence = if self.pinged { limits.dead_after } else { self.ping_after(limits) };
                 let silent = self.has_heartbeat().then(|| after(self.heard_ms, silence));
                 [login, first, slow, silent].into_iter().flatten().min()
             }
         }
+    }
+
+    /// Silence after which it is asked for a sign of life: up to a quarter before the heartbeat,
+    /// by its slot, so that those who came at the same moment are not asked at the same moment.
+    /// Multiples of the golden ratio spread any run of slots evenly (Knuth 6.4, theorem S).
+    pub(super) fn ping_after(&self, limits: &Limits) -> Duration {
+        const GOLDEN: u32 = 0x9e37_79b9;
+        let share = f64::from(self.id.slot.wrapping_mul(GOLDEN)) / f64::from(u32::MAX);
+        limits.heartbeat - (limits.heartbeat / 4).mul_f64(share)
     }
 
     /// People with netcat cannot answer a ping; the kernel's keepalive looks after them.

@@ -196,7 +196,7 @@ impl Engine {
         if conn.has_heartbeat() && passed(conn.heard_ms, limits.dead_after) {
             return self.begin_close(now, id, CloseReason::Silent);
         }
-        if conn.has_heartbeat() && !conn.pinged && passed(conn.heard_ms, limits.heartbeat) {
+        if conn.has_heartbeat() && !conn.pinged && passed(conn.heard_ms, conn.ping_after(limits)) {
             conn.pinged = true;
             self.tell(now, id, None, &Event::Ping);
         }

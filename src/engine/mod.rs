@@ -267,6 +267,7 @@ impl Engine {
         let Some(&first) = bytes.first() else { return };
         conn.heard_ms = now.mono_ms;
         if std::mem::take(&mut conn.pinged) {
+            // The next ping is due before the end that the silence would have had.
             self.arm(id);
         }
         let Some(conn) = self.conn(id) else { return };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FileName, RoomName, Text, UserName};
 use crate::id::TransferId;
-use crate::limits::Limits;
+use crate::limits::{FRAME_BEFORE_LOGIN_MAX, FRAME_MAX, Limits};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,7 +178,10 @@ pub enum CloseReason {
     #[error("no sign of life in time")]
     Silent,
     /// A frame or line over the limit.
-    #[error("a frame or line is longer than the limit")]
+    #[error(
+        "a frame or line is longer than the limit: {FRAME_MAX} bytes, {FRAME_BEFORE_LOGIN_MAX} \
+         before login"
+    )]
     FrameTooLong,
     /// Frames without content.
     #[error("too many empty frames")]

@@ -13,6 +13,9 @@ use crate::os::{self, Trouble};
 
 /// Connections that the kernel completes and keeps until we accept them.
 const BACKLOG: i32 = 4096;
+/// Broken connections that one attempt to accept passes over. An error that would not end, such as
+/// that of a rule that forbids every connection, costs a turn so many calls and not all its time.
+const SKIPS_MAX: u32 = 64;
 /// What a connection for which there is no place is told.
 const FULL: &[u8] = b"parlor: the server is full; try again later\r\n";
 /// Silence after which the kernel asks whether a peer is still there, and how often it asks.
@@ -85,7 +88,7 @@ impl Listeners {
             return Accepted::Nobody;
         }
         self.rest_until = None;
-        loop {
+        for _ in 0..SKIPS_MAX {
             let Some((socket, ready)) = self.sockets.iter_mut().find(|(_, ready)| *ready) else {
                 return Accepted::Nobody;
             };
@@ -99,6 +102,8 @@ impl Listeners {
                 Trouble::Exhausted | Trouble::Broken => return self.on_exhausted(now, error),
             }
         }
+        // One trouble after the other: the others' turn comes first.
+        Accepted::Nobody
     }
 
     /// Nothing can be opened any more. One connection is accepted with the reserve and told; then

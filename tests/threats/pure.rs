@@ -1,0 +1,692 @@
+//! Faults that need no sockets: the engine in virtual time.
+
+use crate::support::{Dice, Frames, frame, frame_raw, size};
+use parlor::engine::timers::{TICK_MS, Timers};
+use parlor::engine::{Engine, Input, Output};
+use parlor::id::{ConnId, Now};
+use parlor::job::{Job, Outcome};
+use parlor::limits::{Limits, WORK_TURN, WRITE_BATCH};
+use parlor::message::Op;
+use serde_json::{Value, json};
+use std::io::IoSlice;
+
+/// An engine with a world of the simplest kind: sockets take all, disks never fail.
+struct World {
+    engine: Engine,
+    now: Now,
+    /// What each slot was sent and its test has not looked at.
+    came: Vec<Vec<u8>>,
+    closed: usize,
+}
+
+impl World {
+    fn new(limits: Limits) -> Self {
+        let engine = Engine::new(limits, "parlor".to_owned(), false);
+        Self { engine, now: Now { mono_ms: 0, wall_ms: 0 }, came: Vec::new(), closed: 0 }
+    }
+
+    /// A connection in a new slot; its generation is the last there is, so that the next wraps.
+    fn open(&mut self) -> ConnId {
+        let slot = u32::try_from(self.came.len()).unwrap();
+        self.came.push(Vec::new());
+        let conn = ConnId { slot, generation: u32::MAX.wrapping_add(slot) };
+        self.feed(Input::Opened { conn, peer: "test" });
+        conn
+    }
+
+    fn feed(&mut self, input: Input<'_>) {
+        self.engine.handle(self.now, input);
+        self.take_outputs();
+    }
+
+    fn take_outputs(&mut self) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Job(ticket, job) => {
+                    let outcome = match job {
+                        Job::Read { len, .. } => Outcome::Bytes(vec![0; len as usize]),
+                        Job::Create { .. } | Job::Append { .. } | Job::Remove { .. } => {
+                            Outcome::Done
+                        }
+                    };
+                    self.engine.handle(self.now, Input::Done { ticket, outcome });
+                }
+                Output::Close(_) => self.closed += 1,
+                Output::HalfClose(conn) => {
+                    self.engine.handle(self.now, Input::Ended { conn, reset: false });
+                }
+                Output::Pause(_) | Output::Resume(_) | Output::Audit(_) => {}
+            }
+        }
+    }
+
+    /// Sends without reading what it causes.
+    fn put(&mut self, conn: ConnId, bytes: &[u8]) {
+        self.feed(Input::Bytes { conn, bytes });
+    }
+
+    /// Turns until nothing is left to do; all output is taken.
+    fn settle(&mut self) {
+        while {
+            self.turn();
+            self.engine.dirty_len() > 0 || self.engine.has_work(self.now)
+        } {}
+    }
+
+    fn turn(&mut self) {
+        self.feed(Input::Turn);
+        self.feed(Input::Deadlines);
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        for _ in 0..self.engine.dirty_len() {
+            let Some(conn) = self.engine.poll_dirty() else { break };
+            let Some(outbox) = self.engine.outbox(conn) else { continue };
+            let mut slices = [IoSlice::new(&[]); WRITE_BATCH];
+            let count = outbox.gather(&mut slices);
+            let before = self.came[conn.slot as usize].len();
+            for slice in &slices[..count] {
+                self.came[conn.slot as usize].extend_from_slice(slice);
+            }
+            let taken = self.came[conn.slot as usize].len() - before;
+            self.engine.handle_written(self.now, conn, taken, true);
+            self.take_outputs();
+        }
+    }
+
+    /// What came to a connection since this was asked last.
+    fn came(&mut self, conn: ConnId) -> Vec<u8> {
+        std::mem::take(&mut self.came[conn.slot as usize])
+    }
+
+    /// Sends, settles, and gives what came back.
+    fn ask(&mut self, conn: ConnId, bytes: &[u8]) -> Vec<u8> {
+        self.put(conn, bytes);
+        self.settle();
+        self.came(conn)
+    }
+
+    fn ask_json(&mut self, conn: ConnId, message: &Value) -> Vec<Value> {
+        Frames::all(&self.ask(conn, &frame(message)))
+    }
+
+    fn login(&mut self, name: &str) -> ConnId {
+        let conn = self.open();
+        let came = self.ask_json(conn, &json!({"op": "login", "user": name}));
+        assert_eq!(came[1]["ok"], "welcome");
+        conn
+    }
+
+    fn join(&mut self, conn: ConnId, room: &str) {
+        let came = self.ask_json(conn, &json!({"op": "join", "room": room}));
+        assert_eq!(came[0]["ok"], "joined", "{came:?}");
+    }
+
+    /// All that the server knows, in words.
+    fn state(&self) -> String {
+        format!("{:?}", self.engine.hub())
+    }
+}
+
+#[test]
+fn row_08_no_mutation_of_a_field_becomes_a_second_command() {
+    let pieces = [
+        "\r\n",
+        "\n",
+        "\r",
+        "\0",
+        "/exit",
+        "/leave",
+        "/say pwned",
+        " ",
+        "a",
+        "eve",
+        "lobby",
+        "{\"op\":\"exit\"}",
+        "\u{85}",
+        "\u{2028}",
+        "[lobby] bob: forged",
+        "\x1b[2J",
+        "\"",
+        "\\n",
+        "\0\0\0\u{5}",
+        "\u{202e}",
+        "\t",
+    ];
+    let mut world = World::new(Limits::default());
+    let bob = world.open();
+    world.ask(bob, b"/login bob\n/join lobby\n");
+    let eve = world.login("eve");
+    world.join(eve, "lobby");
+    let mallory = world.open();
+    world.ask(mallory, b"/login mallory\n/join lobby\n");
+    for conn in [bob, eve, mallory] {
+        world.settle();
+        world.came(conn);
+    }
+    let mut dice = Dice::new(8);
+    let mut heard = 0;
+    for _ in 0..size(50_000, 1_000_000) {
+        let evil: String = (0..1 + dice.roll(6)).map(|_| dice.pick(&pieces)).collect();
+        let message = match dice.roll(5) {
+            0 => json!({"op": "say", "text": evil}),
+            1 => json!({"op": "whisper", "user": "bob", "text": evil}),
+            2 => json!({"op": "whisper", "user": evil, "text": "x"}),
+            3 => json!({"op": "send_file", "user": "nobody", "name": evil, "size": 1}),
+            _ => json!({"op": evil}),
+        };
+        heard += one_request(&mut world, eve, &frame(&message), bob, "eve");
+
+        // The same in a line: only a line feed ends it.
+        let line = evil.replace('\n', "");
+        let line = match dice.roll(3) {
+            0 => format!("/say {line}\n"),
+            1 => format!("/whisper bob {line}\r\n"),
+            _ => format!("/sendfile {line} nobody 1\n"),
+        };
+        heard += one_request(&mut world, mallory, line.as_bytes(), bob, "mallory");
+    }
+    assert!(heard > 1_000, "{heard}");
+    world.engine.check_invariants();
+}
+
+/// Sends one message; checks that it is one request with one answer, and at most one line for the
+/// listener, whose words are the sender's own. Says how many lines the listener heard.
+fn one_request(world: &mut World, from: ConnId, bytes: &[u8], to: ConnId, name: &str) -> usize {
+    let before = world.engine.stats().requests;
+    let answer = world.ask(from, bytes);
+    assert_eq!(world.engine.stats().requests, before + 1, "{}", bytes.escape_ascii());
+    if bytes[0] == 0 {
+        assert_eq!(Frames::all(&answer).len(), 1, "{}", bytes.escape_ascii());
+    } else {
+        assert_eq!(answer.iter().filter(|&&byte| byte == b'\n').count(), 1);
+    }
+    let heard = String::from_utf8(world.came(to)).unwrap();
+    let lines: Vec<&str> = heard.split_terminator("\r\n").collect();
+    assert!(lines.len() <= 1, "{lines:?}");
+    for line in &lines {
+        let begins = [format!("[lobby] {name}: "), format!("{name} whispers: ")];
+        assert!(begins.iter().any(|begin| line.starts_with(begin)), "{line}");
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+    }
+    world.came.iter_mut().for_each(Vec::clear);
+    lines.len()
+}
+
+/// What a request is answered in each state: nameless, named, in a room. A word with `!` is the
+/// code of a refusal, any other the kind of the reply; a dash is no answer at all.
+const TABLE: [(Op, [&str; 3]); 18] = [
+    (Op::Hello, ["done", "done", "done"]),
+    (Op::Login, ["welcome", "!logged_in", "!logged_in"]),
+    (Op::Join, ["!login_first", "joined", "joined"]),
+    (Op::Leave, ["!login_first", "!not_in_room", "left"]),
+    (Op::Say, ["!login_first", "!not_in_room", "heard"]),
+    (Op::Whisper, ["!login_first", "heard", "heard"]),
+    (Op::Rooms, ["!login_first", "rooms", "rooms"]),
+    (Op::Who, ["!login_first", "who", "who"]),
+    (Op::Queue, ["!login_first", "queue", "queue"]),
+    (Op::Help, ["help", "help", "help"]),
+    (Op::Ping, ["pong", "pong", "pong"]),
+    (Op::Exit, ["done", "done", "done"]),
+    (Op::SendFile, ["!login_first", "announced", "announced"]),
+    (Op::Accept, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
+    (Op::Reject, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
+    (Op::Received, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
+    (Op::Cancel, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
+    (Op::Chunk, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
+];
+
+/// A request that is right in all but, perhaps, its time; as a frame and as a line.
+fn request(op: Op) -> (Vec<u8>, &'static str) {
+    let (message, line) = match op {
+        Op::Hello => (json!({"op": "hello", "version": 1}), ""),
+        Op::Login => (json!({"op": "login", "user": "alice"}), "/login alice"),
+        Op::Join => (json!({"op": "join", "room": "other"}), "/join other"),
+        Op::Leave => (json!({"op": "leave"}), "/leave"),
+        Op::Say => (json!({"op": "say", "text": "hi"}), "/say hi"),
+        Op::Whisper => (json!({"op": "whisper", "user": "bob", "text": "hi"}), "/whisper bob hi"),
+        Op::Rooms => (json!({"op": "rooms"}), "/rooms"),
+        Op::Who => (json!({"op": "who"}), "/who"),
+        Op::Queue => (json!({"op": "queue"}), "/queue"),
+        Op::Help => (json!({"op": "help"}), "/help"),
+        Op::Ping => (json!({"op": "ping"}), "/ping"),
+        Op::Exit => (json!({"op": "exit"}), "/exit"),
+        Op::SendFile => {
+            (json!({"op": "send_file", "user": "bob", "name": "f", "size": 9}), "/sendfile f bob 9")
+        }
+        Op::Accept => (json!({"op": "accept", "transfer": 77}), "/accept 77"),
+        Op::Reject => (json!({"op": "reject", "transfer": 77}), "/reject 77"),
+        Op::Received => (json!({"op": "received", "transfer": 77}), "/received 77"),
+        Op::Cancel => (json!({"op": "cancel", "transfer": 77}), "/cancel 77"),
+        Op::Chunk => {
+            let chunk = [0, 0, 0, 7, 2, 0, 0, 0, 77, b'a', b'b'].to_vec();
+            return (chunk, "/chunk 77 YWI=");
+        }
+    };
+    (frame(&message), line)
+}
+
+/// A room with bob in it, and a connection in one of the states of the table.
+fn in_state(state: usize, native: bool) -> (World, ConnId, ConnId) {
+    let mut world = World::new(Limits::default());
+    let bob = world.login("bob");
+    world.join(bob, "lobby");
+    let conn = world.open();
+    let steps = [
+        (frame(&json!({"op": "hello", "version": 1})), "/ping\n"),
+        (frame(&json!({"op": "login", "user": "alice"})), "/login alice\n"),
+        (frame(&json!({"op": "join", "room": "lobby"})), "/join lobby\n"),
+    ];
+    for (step, line) in &steps[..=state] {
+        world.ask(conn, if native { step } else { line.as_bytes() });
+    }
+    world.came(bob);
+    (world, conn, bob)
+}
+
+#[test]
+fn row_12_every_request_in_every_state_has_its_answer_and_a_refused_one_changes_nothing() {
+    let ops: Vec<Op> = TABLE.iter().map(|(op, _)| *op).collect();
+    assert_eq!(ops, Op::ALL, "a cell is missing");
+    for (op, answers) in TABLE {
+        for (state, expected) in answers.into_iter().enumerate() {
+            let (mut world, conn, bob) = in_state(state, true);
+            let (bytes, line) = request(op);
+            let before = world.state();
+            let came = Frames::all(&world.ask(conn, &bytes));
+            let answers: Vec<_> = came.iter().filter(|came| came.get("re").is_some()).collect();
+            assert_eq!(answers.len(), 1, "{op:?} in {state}: {came:?}");
+            match expected.strip_prefix('!') {
+                Some(code) => {
+                    assert_eq!(answers[0]["error"]["code"], code, "{op:?} in {state}");
+                    assert_eq!(world.state(), before, "{op:?} in {state} was refused");
+                    assert_eq!(world.came(bob), b"", "{op:?} in {state} was heard");
+                }
+                None => assert_eq!(answers[0]["ok"], expected, "{op:?} in {state}"),
+            }
+            world.engine.check_invariants();
+
+            let (mut world, conn, bob) = in_state(state, false);
+            if line.is_empty() {
+                continue;
+            }
+            let before = world.state();
+            let came = String::from_utf8(world.ask(conn, format!("{line}\n").as_bytes())).unwrap();
+            match expected.strip_prefix('!') {
+                Some(code) => {
+                    assert!(came.starts_with(&format!("! {code}: ")), "{line} in {state}: {came}");
+                    assert_eq!(world.state(), before, "{line} in {state} was refused");
+                    assert_eq!(world.came(bob), b"", "{line} in {state} was heard");
+                }
+                None => assert!(came.starts_with("* "), "{line} in {state}: {came}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn row_12_after_goodbye_no_request_has_any_effect() {
+    for (op, _) in TABLE {
+        let (mut world, conn, bob) = in_state(2, true);
+        let goodbye = frame(&json!({"id": 1, "op": "exit"}));
+        world.put(conn, &[goodbye, request(op).0].concat());
+        world.put(conn, &request(op).0);
+        world.settle();
+        let came = Frames::all(&world.came(conn));
+        assert_eq!(came.len(), 2, "{op:?}: {came:?}");
+        assert_eq!(came[0]["ok"], "done");
+        assert_eq!(came[1]["ev"], "bye");
+        let heard = Frames::all(&world.came(bob));
+        assert_eq!(heard.len(), 1, "{op:?}: {heard:?}");
+        assert_eq!(heard[0]["ev"], "left");
+        assert_eq!(world.closed, 1);
+    }
+}
+
+#[test]
+fn row_12_what_is_no_request_is_answered_and_changes_nothing() {
+    for state in 0..3 {
+        let (mut world, conn, bob) = in_state(state, true);
+        let before = world.state();
+        // Words of the server in the mouth of a client, ops of another case, shapes of no message.
+        let strange = [
+            r#"{"ev":"said","room":"lobby","from":"bob","text":"x","at":0}"#,
+            r#"{"re":1,"ok":"welcome","user":"bob"}"#,
+            r#"{"op":"Login","user":"x"}"#,
+            r#"{"op":"shutdown"}"#,
+            r#"{"op":""}"#,
+            r#"{"op":null}"#,
+            r#"{"op":["say"],"text":"x"}"#,
+            r#"["say","x"]"#,
+            r#""say""#,
+            "17",
+            "",
+            "{",
+            r#"{"op":"say","op":"say","text":"x"}"#,
+            r#"{"op":"say","text":7}"#,
+        ];
+        for json in strange {
+            let came = Frames::all(&world.ask(conn, &frame_raw(json.as_bytes())));
+            assert_eq!(came.len(), 1, "{json}");
+            assert!(came[0]["error"]["code"].is_string(), "{json}: {came:?}");
+            assert_eq!(world.state(), before, "{json}");
+        }
+        assert_eq!(world.came(bob), b"");
+    }
+}
+
+/// Numbers at which something of 8, 16, 24, 32 or 64 bits ends, and what is no such number.
+fn edges() -> Vec<String> {
+    let mut edges: Vec<String> = [8_u32, 15, 16, 24, 31, 32, 53, 63, 64]
+        .iter()
+        .flat_map(|&bits| {
+            let power = 1_u128 << bits;
+            [power - 2, power - 1, power, power + 1].map(|n| n.to_string())
+        })
+        .collect();
+    let odd = [
+        "0",
+        "1",
+        "-0",
+        "-1",
+        "-9223372036854775808",
+        "1.0",
+        "0.5",
+        "1e3",
+        "1e308",
+        "1e400",
+        "-1e400",
+        "\"1\"",
+        "null",
+        "true",
+        "[1]",
+        "{}",
+        "NaN",
+        "0x10",
+        "00",
+        "+1",
+        "340282366920938463463374607431768211456",
+    ];
+    edges.extend(odd.iter().map(|&odd| odd.to_owned()));
+    edges
+}
+
+#[test]
+fn row_13_every_number_at_every_edge_is_answered_and_overflows_nothing() {
+    let limits = Limits { file_bytes: u64::MAX, ..Limits::default() };
+    let mut world = World::new(limits);
+    let bob = world.login("bob");
+    let alice = world.login("alice");
+    for edge in edges() {
+        for json in [
+            format!(r#"{{"id":{edge},"op":"ping"}}"#),
+            format!(r#"{{"op":"hello","version":{edge}}}"#),
+            format!(r#"{{"op":"send_file","user":"bob","name":"f","size":{edge}}}"#),
+            format!(r#"{{"op":"accept","transfer":{edge}}}"#),
+            format!(r#"{{"op":"reject","transfer":{edge}}}"#),
+            format!(r#"{{"op":"received","transfer":{edge}}}"#),
+            format!(r#"{{"op":"cancel","transfer":{edge}}}"#),
+        ] {
+            let came = Frames::all(&world.ask(alice, &frame_raw(json.as_bytes())));
+            let answers: Vec<_> = came.iter().filter(|came| came.get("re").is_some()).collect();
+            assert_eq!(answers.len(), 1, "{json}: {came:?}");
+            let whole = edge.parse::<u64>().ok().filter(|_| edge != "00" && edge != "+1");
+            if json.ends_with(r#""op":"ping"}"#) {
+                // An id comes back exactly, or not at all.
+                match whole {
+                    Some(id) => assert_eq!(*answers[0], json!({"re": id, "ok": "pong"})),
+                    None => assert_eq!(answers[0]["re"], Value::Null, "{json}"),
+                }
+            }
+            if let (Some(size), Some(transfer)) = (whole, answers[0]["transfer"].as_u64()) {
+                announce_holds(&mut world, alice, transfer, size);
+            }
+            world.engine.check_invariants();
+        }
+        // The same numbers in lines.
+        let mallory = world.open();
+        world.ask(mallory, b"/login mallory\n");
+        for line in ["/accept ", "/cancel ", "/chunk ", "/sendfile f bob ", "/received "] {
+            let end = if line == "/chunk " { " YWI=" } else { "" };
+            let line = format!("{line}{edge}{end}\n");
+            let came = world.ask(mallory, line.as_bytes());
+            // A part of a file gets no answer of its own, and may be late for its transfer.
+            let silent = !end.is_empty() && came.is_empty();
+            assert!(silent || came.starts_with(b"! ") || came.starts_with(b"* "), "{line}");
+            world.engine.check_invariants();
+        }
+        world.ask(mallory, b"/exit\n");
+        world.came(bob);
+    }
+    // Lengths of frames and transfers of chunks are whole words of four bytes.
+    for bits in 0..=32_u32 {
+        for length in [(1_u64 << bits) - 1, 1 << bits, (1 << bits) + 1] {
+            let Ok(word) = u32::try_from(length) else { continue };
+            let conn = world.login(&format!("c{bits}"));
+            let came = world.ask(conn, &word.to_be_bytes());
+            let refused = Frames::all(&came).iter().any(|came| came["ev"] == "bye");
+            assert_eq!(refused, word > 65_536, "{word}");
+            world.feed(Input::Ended { conn, reset: true });
+
+            let conn = world.login(&format!("c{bits}"));
+            let chunk = [&[0, 0, 0, 6, 2][..], &word.to_be_bytes(), b"x"].concat();
+            let came = Frames::all(&world.ask(conn, &chunk));
+            assert!(
+                came.iter().all(|came| came["error"]["code"] == "no_such_transfer"),
+                "{came:?}"
+            );
+            world.feed(Input::Ended { conn, reset: true });
+            world.engine.check_invariants();
+        }
+    }
+}
+
+/// An announced file of any size holds its slot, takes the bytes it was granted, and goes.
+fn announce_holds(world: &mut World, alice: ConnId, transfer: u64, size: u64) {
+    let word = u32::try_from(transfer).unwrap().to_be_bytes();
+    let chunk = [&[0, 0, 0, 6, 2][..], &word, b"x"].concat();
+    let came = Frames::all(&world.ask(alice, &chunk));
+    let overrun = came.iter().any(|came| came["how"] == "overrun");
+    assert_eq!(overrun, size == 0, "{size}: {came:?}");
+    world.engine.check_invariants();
+    world.ask_json(alice, &json!({"op": "cancel", "transfer": transfer}));
+    assert_eq!(world.engine.stats().uploads, 0);
+}
+
+#[test]
+fn row_13_counters_and_clocks_near_their_ends_go_on() {
+    // The first connection has the last generation there is: the second has generation zero.
+    let mut world = World::new(Limits::default());
+    let alice = world.login("alice");
+    let bob = world.login("bob");
+    assert_eq!((alice.generation, bob.generation), (u32::MAX, 0));
+    for bits in [31, 32, 33, 40, 48, 53] {
+        for ms in [(1_u64 << bits) - 65, (1 << bits) - 1, 1 << bits, (1 << bits) + 64] {
+            world.now = Now { mono_ms: ms, wall_ms: u64::MAX - 1 };
+            for conn in [alice, bob] {
+                world.put(conn, &frame(&json!({"id": ms, "op": "ping"})));
+            }
+            world.settle();
+            for conn in [alice, bob] {
+                let came = Frames::all(&world.came(conn));
+                assert_eq!(came.last().unwrap()["re"], ms);
+            }
+            world.engine.check_invariants();
+            assert!(world.engine.next_deadline_ms().is_none_or(|next| next > ms));
+        }
+    }
+}
+
+#[test]
+fn row_24_connections_that_break_at_random_leave_the_others_alone() {
+    let mut world = World::new(Limits { room_members: 100, ..Limits::default() });
+    let witness = world.login("witness");
+    world.join(witness, "lobby");
+    let mut dice = Dice::new(24);
+    let mut alive: Vec<ConnId> = Vec::new();
+    for n in 0..size(3_000, 100_000) {
+        let conn = world.open();
+        let bytes: Vec<u8> = [
+            frame(&json!({"op": "login", "user": format!("u{n}")})),
+            frame(&json!({"op": "join", "room": "lobby"})),
+            frame(&json!({"op": "say", "text": "hi"})),
+            frame(&json!({"op": "send_file", "user": "witness", "name": "f", "size": 99})),
+        ]
+        .concat();
+        world.put(conn, &bytes[..dice.roll(bytes.len() + 1)]);
+        alive.push(conn);
+        if dice.roll(3) > 0 {
+            world.turn();
+        }
+        while alive.len() > dice.roll(40) {
+            let conn = alive.swap_remove(dice.roll(alive.len()));
+            world.feed(Input::Ended { conn, reset: dice.roll(4) > 0 });
+            world.feed(Input::Ended { conn, reset: true });
+        }
+        world.engine.check_invariants();
+    }
+    for conn in alive {
+        world.feed(Input::Ended { conn, reset: true });
+    }
+    world.settle();
+    let stats = world.engine.stats();
+    assert_eq!((stats.connections, stats.users, stats.rooms, stats.uploads), (1, 1, 1, 0));
+    let heard = Frames::all(&world.came(witness));
+    let count = |kind: &str| heard.iter().filter(|event| event["ev"] == kind).count();
+    assert!(count("joined") > 500);
+    assert_eq!(count("joined"), count("left"));
+}
+
+/// All pings of `conns` clients that answer each of them, by the millisecond, over two minutes.
+fn pings(conns: u32, opened_over_ms: u64) -> Vec<u64> {
+    let mut world = World::new(Limits::default());
+    let mut at = Vec::new();
+    let pong = frame(&json!({"op": "ping"}));
+    let mut opened: u64 = 0;
+    for step in 0..120_000 / 20 {
+        world.now.mono_ms = step * 20;
+        while opened < u64::from(conns)
+            && opened * opened_over_ms <= u64::from(conns) * world.now.mono_ms
+        {
+            let conn = world.open();
+            world.put(conn, &frame(&json!({"op": "login", "user": format!("u{opened}")})));
+            opened += 1;
+        }
+        world.turn();
+        for slot in 0..world.came.len() {
+            let came = std::mem::take(&mut world.came[slot]);
+            if came.windows(4).any(|window| window == b"ping") {
+                at.push(world.now.mono_ms);
+                let slot = u32::try_from(slot).unwrap();
+                let conn = ConnId { slot, generation: u32::MAX.wrapping_add(slot) };
+                world.put(conn, &pong);
+            }
+        }
+        while world.engine.has_work(world.now) {
+            world.feed(Input::Turn);
+        }
+    }
+    assert_eq!(world.closed, 0, "somebody was taken for dead");
+    at
+}
+
+#[test]
+fn row_29_heartbeats_of_many_are_spread_over_time() {
+    let conns = u32::try_from(size(20_000, 100_000)).unwrap();
+    for opened_over_ms in [30_000, 0] {
+        let at = pings(conns, opened_over_ms);
+        // Whoever answers is asked again after the next heartbeat, and the next.
+        let each = if opened_over_ms == 0 { 3 } else { 2 };
+        assert!(at.len() >= each * conns as usize, "{} pings", at.len());
+        let mut worst = 0;
+        let mut first = 0;
+        for (last, &ms) in at.iter().enumerate() {
+            while at[first] + 100 <= ms {
+                first += 1;
+            }
+            worst = worst.max(last + 1 - first);
+        }
+        let bound = conns as usize / 50;
+        assert!(worst <= bound, "{worst} of {conns} pings in 100 ms, opened over {opened_over_ms}");
+        assert!(at[0] > 20_000, "a ping after {} ms", at[0]);
+    }
+}
+
+#[test]
+fn row_29_a_tick_of_the_wheel_looks_only_at_those_that_are_due() {
+    let mut timers = Timers::default();
+    let conns = 100_000;
+    for slot in 0..conns {
+        timers.arm(slot, 10_000 + u64::from(slot) / 4);
+    }
+    let mut seen = 0;
+    for now_ms in (0..60_000).step_by(20) {
+        let due = timers.turn(now_ms);
+        // Four a millisecond, and a tick has so many milliseconds.
+        assert!(due.len() as u64 <= 4 * (TICK_MS + 1), "{} at {now_ms}", due.len());
+        seen += due.len();
+    }
+    assert_eq!(seen, conns as usize);
+}
+
+/// A room of so many, nobody of whom has anything left to read.
+fn room_of(members: usize) -> (World, Vec<ConnId>) {
+    let limits =
+        Limits { room_members: members as u64, message_bytes: 24 * 1024, ..Limits::default() };
+    let mut world = World::new(limits);
+    let conns: Vec<ConnId> = (0..members)
+        .map(|n| {
+            let conn = world.login(&format!("u{n}"));
+            world.join(conn, "lobby");
+            world.came.iter_mut().for_each(Vec::clear);
+            conn
+        })
+        .collect();
+    (world, conns)
+}
+
+#[test]
+fn row_35_all_members_of_a_room_share_the_bytes_of_a_message() {
+    let (mut world, conns) = room_of(size(1_000, 10_000));
+    let text = "x".repeat(8 * 1024);
+    world.put(conns[0], &frame(&json!({"op": "say", "text": text})));
+    let shared: Vec<*const u8> = conns[1..]
+        .iter()
+        .map(|&conn| {
+            let mut slices = [IoSlice::new(&[]); WRITE_BATCH];
+            assert_eq!(world.engine.outbox(conn).unwrap().gather(&mut slices), 1);
+            assert!(slices[0].len() > text.len());
+            slices[0].as_ptr()
+        })
+        .collect();
+    assert!(shared.iter().all(|&bytes| bytes == shared[0]), "a copy for each of {}", shared.len());
+}
+
+#[test]
+fn row_39_a_burst_in_a_large_room_is_spread_over_turns_and_keeps_its_order() {
+    let members = size(2_000, 10_000);
+    let (mut world, conns) = room_of(members);
+    let count = 100;
+    let burst: Vec<u8> = (0..count)
+        .flat_map(|n| frame(&json!({"id": n, "op": "say", "text": format!("{n}")})))
+        .collect();
+    let mut last = world.engine.stats().deliveries;
+    world.put(conns[0], &burst);
+    while {
+        let made = world.engine.stats().deliveries - last;
+        // A message that was begun is finished, whatever the budget says.
+        assert!(made <= u64::from(WORK_TURN) + members as u64, "{made} deliveries in a turn");
+        last = world.engine.stats().deliveries;
+        world.turn();
+        world.engine.dirty_len() > 0 || world.engine.has_work(world.now)
+    } {}
+    for &conn in &conns[1..] {
+        let heard = Frames::all(&world.came(conn));
+        assert_eq!(heard.len(), count);
+        assert!(heard.iter().enumerate().all(|(n, said)| said["text"] == *format!("{n}")));
+    }
+    let answers = Frames::all(&world.came(conns[0]));
+    assert!(answers.iter().enumerate().all(|(n, answer)| answer["re"] == n));
+    assert_eq!(answers.len(), count);
+}
