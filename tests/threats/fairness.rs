@@ -164,7 +164,7 @@ fn row_34_many_slow_readers_together_stay_below_the_cap() {
 
 #[test]
 fn row_36_who_does_not_read_answers_is_not_read_and_loses_none() {
-    let server = Server::start(&["--login-before", "10m", "--output-soft-wait", "10m"]);
+    let server = Server::start(&["--output-soft-wait", "10m"]);
     let clients = size(20, 100);
     let mut greedy: Vec<(Native, bool, usize)> = Vec::new();
     for n in 0..clients {

@@ -19,6 +19,13 @@ use tempfile::TempDir;
 /// How long anything may take on a busy machine before it counts as never.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const MIB: u64 = 1 << 20;
+/// No deadline comes to the help of a server that has lost sight of a connection.
+const NO_DEADLINES: [(&str, &str); 4] = [
+    ("PARLOR_FIRST_BYTE_BEFORE", "1h"),
+    ("PARLOR_LOGIN_BEFORE", "1h"),
+    ("PARLOR_HEARTBEAT", "30m"),
+    ("PARLOR_DEAD_AFTER", "1h"),
+];
 /// Last words of a server that has no place.
 pub(crate) const FULL: &str = "parlor: the server is full; try again later";
 
@@ -78,6 +85,7 @@ impl Server {
             }
         };
         let mut child = command
+            .envs(NO_DEADLINES)
             .args(["serve", "--listen", listen, "--data", data.to_str().unwrap()])
             .args(args)
             .stdin(Stdio::null())
