@@ -94,6 +94,11 @@ impl Conn {
         self.phase == Phase::Open
     }
 
+    /// Bytes that a cut would free; last words are not cut.
+    pub(super) fn droppable_len(&self) -> usize {
+        if self.is_open() { self.outbox.droppable_len() } else { 0 }
+    }
+
     /// Output above this: its requests wait until it has read.
     pub(super) fn soft_mark(&self, limits: &Limits) -> usize {
         let mark = if self.logged_in {

@@ -227,10 +227,11 @@ impl Engine {
         self.output_bytes -= len;
     }
 
-    /// While all outboxes together are over their cap, the largest goes.
+    /// While all outboxes together are over their cap, the largest goes; last words go last.
     pub(super) fn keep_total(&mut self, now: Now) {
         while self.output_bytes > self.limits.output_total_bytes {
-            let largest = self.conns.iter().flatten().max_by_key(|conn| conn.outbox.len());
+            let weight = |conn: &&super::Conn| (conn.droppable_len(), conn.outbox.len());
+            let largest = self.conns.iter().flatten().max_by_key(weight);
             let Some((id, open)) = largest.map(|conn| (conn.id, conn.is_open())) else { return };
             if open {
                 self.cut(now, id, CloseReason::Overloaded);

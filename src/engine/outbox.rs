@@ -57,6 +57,12 @@ impl Outbox {
         self.bulk_bytes
     }
 
+    /// Bytes that [`Self::cut`] would drop.
+    #[must_use]
+    pub fn droppable_len(&self) -> usize {
+        self.bytes - self.begun.as_ref().map_or(0, Bytes::len)
+    }
+
     /// Adds a frame to the talk lane. `said` marks what others said.
     pub fn push_talk(&mut self, bytes: Bytes, said: bool) {
         self.bytes += bytes.len();

@@ -98,7 +98,7 @@ fn row_33_dead_readers_are_told_why_and_hold_up_nobody() {
 
 #[test]
 fn row_34_many_slow_readers_together_stay_below_the_cap() {
-    let clients = held(size(2_000, 10_000));
+    let clients = held(size(500, 10_000));
     let cap = if size(0, 1) == 0 { 16 } else { 256 };
     let server = Server::start(&[
         "--output-total",
@@ -119,7 +119,7 @@ fn row_34_many_slow_readers_together_stay_below_the_cap() {
     // Each is told something else, so that no two of them share a buffer.
     while server.report().number("cut ") < 100 {
         assert!(rounds < 200, "the cap is never reached: {}", server.report().0);
-        let told = size(2_000, 10_000).min(clients);
+        let told = size(500, 10_000).min(clients);
         let bytes: Vec<u8> = (0..told)
             .flat_map(|n| {
                 let (user, text) = (format!("sleeper{n}"), format!("{rounds:04}{n:06}{body}"));
