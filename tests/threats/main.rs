@@ -10,3 +10,4 @@ mod lifecycle;
 mod pure;
 mod startup;
 mod support;
+mod world;
