@@ -50,6 +50,9 @@ pub const TURN_READ: Duration = Duration::from_millis(3);
 /// How long a turn may have lasted when the last write of it is begun.
 pub const TURN_FLUSH: Duration = Duration::from_millis(6);
 
+/// Sockets closed in one turn: to close one costs the kernel several microseconds.
+pub const CLOSES_TURN: usize = 256;
+
 /// Descriptors kept for files, the log, the poller and the like when connections are counted.
 pub const DESCRIPTORS_KEPT: u64 = 64;
 /// How long the listener rests after the process ran out of descriptors or memory.

@@ -15,6 +15,7 @@ mod connection;
 mod listener;
 mod turns;
 
+use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};
 use std::path::Path;
@@ -33,7 +34,8 @@ use crate::files::{Disk, Worker};
 use crate::id::{ConnId, Now, Ticket};
 use crate::job::Job;
 use crate::limits::{
-    ACCEPT_RETRY, ACCEPTS_TURN, Limits, READ_TURN_BYTES, TURN_FLUSH, TURN_READ, WRITE_BATCH,
+    ACCEPT_RETRY, ACCEPTS_TURN, CLOSES_TURN, Limits, READ_TURN_BYTES, TURN_FLUSH, TURN_READ,
+    WRITE_BATCH,
 };
 use crate::logging;
 use crate::message::{Category, Record};
@@ -93,9 +95,9 @@ pub struct Reactor {
     engine: Engine,
     files: Worker,
     /// Connections to be read, in their order.
-    ready: std::collections::VecDeque<ConnId>,
+    ready: VecDeque<ConnId>,
     jobs: Vec<(Ticket, Job)>,
-    to_close: Vec<ConnId>,
+    to_close: VecDeque<ConnId>,
     /// Connections that the kernel had no memory to write to, and when they are tried again.
     starved: Vec<ConnId>,
     starved_until: Option<Instant>,
@@ -142,9 +144,9 @@ impl Reactor {
             drain: limits.drain,
             engine: Engine::new(limits, server, log_bodies),
             files,
-            ready: std::collections::VecDeque::new(),
+            ready: VecDeque::new(),
             jobs: Vec::new(),
-            to_close: Vec::new(),
+            to_close: VecDeque::new(),
             starved: Vec::new(),
             starved_until: None,
             scratch: vec![0; READ_TURN_BYTES].into_boxed_slice(),
@@ -207,6 +209,7 @@ impl Reactor {
     fn timeout(&self) -> Option<Duration> {
         let at = Instant::now();
         let busy = !self.ready.is_empty()
+            || !self.to_close.is_empty()
             || self.engine.dirty_len() > 0
             || self.engine.has_work(self.now(at));
         if busy {
@@ -447,7 +450,8 @@ impl Reactor {
 
     /// Frees the slots of those that the engine has closed, now that no event of this turn is left.
     fn close(&mut self) {
-        for id in self.to_close.drain(..) {
+        let count = self.to_close.len().min(CLOSES_TURN);
+        for id in self.to_close.drain(..count) {
             if connection_mut(&mut self.connections, id).is_some() {
                 self.connections.remove(id.slot as usize);
             }
@@ -465,7 +469,7 @@ impl Reactor {
             match output {
                 Output::Audit(record) => logging::write(&record),
                 Output::Job(ticket, job) => self.jobs.push((ticket, job)),
-                Output::Close(id) => self.to_close.push(id),
+                Output::Close(id) => self.to_close.push_back(id),
                 Output::HalfClose(id) => {
                     if let Some(connection) = connection_mut(&mut self.connections, id) {
                         // A socket that cannot be shut down is broken, and its reading end says so.
