@@ -11,6 +11,9 @@ use bytes::{Buf, Bytes};
 
 use crate::limits::{WRITE_BATCH, WRITE_TURN_BYTES};
 
+/// Most frames for which room is made before they come.
+const USUAL_MAX: usize = 64;
+
 /// Which lane a frame waits in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
@@ -29,6 +32,8 @@ pub struct Outbox {
     bulk: VecDeque<Bytes>,
     bytes: usize,
     bulk_bytes: usize,
+    /// How many frames waited when writing last began: room for as many is made at once.
+    usual: u8,
 }
 
 #[derive(Debug)]
@@ -66,6 +71,9 @@ impl Outbox {
     /// Adds a frame to the talk lane. `said` marks what others said.
     pub fn push_talk(&mut self, bytes: Bytes, said: bool) {
         self.bytes += bytes.len();
+        if self.talk.capacity() == 0 {
+            self.talk.reserve_exact(self.usual.max(1).into());
+        }
         self.talk.push_back(Entry { bytes, said });
     }
 
@@ -99,6 +107,7 @@ impl Outbox {
     /// When that is more than waits.
     pub fn consume(&mut self, mut n: usize) {
         self.bytes = self.bytes.checked_sub(n).expect("a socket takes no more than it is given");
+        self.usual = u8::try_from(self.talk.len().min(USUAL_MAX)).unwrap_or(u8::MAX);
         while n > 0 {
             let mut frame = self.pop().expect("the bytes that wait are those of the frames");
             if frame.len() > n {
@@ -110,7 +119,7 @@ impl Outbox {
         }
         if self.bytes == 0 {
             // An idle connection owns no buffer.
-            *self = Self::default();
+            *self = Self { usual: self.usual, ..Self::default() };
         }
     }
 

@@ -28,6 +28,9 @@ use time::UtcOffset;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+/// The target of lines that are known to be one line: [`write`] has seen to it.
+const CLEAN: &str = "parlor::audit";
+
 /// How a line begins: local time in brackets.
 const TIME: &[BorrowedFormatItem<'static>] =
     format_description!("[[[year]-[month]-[day] [hour]:[minute]:[second]]");
@@ -78,7 +81,7 @@ pub fn write(record: &Record) {
         Level::Info => log::Level::Info,
         Level::Debug => log::Level::Debug,
     };
-    log::log!(target: "parlor", level, "[{}] {}", record.category, record.text);
+    log::log!(target: CLEAN, level, "[{}] {}", record.category, visible(&record.text));
 }
 
 /// Asks for the file to be opened anew by its name, after somebody renamed it; returns at once.
@@ -122,7 +125,12 @@ impl log::Log for OneLine {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        if record.target() == CLEAN {
+            self.0.log(record);
+        } else {
             let text = Visible(record.args());
             let metadata = record.metadata().clone();
             let mut builder = log::Record::builder();
