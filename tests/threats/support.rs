@@ -266,10 +266,12 @@ fn prepare(stream: TcpStream) -> TcpStream {
     stream
 }
 
-/// A socket that takes as little as a socket can before its owner reads.
+/// A socket that takes little before its owner reads. With less than a segment of the loopback (64
+/// KiB) each read of its owner would wait for a timer of the kernel.
 pub(crate) fn connect_narrow(addr: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(2048).unwrap();
+    socket.set_recv_buffer_size(64 * 1024).unwrap();
+    socket.set_send_buffer_size(64 * 1024).unwrap();
     socket.connect(&addr.into()).unwrap();
     prepare(socket.into())
 }
