@@ -63,6 +63,8 @@ pub const LIST_MAX: usize = 500;
 /// Jobs that may wait for the file worker. Each transfer has at most two under way (a write or
 /// read, and its removal), so [`Limits::check`] can prove that this line never overflows.
 pub const FILE_JOBS_MAX: usize = 4096;
+/// Uploads of one user that may hold a slot or wait: nobody fills the line alone.
+pub const UPLOADS_A_USER: usize = 16;
 /// Bytes that must move for an upload or a hand-over to have got on: one byte now and then does
 /// not keep a slot.
 pub const STALL_BYTES: u64 = 16 * 1024;

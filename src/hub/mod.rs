@@ -145,11 +145,19 @@ impl Hub {
     /// A request of a connection.
     pub fn handle_command(&mut self, now: Now, conn: ConnId, command: Command<'_>) {
         debug_assert!(self.effects.is_empty(), "effects were not drained");
-        let Some(session) = self.session(conn) else { return };
-        let answer = match session.state.may(command.op()) {
+        let Some(session) = self.session(conn).copied() else { return };
+        let op = command.op();
+        let answer = match session.state.may(op) {
             Ok(()) => self.dispatch(now, conn, command),
             Err(refusal) => Err(refusal),
         };
+        if let Err(refusal) = &answer {
+            let who = session.state.name();
+            self.audit(Category::Client, || {
+                let who = who.map_or_else(|| format!("{conn:?}"), |name| name.to_string());
+                format!("{who}: {} refused: {}", op.name(), refusal.code())
+            });
+        }
         self.effects.push_front(Effect::Answer { conn, answer });
     }
 

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::id::{ConnId, Now, TransferId};
-use crate::limits::STALL_BYTES;
+use crate::limits::{STALL_BYTES, UPLOADS_A_USER};
 use crate::message::{Ending, FileName, Refusal, UserName};
 
 /// One end of a transfer.
@@ -187,7 +187,8 @@ impl UploadQueue {
     /// Puts an upload in line. It has its slot when [`Self::admit`] says so.
     ///
     /// # Errors
-    /// [`Refusal::QueueFull`] when it can neither be admitted nor wait.
+    /// [`Refusal::QueueFull`] when it can neither be admitted nor wait, and
+    /// [`Refusal::TooManyUploads`] when its sender has as many as one user may have.
     pub fn announce(
         &mut self,
         now: Now,
@@ -196,6 +197,10 @@ impl UploadQueue {
         name: FileName,
         size: u64,
     ) -> Result<TransferId, Refusal> {
+        let own = self.uploads.values().filter(|upload| upload.from.conn == from.conn);
+        if own.count() >= UPLOADS_A_USER {
+            return Err(Refusal::TooManyUploads { limit: UPLOADS_A_USER as u64 });
+        }
         let at_once = self.has_free_slot() && !self.holds_slot(from.conn);
         if !at_once && self.line.len() >= self.bounds.waiting {
             return Err(Refusal::QueueFull { waiting: self.line.len() as u64 });
@@ -398,6 +403,17 @@ mod tests {
         assert_eq!(announce(&mut queue, at(0), 9), Err(Refusal::QueueFull { waiting: 3 }));
         end(&mut queue, at(1), ids[4]);
         assert!(announce(&mut queue, at(2), 9).is_ok());
+    }
+
+    #[test]
+    fn one_sender_does_not_fill_the_line() {
+        let mut queue = UploadQueue::new(Bounds { waiting: 64, ..BOUNDS });
+        for _ in 0..UPLOADS_A_USER {
+            announce(&mut queue, at(0), 1).unwrap();
+        }
+        let limit = UPLOADS_A_USER as u64;
+        assert_eq!(announce(&mut queue, at(0), 1), Err(Refusal::TooManyUploads { limit }));
+        assert!(announce(&mut queue, at(0), 2).is_ok());
     }
 
     #[test]

@@ -46,7 +46,9 @@ impl Write for LogFile {
 
 impl Sink for LogFile {
     fn reopen(&mut self) -> io::Result<()> {
-        self.file = crate::os::open_append(&self.path)?;
+        self.file = crate::os::open_append(&self.path).map_err(|error| {
+            io::Error::other(format!("{} cannot be opened anew: {error}", self.path.display()))
+        })?;
         Ok(())
     }
 }

@@ -26,7 +26,7 @@ pub enum NameError {
     #[error("it is empty")]
     Empty,
     /// More bytes than such a name may have.
-    #[error("it is longer than {0} characters")]
+    #[error("it is longer than {0} bytes")]
     TooLong(usize),
     /// For users and rooms: anything but an ASCII letter or digit.
     #[error("only the letters a to z, A to Z and the digits 0 to 9 are allowed")]

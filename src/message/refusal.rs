@@ -83,6 +83,12 @@ pub enum Refusal {
         /// How long the line is.
         waiting: u64,
     },
+    /// One user may not fill the line.
+    #[error("you have {limit} files on their way; wait until one is handed over")]
+    TooManyUploads {
+        /// The limit.
+        limit: u64,
+    },
     /// No such transfer, or none of this user's.
     #[error("you have no such transfer")]
     NoSuchTransfer,
@@ -118,6 +124,7 @@ impl Refusal {
             Self::ToYourself => "to_yourself",
             Self::FileTooLarge { .. } => "file_too_large",
             Self::QueueFull { .. } => "queue_full",
+            Self::TooManyUploads { .. } => "too_many_uploads",
             Self::NoSuchTransfer => "no_such_transfer",
             Self::TransferNotReady => "transfer_not_ready",
             Self::ShuttingDown => "shutting_down",

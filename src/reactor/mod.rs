@@ -73,7 +73,9 @@ fn explain(address: SocketAddr, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             let port = address.port();
-            format!("port {port} is in use; stop the other program or choose --listen HOST:PORT")
+            format!(
+                "port {port} is in use; stop the other program or choose another with --listen IP:PORT"
+            )
         }
         io::ErrorKind::PermissionDenied => format!(
             "no permission for port {}; ports below 1024 are the administrator's",

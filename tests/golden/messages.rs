@@ -86,7 +86,7 @@ fn upload() -> UploadLine {
     }
 }
 
-fn refusals() -> [Refusal; 22] {
+fn refusals() -> [Refusal; 23] {
     [
         Refusal::BadRequest("`op` is missing".to_owned()),
         Refusal::UnknownOp("dance".to_owned()),
@@ -107,6 +107,7 @@ fn refusals() -> [Refusal; 22] {
         Refusal::ToYourself,
         Refusal::FileTooLarge { size: 4_000_000, limit: 3_145_728 },
         Refusal::QueueFull { waiting: 64 },
+        Refusal::TooManyUploads { limit: 16 },
         Refusal::NoSuchTransfer,
         Refusal::TransferNotReady,
         Refusal::ShuttingDown,
