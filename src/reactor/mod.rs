@@ -73,9 +73,7 @@ fn explain(address: SocketAddr, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             let port = address.port();
-            format!(
-                "port {port} is in use; stop the other program or choose another with --listen IP:PORT"
-            )
+            format!("port {port} is in use; stop the other program, or take another --listen")
         }
         io::ErrorKind::PermissionDenied => format!(
             "no permission for port {}; ports below 1024 are the administrator's",
