@@ -45,6 +45,9 @@ pub const COMMANDS_TURN: u32 = 256;
 pub const WORK_TURN: u32 = 16 * 1024;
 /// What handling one command counts against [`WORK_TURN`].
 pub const WORK_PER_COMMAND: u32 = 8;
+/// Bytes of an answer that count as one unit of [`WORK_TURN`]: a list of hundreds of names takes as
+/// long to gather and to write as hundreds of short commands.
+pub const ANSWER_BYTES_PER_WORK: usize = 16;
 /// How long the reading half of a turn may last before the rest waits for the next turn.
 pub const TURN_READ: Duration = Duration::from_millis(3);
 /// How long a turn may have lasted when the last write of it is begun.

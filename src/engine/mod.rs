@@ -28,7 +28,9 @@ use crate::front::{Incoming, Protocol, detect, slash};
 use crate::hub::{Effect, Hub};
 use crate::id::{ConnId, Now, Ticket};
 use crate::job::{Job, Outcome};
-use crate::limits::{COMMANDS_TURN, EMPTY_FRAMES_MAX, Limits, WORK_PER_COMMAND, WORK_TURN};
+use crate::limits::{
+    ANSWER_BYTES_PER_WORK, COMMANDS_TURN, EMPTY_FRAMES_MAX, Limits, WORK_PER_COMMAND, WORK_TURN,
+};
 use crate::message::{
     Category, CloseReason, Command, Event, Greeting, PROTOCOL_VERSION, Record, Refusal, Reply,
 };
@@ -456,7 +458,9 @@ impl Engine {
     fn answer(&mut self, now: Now, conn: ConnId, answer: &Result<Reply, Refusal>) {
         let id = self.answering;
         if let Some(protocol) = self.protocol_of(conn) {
-            self.push_talk(conn, protocol.emit_answer(id, answer), false);
+            let bytes = protocol.emit_answer(id, answer);
+            self.spend(u32::try_from(bytes.len() / ANSWER_BYTES_PER_WORK).unwrap_or(u32::MAX));
+            self.push_talk(conn, bytes, false);
             self.after_push(now, conn, None);
         }
     }

@@ -5,7 +5,7 @@ use parlor::engine::timers::{TICK_MS, Timers};
 use parlor::engine::{Engine, Input, Output};
 use parlor::id::{ConnId, Now};
 use parlor::job::{Job, Outcome};
-use parlor::limits::{Limits, WORK_TURN, WRITE_BATCH};
+use parlor::limits::{ANSWER_BYTES_PER_WORK, FRAME_MAX, Limits, WORK_TURN, WRITE_BATCH};
 use parlor::message::Op;
 use serde_json::{Value, json};
 use std::io::IoSlice;
@@ -689,4 +689,27 @@ fn row_39_a_burst_in_a_large_room_is_spread_over_turns_and_keeps_its_order() {
     let answers = Frames::all(&world.came(conns[0]));
     assert!(answers.iter().enumerate().all(|(n, answer)| answer["re"] == n));
     assert_eq!(answers.len(), count);
+}
+
+#[test]
+fn row_38_long_answers_count_as_the_work_that_they_are() {
+    let mut world = World::new(Limits::default());
+    let conns: Vec<ConnId> = (0..500).map(|n| world.login(&format!("user{n}"))).collect();
+    let burst = frame(&json!({"op": "who"})).repeat(20);
+    // The last answer that was begun is finished, whatever the budget says.
+    let bound = (WORK_TURN as usize * ANSWER_BYTES_PER_WORK + FRAME_MAX) as u64;
+    let mut before = world.engine.stats().output_bytes;
+    for turn in 0..10 {
+        world.feed(Input::Turn);
+        for &conn in conns[..100].iter().filter(|_| turn == 0) {
+            world.put(conn, &burst);
+        }
+        let made = world.engine.stats().output_bytes - before;
+        assert!(made <= bound, "{made} bytes of answers in a turn");
+        before += made;
+    }
+    world.settle();
+    for &conn in &conns[..100] {
+        assert_eq!(Frames::all(&world.came(conn)).iter().filter(|m| m["ok"] == "who").count(), 20);
+    }
 }
