@@ -193,11 +193,17 @@ impl Engine {
         if conn.over_since_ms.is_some_and(|since_ms| passed(since_ms, limits.output_soft_wait)) {
             return self.cut(now, id, CloseReason::TooSlow);
         }
-        if conn.has_heartbeat() && passed(conn.heard_ms, limits.dead_after) {
+        if !conn.has_heartbeat() {
+            return;
+        }
+        if conn.pinged && passed(conn.heard_ms, limits.dead_after) {
             return self.begin_close(now, id, CloseReason::Silent);
         }
-        if conn.has_heartbeat() && !conn.pinged && passed(conn.heard_ms, conn.ping_after(limits)) {
+        if !conn.pinged && passed(conn.heard_ms, conn.ping_after(limits)) {
             conn.pinged = true;
+            // Asked late, because this process itself was stopped: the time to answer is the same.
+            let heartbeat_ms = u64::try_from(limits.heartbeat.as_millis()).unwrap_or(u64::MAX);
+            conn.heard_ms = conn.heard_ms.max(now.mono_ms.saturating_sub(heartbeat_ms));
             self.tell(now, id, None, &Event::Ping);
         }
     }

@@ -713,3 +713,19 @@ fn row_38_long_answers_count_as_the_work_that_they_are() {
         assert_eq!(Frames::all(&world.came(conn)).iter().filter(|m| m["ok"] == "who").count(), 20);
     }
 }
+
+#[test]
+fn row_28_who_was_never_asked_is_not_taken_for_dead() {
+    let mut world = World::new(Limits::default());
+    let conn = world.login("alice");
+    // The process was stopped, or the machine slept.
+    world.now.mono_ms += 600_000;
+    world.settle();
+    assert_eq!(Frames::all(&world.came(conn)), [json!({"ev": "ping"})]);
+    world.now.mono_ms += 59_000;
+    world.settle();
+    assert_eq!(world.came(conn), b"", "there is time to answer");
+    world.now.mono_ms += 2_000;
+    world.settle();
+    assert_eq!(Frames::all(&world.came(conn))[0]["reason"], "silent");
+}
