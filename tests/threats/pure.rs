@@ -729,3 +729,26 @@ fn row_28_who_was_never_asked_is_not_taken_for_dead() {
     world.settle();
     assert_eq!(Frames::all(&world.came(conn))[0]["reason"], "silent");
 }
+
+#[test]
+fn a_file_that_found_no_room_behind_talk_goes_when_the_talk_has_gone() {
+    let limits = Limits {
+        output_soft_bytes: 128 * 1024,
+        output_hard_bytes: 130 * 1024,
+        ..Limits::default()
+    };
+    let mut world = World::new(limits);
+    let (alice, bob) = (world.login("alice"), world.login("bob"));
+    let offer = json!({"op": "send_file", "user": "bob", "name": "f", "size": 5});
+    world.ask_json(alice, &offer);
+    world.ask(alice, b"\0\0\0\x0a\x02\0\0\0\x01hello");
+    world.came(bob);
+    let text = "x".repeat(4000);
+    for _ in 0..25 {
+        world.put(alice, &frame(&json!({"op": "whisper", "user": "bob", "text": text})));
+    }
+    world.put(bob, &frame(&json!({"id": 7, "op": "accept", "transfer": 1})));
+    world.settle();
+    let came = world.came(bob);
+    assert!(came.ends_with(b"\x02\0\0\0\x01\0\0\0\0\0"), "the file does not come");
+}
