@@ -60,8 +60,8 @@ pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// Names listed in one reply; the total is always told.
 pub const LIST_MAX: usize = 500;
-/// Jobs that may wait for the file worker. Each transfer has at most two under way (a write or
-/// read, and its removal), so [`Limits::check`] can prove that this line never overflows.
+/// Jobs that may wait for the file worker. From half of it on nobody is given a slot, and those who
+/// have one add at most two each (a write or read, and its removal), so this line never overflows.
 pub const FILE_JOBS_MAX: usize = 4096;
 /// Bytes that must move for an upload or a hand-over to have got on: one byte now and then does
 /// not keep a slot.
@@ -102,7 +102,7 @@ pub struct Limits {
     pub file_bytes: u64,
     /// Bytes of one upload that may be under way without having reached the disk.
     pub upload_credit_bytes: u64,
-    /// Time without a byte after which an upload or a hand-over has stalled and loses its slot.
+    /// Time in which [`STALL_BYTES`] of an upload or a hand-over must move, or it loses its slot.
     pub upload_stall: Duration,
     /// Time that a receiver has to accept or reject a file.
     pub offer_wait: Duration,

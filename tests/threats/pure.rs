@@ -3,9 +3,11 @@
 use crate::support::{Dice, Frames, frame, frame_raw, size};
 use parlor::engine::timers::{TICK_MS, Timers};
 use parlor::engine::{Engine, Input, Output};
-use parlor::id::{ConnId, Now};
+use parlor::id::{ConnId, Now, Ticket};
 use parlor::job::{Job, Outcome};
-use parlor::limits::{ANSWER_BYTES_PER_WORK, FRAME_MAX, Limits, WORK_TURN, WRITE_BATCH};
+use parlor::limits::{
+    ANSWER_BYTES_PER_WORK, FILE_JOBS_MAX, FRAME_MAX, Limits, WORK_TURN, WRITE_BATCH,
+};
 use parlor::message::Op;
 use serde_json::{Value, json};
 use std::io::IoSlice;
@@ -17,12 +19,20 @@ struct World {
     /// What each slot was sent and its test has not looked at.
     came: Vec<Vec<u8>>,
     closed: usize,
+    /// The disk does nothing for now, and this waits for it.
+    late: Option<Vec<(Ticket, Outcome)>>,
 }
 
 impl World {
     fn new(limits: Limits) -> Self {
         let engine = Engine::new(limits, "parlor".to_owned(), false);
-        Self { engine, now: Now { mono_ms: 0, wall_ms: 0 }, came: Vec::new(), closed: 0 }
+        Self {
+            engine,
+            now: Now { mono_ms: 0, wall_ms: 0 },
+            came: Vec::new(),
+            closed: 0,
+            late: None,
+        }
     }
 
     /// A connection in a new slot; its generation is the last there is, so that the next wraps.
@@ -49,7 +59,10 @@ impl World {
                             Outcome::Done
                         }
                     };
-                    self.engine.handle(self.now, Input::Done { ticket, outcome });
+                    match &mut self.late {
+                        Some(late) => late.push((ticket, outcome)),
+                        None => self.engine.handle(self.now, Input::Done { ticket, outcome }),
+                    }
                 }
                 Output::Close(_) => self.closed += 1,
                 Output::HalfClose(conn) => {
@@ -751,4 +764,27 @@ fn a_file_that_found_no_room_behind_talk_goes_when_the_talk_has_gone() {
     world.settle();
     let came = world.came(bob);
     assert!(came.ends_with(b"\x02\0\0\0\x01\0\0\0\0\0"), "the file does not come");
+}
+
+#[test]
+fn uploads_wait_for_a_disk_that_others_keep_busy() {
+    let mut world = World::new(Limits::default());
+    let (mallory, alice) = (world.login("mallory"), world.login("alice"));
+    let _bob = world.login("bob");
+    world.late = Some(Vec::new());
+    let offer = frame(&json!({"op": "send_file", "user": "bob", "name": "f", "size": 5}));
+    for transfer in 1..5_000 {
+        let cancel = frame(&json!({"op": "cancel", "transfer": transfer}));
+        world.ask(mallory, &[offer.clone(), cancel].concat());
+    }
+    let jobs = world.late.as_ref().unwrap().len();
+    assert!(jobs <= FILE_JOBS_MAX / 2 + 1, "{jobs} jobs wait for the disk");
+    let came = Frames::all(&world.ask(alice, &offer));
+    assert_eq!((&came[0]["place"], came.len()), (&json!(1), 1), "{came:?}");
+    for (ticket, outcome) in world.late.take().unwrap() {
+        world.feed(Input::Done { ticket, outcome });
+    }
+    world.settle();
+    let came = Frames::all(&world.came(alice));
+    assert_eq!((&came[0]["ev"], came.len()), (&json!("admitted"), 1), "{came:?}");
 }
