@@ -207,6 +207,7 @@ impl Reactor {
     fn timeout(&self) -> Option<Duration> {
         let at = Instant::now();
         let busy = !self.ready.is_empty()
+            || !self.jobs.is_empty()
             || self.engine.dirty_len() > 0
             || self.engine.has_work(self.now(at));
         if busy {
