@@ -101,7 +101,7 @@ pub(super) static SETTINGS: [Setting; 25] = [
         Kind::Bytes(32 * KIB..=64 * MIB, |d| &mut d.limits.upload_credit_bytes),
         "Bytes of one upload under way that have not reached the disk"),
     setting("upload-stall", Kind::Time(SPAN, |d| &mut d.limits.upload_stall),
-        "Time without a byte after which a transfer loses its slot"),
+        "Time in which 16KiB of a transfer must move, or it loses its slot"),
     setting("offer-wait", Kind::Time(SPAN, |d| &mut d.limits.offer_wait),
         "Time that a receiver has to accept or reject a file"),
     setting("output-soft", Kind::Bytes(128 * KIB..=GIB, |d| &mut d.limits.output_soft_bytes),
