@@ -43,6 +43,9 @@ pub const COMMANDS_TURN: u32 = 256;
 /// Work of all connections together in one turn: a command counts [`WORK_PER_COMMAND`], each
 /// message put into an outbox counts one. At about 100 ns a unit this is a fifth of a turn.
 pub const WORK_TURN: u32 = 16 * 1024;
+/// What one connection may use of [`WORK_TURN`] before the others' turn comes, and what is left in
+/// any case for those who are read.
+pub const WORK_SHARE: u32 = WORK_TURN / 4;
 /// What handling one command counts against [`WORK_TURN`].
 pub const WORK_PER_COMMAND: u32 = 8;
 /// Bytes of an answer that count as one unit of [`WORK_TURN`]: a list of hundreds of names takes as

@@ -13,7 +13,7 @@ use super::conn::{Conn, Phase};
 use super::{Engine, Output};
 use crate::front::{Protocol, detect};
 use crate::id::{ConnId, Now};
-use crate::limits::WORK_TURN;
+use crate::limits::{WORK_SHARE, WORK_TURN};
 use crate::message::{Category, CloseReason, Event, Record};
 
 /// How long a peer may take to close its end once ours is closed.
@@ -242,6 +242,7 @@ impl Engine {
             self.process_tail(now, id);
             self.after_backlog(now, id);
         }
+        self.work_left = self.work_left.max(WORK_SHARE);
     }
 
     fn after_backlog(&mut self, now: Now, id: ConnId) {

@@ -29,7 +29,8 @@ use crate::hub::{Effect, Hub};
 use crate::id::{ConnId, Now, Ticket};
 use crate::job::{Job, Outcome};
 use crate::limits::{
-    ANSWER_BYTES_PER_WORK, COMMANDS_TURN, EMPTY_FRAMES_MAX, Limits, WORK_PER_COMMAND, WORK_TURN,
+    ANSWER_BYTES_PER_WORK, COMMANDS_TURN, EMPTY_FRAMES_MAX, Limits, WORK_PER_COMMAND, WORK_SHARE,
+    WORK_TURN,
 };
 use crate::message::{
     Category, CloseReason, Command, Event, Greeting, PROTOCOL_VERSION, Record, Refusal, Reply,
@@ -349,10 +350,11 @@ impl Engine {
     ) -> usize {
         let mut taken = 0;
         let mut commands_left = COMMANDS_TURN;
+        let share_end = self.work_left.saturating_sub(WORK_SHARE);
         while taken < bytes.len() {
             let Some(conn) = self.conn(conn_id) else { break };
             let Some(protocol) = conn.protocol.filter(|_| conn.is_open()) else { break };
-            if commands_left == 0 || self.work_left == 0 || !conn.may_ask(&self.limits) {
+            if commands_left == 0 || self.work_left <= share_end || !conn.may_ask(&self.limits) {
                 self.stall(conn_id);
                 break;
             }
