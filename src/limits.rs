@@ -43,8 +43,14 @@ pub const COMMANDS_TURN: u32 = 256;
 /// Work of all connections together in one turn: a command counts [`WORK_PER_COMMAND`], each
 /// message put into an outbox counts one. At about 100 ns a unit this is a fifth of a turn.
 pub const WORK_TURN: u32 = 16 * 1024;
+/// What one connection may use of [`WORK_TURN`] before the others' turn comes, and what is left in
+/// any case for those who are read.
+pub const WORK_SHARE: u32 = WORK_TURN / 4;
 /// What handling one command counts against [`WORK_TURN`].
 pub const WORK_PER_COMMAND: u32 = 8;
+/// Bytes of an answer that count as one unit of [`WORK_TURN`]: a list of hundreds of names takes as
+/// long to gather and to write as hundreds of short commands.
+pub const ANSWER_BYTES_PER_WORK: usize = 16;
 /// How long the reading half of a turn may last before the rest waits for the next turn.
 pub const TURN_READ: Duration = Duration::from_millis(3);
 /// How long a turn may have lasted when the last write of it is begun.
@@ -60,8 +66,8 @@ pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// Names listed in one reply; the total is always told.
 pub const LIST_MAX: usize = 500;
-/// Jobs that may wait for the file worker. Each transfer has at most two under way (a write or
-/// read, and its removal), so [`Limits::check`] can prove that this line never overflows.
+/// Jobs that may wait for the file worker. From half of it on nobody is given a slot, and those who
+/// have one add at most two each (a write or read, and its removal), so this line never overflows.
 pub const FILE_JOBS_MAX: usize = 4096;
 /// Uploads of one user that may hold a slot or wait: nobody fills the line alone.
 pub const UPLOADS_A_USER: usize = 16;
@@ -104,7 +110,7 @@ pub struct Limits {
     pub file_bytes: u64,
     /// Bytes of one upload that may be under way without having reached the disk.
     pub upload_credit_bytes: u64,
-    /// Time without a byte after which an upload or a hand-over has stalled and loses its slot.
+    /// Time in which [`STALL_BYTES`] of an upload or a hand-over must move, or it loses its slot.
     pub upload_stall: Duration,
     /// Time that a receiver has to accept or reject a file.
     pub offer_wait: Duration,

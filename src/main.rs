@@ -57,7 +57,7 @@ fn serve_command() -> Command {
 }
 
 fn chat_command() -> Command {
-    let user = "Log in with this name [default: $PARLOR_USER, or asked for by /login NAME]";
+    let user = "Log in with this name [default: $PARLOR_USER, or that of your account]";
     let accept = "Accept files that people send, and save them in this folder; never overwrites";
     let folder = clap::value_parser!(PathBuf);
     Command::new("chat")

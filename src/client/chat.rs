@@ -173,7 +173,9 @@ impl Chat {
 
     /// The connection cannot be used any further.
     pub(super) fn handle_broken(&mut self, why: &str) {
-        let over = if self.leaving { Over::Left } else { Over::Broken(why.to_owned()) };
+        // Only the goodbye itself may stay without an answer.
+        let left = self.leaving && self.session.pending() <= 1;
+        let over = if left { Over::Left } else { Over::Broken(why.to_owned()) };
         self.over.get_or_insert(over);
     }
 

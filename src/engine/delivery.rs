@@ -202,7 +202,8 @@ impl Engine {
             return self.advance_close(now, id);
         }
         self.resume(id);
-        if of_files > 0 {
+        // Also when talk was written: it may have been what left no room for a file.
+        if self.conn(id).is_some_and(|conn| conn.pulls > 0) {
             self.pull_for(now, id, of_files);
         }
     }

@@ -13,11 +13,13 @@ use super::conn::{Conn, Phase};
 use super::{Engine, Output};
 use crate::front::{Protocol, detect};
 use crate::id::{ConnId, Now};
-use crate::limits::WORK_TURN;
+use crate::limits::{WORK_SHARE, WORK_TURN};
 use crate::message::{Category, CloseReason, Event, Record};
 
 /// How long a peer may take to close its end once ours is closed.
 const LINGER: Duration = Duration::from_secs(2);
+/// Connections whose deadlines are looked at in one turn.
+const DEADLINES_TURN: usize = 512;
 /// Connections told in one turn that the server stops.
 const GOODBYES_TURN: usize = 256;
 
@@ -62,7 +64,9 @@ impl Engine {
     pub(super) fn on_deadlines(&mut self, now: Now) {
         self.hub.handle_time(now);
         self.pump(now);
-        for slot in self.timers.turn(now.mono_ms) {
+        self.due.extend(self.timers.turn(now.mono_ms));
+        for _ in 0..DEADLINES_TURN {
+            let Some(slot) = self.due.pop_front() else { break };
             self.on_deadline(now, slot);
         }
     }
@@ -193,11 +197,17 @@ impl Engine {
         if conn.over_since_ms.is_some_and(|since_ms| passed(since_ms, limits.output_soft_wait)) {
             return self.cut(now, id, CloseReason::TooSlow);
         }
-        if conn.has_heartbeat() && passed(conn.heard_ms, limits.dead_after) {
+        if !conn.has_heartbeat() {
+            return;
+        }
+        if conn.pinged && passed(conn.heard_ms, limits.dead_after) {
             return self.begin_close(now, id, CloseReason::Silent);
         }
-        if conn.has_heartbeat() && !conn.pinged && passed(conn.heard_ms, conn.ping_after(limits)) {
+        if !conn.pinged && passed(conn.heard_ms, conn.ping_after(limits)) {
             conn.pinged = true;
+            // Asked late, because this process itself was stopped: the time to answer is the same.
+            let heartbeat_ms = u64::try_from(limits.heartbeat.as_millis()).unwrap_or(u64::MAX);
+            conn.heard_ms = conn.heard_ms.max(now.mono_ms.saturating_sub(heartbeat_ms));
             self.tell(now, id, None, &Event::Ping);
         }
     }
@@ -236,6 +246,7 @@ impl Engine {
             self.process_tail(now, id);
             self.after_backlog(now, id);
         }
+        self.work_left = self.work_left.max(WORK_SHARE);
     }
 
     fn after_backlog(&mut self, now: Now, id: ConnId) {

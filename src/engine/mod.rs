@@ -28,7 +28,10 @@ use crate::front::{Incoming, Protocol, detect, slash};
 use crate::hub::{Effect, Hub};
 use crate::id::{ConnId, Now, Ticket};
 use crate::job::{Job, Outcome};
-use crate::limits::{COMMANDS_TURN, EMPTY_FRAMES_MAX, Limits, WORK_PER_COMMAND, WORK_TURN};
+use crate::limits::{
+    ANSWER_BYTES_PER_WORK, COMMANDS_TURN, EMPTY_FRAMES_MAX, Limits, WORK_PER_COMMAND, WORK_SHARE,
+    WORK_TURN,
+};
 use crate::message::{
     Category, CloseReason, Command, Event, Greeting, PROTOCOL_VERSION, Record, Refusal, Reply,
 };
@@ -119,6 +122,8 @@ pub struct Engine {
     /// By slot.
     conns: Vec<Option<Conn>>,
     timers: Timers,
+    /// Slots that the wheel has woken and nobody has looked at yet.
+    due: VecDeque<u32>,
     /// Connections with messages that wait for a turn.
     backlog: VecDeque<ConnId>,
     /// Connections with output to write.
@@ -147,6 +152,7 @@ impl Engine {
             server,
             conns: Vec::new(),
             timers: Timers::default(),
+            due: VecDeque::new(),
             backlog: VecDeque::new(),
             dirty: VecDeque::new(),
             paced: Vec::new(),
@@ -227,6 +233,7 @@ impl Engine {
     #[must_use]
     pub fn has_work(&self, now: Now) -> bool {
         !self.backlog.is_empty()
+            || !self.due.is_empty()
             || self.stopping.is_some_and(|slot| slot < self.conns.len())
             || self.paced.iter().any(|paced| self.is_released(now, paced))
     }
@@ -347,10 +354,11 @@ impl Engine {
     ) -> usize {
         let mut taken = 0;
         let mut commands_left = COMMANDS_TURN;
+        let share_end = self.work_left.saturating_sub(WORK_SHARE);
         while taken < bytes.len() {
             let Some(conn) = self.conn(conn_id) else { break };
             let Some(protocol) = conn.protocol.filter(|_| conn.is_open()) else { break };
-            if commands_left == 0 || self.work_left == 0 || !conn.may_ask(&self.limits) {
+            if commands_left == 0 || self.work_left <= share_end || !conn.may_ask(&self.limits) {
                 self.stall(conn_id);
                 break;
             }
@@ -456,7 +464,9 @@ impl Engine {
     fn answer(&mut self, now: Now, conn: ConnId, answer: &Result<Reply, Refusal>) {
         let id = self.answering;
         if let Some(protocol) = self.protocol_of(conn) {
-            self.push_talk(conn, protocol.emit_answer(id, answer), false);
+            let bytes = protocol.emit_answer(id, answer);
+            self.spend(u32::try_from(bytes.len() / ANSWER_BYTES_PER_WORK).unwrap_or(u32::MAX));
+            self.push_talk(conn, bytes, false);
             self.after_push(now, conn, None);
         }
     }

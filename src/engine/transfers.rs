@@ -28,6 +28,8 @@ pub(super) struct Transfers {
     next_ticket: u64,
     /// Jobs given to the worker that it has not answered, removals included.
     under_way: usize,
+    /// There were so many that nobody is given a slot until there are fewer.
+    resting: bool,
 }
 
 #[derive(Debug)]
@@ -105,10 +107,6 @@ impl Engine {
         size: u64,
         waited_ms: u64,
     ) {
-        if self.transfers.under_way >= FILE_JOBS_MAX / 2 {
-            // Announced and withdrawn again faster than the disk can follow.
-            return self.hub.end_upload(now, transfer, Ending::StoreFailed);
-        }
         let granted = size.min(self.limits.upload_credit_bytes);
         let flow = Inbound {
             from,
@@ -188,6 +186,10 @@ impl Engine {
     /// A job is done. One whose transfer is over interests nobody.
     pub(super) fn on_done(&mut self, now: Now, ticket: Ticket, outcome: Outcome) {
         self.transfers.under_way = self.transfers.under_way.saturating_sub(1);
+        if self.transfers.resting && self.transfers.under_way <= FILE_JOBS_MAX / 4 {
+            self.transfers.resting = false;
+            self.hub.resume_admission(now);
+        }
         let Some(transfer) = self.transfers.tickets.remove(&ticket) else { return };
         let result = match (self.transfers.flows.get_mut(&transfer), outcome) {
             (None, _) => return,
@@ -300,6 +302,11 @@ impl Engine {
     fn submit(&mut self, job: Job) {
         self.transfers.next_ticket += 1;
         self.transfers.under_way += 1;
+        if !self.transfers.resting && self.transfers.under_way >= FILE_JOBS_MAX / 2 {
+            // Announced and withdrawn again faster than the disk can follow.
+            self.transfers.resting = true;
+            self.hub.rest_admission();
+        }
         let ticket = Ticket(self.transfers.next_ticket);
         if !matches!(job, Job::Remove { .. }) {
             self.transfers.tickets.insert(ticket, job.transfer());

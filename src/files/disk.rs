@@ -26,7 +26,7 @@ impl Disk {
         os::create_private_dir(&folder)?;
         for entry in std::fs::read_dir(&folder)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "part") {
+            if is_ours(&path) {
                 std::fs::remove_file(path)?;
             }
         }
@@ -80,6 +80,13 @@ impl Disk {
     }
 }
 
+/// Whether a file can be one of an earlier server: the number of a transfer, and `part`. The folder
+/// may be one that was there before, with somebody's half downloaded film in it.
+fn is_ours(path: &Path) -> bool {
+    let number = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    path.extension().is_some_and(|extension| extension == "part") && number.parse::<u32>().is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,8 +122,12 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         std::fs::create_dir(data.path().join("temp")).unwrap();
         std::fs::write(data.path().join("temp/7.part"), "old").unwrap();
-        std::fs::write(data.path().join("temp/notes.txt"), "mine").unwrap();
+        for mine in ["film.mkv.part", "notes.txt"] {
+            std::fs::write(data.path().join("temp").join(mine), "mine").unwrap();
+        }
         Disk::open(data.path()).unwrap();
-        assert_eq!(names(data.path()), ["notes.txt"]);
+        let mut left = names(data.path());
+        left.sort();
+        assert_eq!(left, ["film.mkv.part", "notes.txt"]);
     }
 }

@@ -2,8 +2,9 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::Disk;
 use crate::id::Ticket;
@@ -54,10 +55,18 @@ impl Worker {
         self.outcomes.try_recv().ok()
     }
 
-    /// Lets the worker finish what it was given, and ends it.
-    pub fn stop(mut self) {
+    /// Lets the worker finish what it was given, for `wait` at most: a disk that hangs does not keep
+    /// the process. What it leaves behind is swept at the next start.
+    pub fn stop(mut self, wait: Duration) {
         self.jobs = None;
-        while self.outcomes.recv().is_ok() {}
+        let until = Instant::now() + wait;
+        loop {
+            match self.outcomes.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => return,
+            }
+        }
         if let Some(thread) = self.thread.take() {
             // A worker that panicked has said so itself; nothing of it is needed any more.
             let _ = thread.join();

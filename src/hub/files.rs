@@ -157,6 +157,19 @@ impl Hub {
         self.tell_places(&line_before);
     }
 
+    /// The disk has more to do than it can follow: who is in line waits until it has caught up.
+    pub fn rest_admission(&mut self) {
+        self.uploads.rest(true);
+    }
+
+    /// The disk has caught up.
+    pub fn resume_admission(&mut self, now: Now) {
+        let line_before = self.line_ids();
+        self.uploads.rest(false);
+        self.admit(now);
+        self.tell_places(&line_before);
+    }
+
     /// Ends what a connection sends or was to receive; first what waits, so that nothing of it is
     /// given a slot on its way out.
     pub(super) fn end_uploads_of(&mut self, now: Now, conn: ConnId) {

@@ -127,6 +127,8 @@ pub struct Bounds {
 pub struct UploadQueue {
     bounds: Bounds,
     next_id: u32,
+    /// Nobody is admitted for now, whatever slots are free.
+    resting: bool,
     uploads: BTreeMap<TransferId, Upload>,
     line: VecDeque<TransferId>,
 }
@@ -135,7 +137,7 @@ impl UploadQueue {
     /// An empty queue.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, next_id: 1, uploads: BTreeMap::new(), line: VecDeque::new() }
+        Self { bounds, next_id: 1, resting: false, uploads: BTreeMap::new(), line: VecDeque::new() }
     }
 
     /// The upload of a number.
@@ -212,6 +214,11 @@ impl UploadQueue {
         self.uploads.insert(id, upload);
         self.line.push_back(id);
         Ok(id)
+    }
+
+    /// Admits nobody until told otherwise: the disk has enough to do.
+    pub fn rest(&mut self, resting: bool) {
+        self.resting = resting;
     }
 
     /// Gives a free slot to the first in line whose sender has none. To be called until there is
@@ -330,7 +337,7 @@ impl UploadQueue {
     }
 
     fn has_free_slot(&self) -> bool {
-        self.used() < self.bounds.slots
+        !self.resting && self.used() < self.bounds.slots
     }
 
     fn holds_slot(&self, conn: ConnId) -> bool {

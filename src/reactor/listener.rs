@@ -28,6 +28,8 @@ pub(super) struct Listeners {
     /// Given up when there is no other descriptor, so that one more can be accepted and told so.
     reserve: Option<File>,
     rest_until: Option<Instant>,
+    /// The socket that is asked next: a crowd at one does not keep others from another.
+    next: usize,
 }
 
 /// What came of one attempt to accept.
@@ -50,7 +52,7 @@ impl Listeners {
             sockets.push((socket, false));
         }
         let reserve = os::open_reserve().ok();
-        Ok(Self { sockets, reserve, rest_until: None })
+        Ok(Self { sockets, reserve, rest_until: None, next: 0 })
     }
 
     pub(super) fn register(
@@ -89,9 +91,7 @@ impl Listeners {
         }
         self.rest_until = None;
         for _ in 0..SKIPS_MAX {
-            let Some((socket, ready)) = self.sockets.iter_mut().find(|(_, ready)| *ready) else {
-                return Accepted::Nobody;
-            };
+            let Some((socket, ready)) = self.next_ready() else { return Accepted::Nobody };
             let error = match socket.accept() {
                 Ok((stream, peer)) => return Accepted::One(stream, peer),
                 Err(error) => error,
@@ -106,6 +106,15 @@ impl Listeners {
         Accepted::Nobody
     }
 
+    /// The next socket at which somebody waits, each in its turn.
+    fn next_ready(&mut self) -> Option<&mut (TcpListener, bool)> {
+        let count = self.sockets.len();
+        let ready = |index: &usize| self.sockets[*index].1;
+        let index = (0..count).map(|step| (self.next + step) % count).find(ready)?;
+        self.next = (index + 1) % count;
+        self.sockets.get_mut(index)
+    }
+
     /// Nothing can be opened any more. One connection is accepted with the reserve and told; then
     /// accepting rests, so that the loop does not spin on a socket that stays ready.
     fn on_exhausted(&mut self, now: Instant, error: io::Error) -> Accepted {
@@ -113,9 +122,7 @@ impl Listeners {
         let had_reserve = reserve.is_some();
         drop(reserve);
         let accepted = self
-            .sockets
-            .iter_mut()
-            .find(|(_, ready)| *ready)
+            .next_ready()
             .and_then(|(socket, _)| had_reserve.then(|| socket.accept().ok()).flatten());
         let turned_away = accepted.map(|(stream, peer)| {
             turn_away(stream);

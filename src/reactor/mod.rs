@@ -50,6 +50,9 @@ const FIRST_LISTENER: u32 = 2;
 /// Errors about exhausted descriptors are logged once in this time.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
 
+/// How long the file worker may take for its last jobs.
+const FILES_STOP: Duration = Duration::from_secs(2);
+
 /// Why the server cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -187,7 +190,7 @@ impl Reactor {
             self.turns.count(began);
         }
         let report = self.report();
-        self.files.stop();
+        self.files.stop(if self.stop_now { Duration::ZERO } else { FILES_STOP });
         Ok(report)
     }
 
@@ -210,6 +213,7 @@ impl Reactor {
         let at = Instant::now();
         let busy = !self.ready.is_empty()
             || !self.to_close.is_empty()
+            || !self.jobs.is_empty()
             || self.engine.dirty_len() > 0
             || self.engine.has_work(self.now(at));
         if busy {

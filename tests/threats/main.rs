@@ -9,5 +9,6 @@ mod framing;
 mod lifecycle;
 mod pure;
 mod startup;
+mod states;
 mod support;
 mod world;

@@ -5,8 +5,9 @@ use crate::world::World;
 use parlor::engine::Input;
 use parlor::engine::timers::{TICK_MS, Timers};
 use parlor::id::{ConnId, Now};
-use parlor::limits::{Limits, WORK_TURN, WRITE_BATCH};
-use parlor::message::Op;
+use parlor::limits::{
+    ANSWER_BYTES_PER_WORK, FILE_JOBS_MAX, FRAME_MAX, Limits, WORK_TURN, WRITE_BATCH,
+};
 use serde_json::{Value, json};
 use std::io::IoSlice;
 
@@ -93,168 +94,6 @@ fn one_request(world: &mut World, from: ConnId, bytes: &[u8], to: ConnId, name: 
     }
     world.came.iter_mut().for_each(Vec::clear);
     lines.len()
-}
-
-/// What a request is answered in each state: nameless, named, in a room. A word with `!` is the
-/// code of a refusal, any other the kind of the reply; a dash is no answer at all.
-const TABLE: [(Op, [&str; 3]); 18] = [
-    (Op::Hello, ["done", "done", "done"]),
-    (Op::Login, ["welcome", "!logged_in", "!logged_in"]),
-    (Op::Join, ["!login_first", "joined", "joined"]),
-    (Op::Leave, ["!login_first", "!not_in_room", "left"]),
-    (Op::Say, ["!login_first", "!not_in_room", "heard"]),
-    (Op::Whisper, ["!login_first", "heard", "heard"]),
-    (Op::Rooms, ["!login_first", "rooms", "rooms"]),
-    (Op::Who, ["!login_first", "who", "who"]),
-    (Op::Queue, ["!login_first", "queue", "queue"]),
-    (Op::Help, ["help", "help", "help"]),
-    (Op::Ping, ["pong", "pong", "pong"]),
-    (Op::Exit, ["done", "done", "done"]),
-    (Op::SendFile, ["!login_first", "announced", "announced"]),
-    (Op::Accept, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
-    (Op::Reject, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
-    (Op::Received, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
-    (Op::Cancel, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
-    (Op::Chunk, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
-];
-
-/// A request that is right in all but, perhaps, its time; as a frame and as a line.
-fn request(op: Op) -> (Vec<u8>, &'static str) {
-    let (message, line) = match op {
-        Op::Hello => (json!({"op": "hello", "version": 1}), ""),
-        Op::Login => (json!({"op": "login", "user": "alice"}), "/login alice"),
-        Op::Join => (json!({"op": "join", "room": "other"}), "/join other"),
-        Op::Leave => (json!({"op": "leave"}), "/leave"),
-        Op::Say => (json!({"op": "say", "text": "hi"}), "/say hi"),
-        Op::Whisper => (json!({"op": "whisper", "user": "bob", "text": "hi"}), "/whisper bob hi"),
-        Op::Rooms => (json!({"op": "rooms"}), "/rooms"),
-        Op::Who => (json!({"op": "who"}), "/who"),
-        Op::Queue => (json!({"op": "queue"}), "/queue"),
-        Op::Help => (json!({"op": "help"}), "/help"),
-        Op::Ping => (json!({"op": "ping"}), "/ping"),
-        Op::Exit => (json!({"op": "exit"}), "/exit"),
-        Op::SendFile => {
-            (json!({"op": "send_file", "user": "bob", "name": "f", "size": 9}), "/sendfile f bob 9")
-        }
-        Op::Accept => (json!({"op": "accept", "transfer": 77}), "/accept 77"),
-        Op::Reject => (json!({"op": "reject", "transfer": 77}), "/reject 77"),
-        Op::Received => (json!({"op": "received", "transfer": 77}), "/received 77"),
-        Op::Cancel => (json!({"op": "cancel", "transfer": 77}), "/cancel 77"),
-        Op::Chunk => {
-            let chunk = [0, 0, 0, 7, 2, 0, 0, 0, 77, b'a', b'b'].to_vec();
-            return (chunk, "/chunk 77 YWI=");
-        }
-    };
-    (frame(&message), line)
-}
-
-/// A room with bob in it, and a connection in one of the states of the table.
-fn in_state(state: usize, native: bool) -> (World, ConnId, ConnId) {
-    let mut world = World::new(Limits::default());
-    let bob = world.login("bob");
-    world.join(bob, "lobby");
-    let conn = world.open();
-    let steps = [
-        (frame(&json!({"op": "hello", "version": 1})), "/ping\n"),
-        (frame(&json!({"op": "login", "user": "alice"})), "/login alice\n"),
-        (frame(&json!({"op": "join", "room": "lobby"})), "/join lobby\n"),
-    ];
-    for (step, line) in &steps[..=state] {
-        world.ask(conn, if native { step } else { line.as_bytes() });
-    }
-    world.came(bob);
-    (world, conn, bob)
-}
-
-#[test]
-fn row_12_every_request_in_every_state_has_its_answer_and_a_refused_one_changes_nothing() {
-    let ops: Vec<Op> = TABLE.iter().map(|(op, _)| *op).collect();
-    assert_eq!(ops, Op::ALL, "a cell is missing");
-    for (op, answers) in TABLE {
-        for (state, expected) in answers.into_iter().enumerate() {
-            let (mut world, conn, bob) = in_state(state, true);
-            let (bytes, line) = request(op);
-            let before = world.state();
-            let came = Frames::all(&world.ask(conn, &bytes));
-            let answers: Vec<_> = came.iter().filter(|came| came.get("re").is_some()).collect();
-            assert_eq!(answers.len(), 1, "{op:?} in {state}: {came:?}");
-            match expected.strip_prefix('!') {
-                Some(code) => {
-                    assert_eq!(answers[0]["error"]["code"], code, "{op:?} in {state}");
-                    assert_eq!(world.state(), before, "{op:?} in {state} was refused");
-                    assert_eq!(world.came(bob), b"", "{op:?} in {state} was heard");
-                }
-                None => assert_eq!(answers[0]["ok"], expected, "{op:?} in {state}"),
-            }
-            world.engine.check_invariants();
-
-            let (mut world, conn, bob) = in_state(state, false);
-            if line.is_empty() {
-                continue;
-            }
-            let before = world.state();
-            let came = String::from_utf8(world.ask(conn, format!("{line}\n").as_bytes())).unwrap();
-            match expected.strip_prefix('!') {
-                Some(code) => {
-                    assert!(came.starts_with(&format!("! {code}: ")), "{line} in {state}: {came}");
-                    assert_eq!(world.state(), before, "{line} in {state} was refused");
-                    assert_eq!(world.came(bob), b"", "{line} in {state} was heard");
-                }
-                None => assert!(came.starts_with("* "), "{line} in {state}: {came}"),
-            }
-        }
-    }
-}
-
-#[test]
-fn row_12_after_goodbye_no_request_has_any_effect() {
-    for (op, _) in TABLE {
-        let (mut world, conn, bob) = in_state(2, true);
-        let goodbye = frame(&json!({"id": 1, "op": "exit"}));
-        world.put(conn, &[goodbye, request(op).0].concat());
-        world.put(conn, &request(op).0);
-        world.settle();
-        let came = Frames::all(&world.came(conn));
-        assert_eq!(came.len(), 2, "{op:?}: {came:?}");
-        assert_eq!(came[0]["ok"], "done");
-        assert_eq!(came[1]["ev"], "bye");
-        let heard = Frames::all(&world.came(bob));
-        assert_eq!(heard.len(), 1, "{op:?}: {heard:?}");
-        assert_eq!(heard[0]["ev"], "left");
-        assert_eq!(world.closed, 1);
-    }
-}
-
-#[test]
-fn row_12_what_is_no_request_is_answered_and_changes_nothing() {
-    for state in 0..3 {
-        let (mut world, conn, bob) = in_state(state, true);
-        let before = world.state();
-        // Words of the server in the mouth of a client, ops of another case, shapes of no message.
-        let strange = [
-            r#"{"ev":"said","room":"lobby","from":"bob","text":"x","at":0}"#,
-            r#"{"re":1,"ok":"welcome","user":"bob"}"#,
-            r#"{"op":"Login","user":"x"}"#,
-            r#"{"op":"shutdown"}"#,
-            r#"{"op":""}"#,
-            r#"{"op":null}"#,
-            r#"{"op":["say"],"text":"x"}"#,
-            r#"["say","x"]"#,
-            r#""say""#,
-            "17",
-            "",
-            "{",
-            r#"{"op":"say","op":"say","text":"x"}"#,
-            r#"{"op":"say","text":7}"#,
-        ];
-        for json in strange {
-            let came = Frames::all(&world.ask(conn, &frame_raw(json.as_bytes())));
-            assert_eq!(came.len(), 1, "{json}");
-            assert!(came[0]["error"]["code"].is_string(), "{json}: {came:?}");
-            assert_eq!(world.state(), before, "{json}");
-        }
-        assert_eq!(world.came(bob), b"");
-    }
 }
 
 /// Numbers at which something of 8, 16, 24, 32 or 64 bits ends, and what is no such number.
@@ -570,4 +409,90 @@ fn row_39_a_burst_in_a_large_room_is_spread_over_turns_and_keeps_its_order() {
     let answers = Frames::all(&world.came(conns[0]));
     assert!(answers.iter().enumerate().all(|(n, answer)| answer["re"] == n));
     assert_eq!(answers.len(), count);
+}
+
+#[test]
+fn row_38_long_answers_count_as_the_work_that_they_are() {
+    let mut world = World::new(Limits::default());
+    let conns: Vec<ConnId> = (0..500).map(|n| world.login(&format!("user{n}"))).collect();
+    let burst = frame(&json!({"op": "who"})).repeat(60);
+    // The last answer that was begun is finished, whatever the budget says.
+    let bound = (WORK_TURN as usize * ANSWER_BYTES_PER_WORK + FRAME_MAX) as u64;
+    let mut before = world.engine.stats().output_bytes;
+    for turn in 0..10 {
+        world.feed(Input::Turn);
+        assert!(!world.engine.is_spent(), "nothing is left for those who are read");
+        for &conn in conns[..100].iter().filter(|_| turn == 0) {
+            world.put(conn, &burst);
+        }
+        let made = world.engine.stats().output_bytes - before;
+        assert!(made <= bound, "{made} bytes of answers in a turn");
+        before += made;
+    }
+    world.settle();
+    for &conn in &conns[..100] {
+        assert_eq!(Frames::all(&world.came(conn)).iter().filter(|m| m["ok"] == "who").count(), 60);
+    }
+}
+
+#[test]
+fn row_28_who_was_never_asked_is_not_taken_for_dead() {
+    let mut world = World::new(Limits::default());
+    let conn = world.login("alice");
+    // The process was stopped, or the machine slept.
+    world.now.mono_ms += 600_000;
+    world.settle();
+    assert_eq!(Frames::all(&world.came(conn)), [json!({"ev": "ping"})]);
+    world.now.mono_ms += 59_000;
+    world.settle();
+    assert_eq!(world.came(conn), b"", "there is time to answer");
+    world.now.mono_ms += 2_000;
+    world.settle();
+    assert_eq!(Frames::all(&world.came(conn))[0]["reason"], "silent");
+}
+
+#[test]
+fn a_file_that_found_no_room_behind_talk_goes_when_the_talk_has_gone() {
+    let limits = Limits {
+        output_soft_bytes: 128 * 1024,
+        output_hard_bytes: 130 * 1024,
+        ..Limits::default()
+    };
+    let mut world = World::new(limits);
+    let (alice, bob) = (world.login("alice"), world.login("bob"));
+    let offer = json!({"op": "send_file", "user": "bob", "name": "f", "size": 5});
+    world.ask_json(alice, &offer);
+    world.ask(alice, b"\0\0\0\x0a\x02\0\0\0\x01hello");
+    world.came(bob);
+    let text = "x".repeat(4000);
+    for _ in 0..25 {
+        world.put(alice, &frame(&json!({"op": "whisper", "user": "bob", "text": text})));
+    }
+    world.put(bob, &frame(&json!({"id": 7, "op": "accept", "transfer": 1})));
+    world.settle();
+    let came = world.came(bob);
+    assert!(came.ends_with(b"\x02\0\0\0\x01\0\0\0\0\0"), "the file does not come");
+}
+
+#[test]
+fn uploads_wait_for_a_disk_that_others_keep_busy() {
+    let mut world = World::new(Limits::default());
+    let (mallory, alice) = (world.login("mallory"), world.login("alice"));
+    let _bob = world.login("bob");
+    world.late = Some(Vec::new());
+    let offer = frame(&json!({"op": "send_file", "user": "bob", "name": "f", "size": 5}));
+    for transfer in 1..5_000 {
+        let cancel = frame(&json!({"op": "cancel", "transfer": transfer}));
+        world.ask(mallory, &[offer.clone(), cancel].concat());
+    }
+    let jobs = world.late.as_ref().unwrap().len();
+    assert!(jobs <= FILE_JOBS_MAX / 2 + 1, "{jobs} jobs wait for the disk");
+    let came = Frames::all(&world.ask(alice, &offer));
+    assert_eq!((&came[0]["place"], came.len()), (&json!(1), 1), "{came:?}");
+    for (ticket, outcome) in world.late.take().unwrap() {
+        world.feed(Input::Done { ticket, outcome });
+    }
+    world.settle();
+    let came = Frames::all(&world.came(alice));
+    assert_eq!((&came[0]["ev"], came.len()), (&json!("admitted"), 1), "{came:?}");
 }

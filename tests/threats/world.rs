@@ -2,7 +2,7 @@
 
 use crate::support::{Frames, frame};
 use parlor::engine::{Engine, Input, Output};
-use parlor::id::{ConnId, Now};
+use parlor::id::{ConnId, Now, Ticket};
 use parlor::job::{Job, Outcome};
 use parlor::limits::{Limits, WRITE_BATCH};
 use serde_json::{Value, json};
@@ -15,12 +15,20 @@ pub(crate) struct World {
     /// What each slot was sent and its test has not looked at.
     pub(crate) came: Vec<Vec<u8>>,
     pub(crate) closed: usize,
+    /// The disk does nothing for now, and this waits for it.
+    pub(crate) late: Option<Vec<(Ticket, Outcome)>>,
 }
 
 impl World {
     pub(crate) fn new(limits: Limits) -> Self {
         let engine = Engine::new(limits, "parlor".to_owned(), false);
-        Self { engine, now: Now { mono_ms: 0, wall_ms: 0 }, came: Vec::new(), closed: 0 }
+        Self {
+            engine,
+            now: Now { mono_ms: 0, wall_ms: 0 },
+            came: Vec::new(),
+            closed: 0,
+            late: None,
+        }
     }
 
     /// A connection in a new slot; its generation is the last there is, so that the next wraps.
@@ -47,7 +55,10 @@ impl World {
                             Outcome::Done
                         }
                     };
-                    self.engine.handle(self.now, Input::Done { ticket, outcome });
+                    match &mut self.late {
+                        Some(late) => late.push((ticket, outcome)),
+                        None => self.engine.handle(self.now, Input::Done { ticket, outcome }),
+                    }
                 }
                 Output::Close(_) => self.closed += 1,
                 Output::HalfClose(conn) => {

@@ -387,3 +387,16 @@ fn no_line_is_taken_while_too_much_is_unsent_or_unanswered() {
     }
     assert!(talk.chat.session.pending() <= PENDING_MAX);
 }
+
+#[test]
+fn a_goodbye_does_not_hide_that_answers_are_missing() {
+    for (line, outcome) in [(None, Outcome::Fine), (Some("hello?"), Outcome::Broken)] {
+        let mut talk = Talk::logged_in(false);
+        if let Some(line) = line {
+            talk.line(line);
+        }
+        talk.line("/exit");
+        talk.chat.handle_end();
+        assert_eq!(talk.chat.outcome(), outcome, "{line:?}");
+    }
+}

@@ -1,0 +1,170 @@
+//! Row 12 without sockets: every request in every state has an answer of its own.
+
+use crate::support::{Frames, frame, frame_raw};
+use crate::world::World;
+use parlor::id::ConnId;
+use parlor::limits::Limits;
+use parlor::message::Op;
+use serde_json::json;
+
+/// What a request is answered in each state: nameless, named, in a room. A word with `!` is the
+/// code of a refusal, any other the kind of the reply; a dash is no answer at all.
+const TABLE: [(Op, [&str; 3]); 18] = [
+    (Op::Hello, ["done", "done", "done"]),
+    (Op::Login, ["welcome", "!logged_in", "!logged_in"]),
+    (Op::Join, ["!login_first", "joined", "joined"]),
+    (Op::Leave, ["!login_first", "!not_in_room", "left"]),
+    (Op::Say, ["!login_first", "!not_in_room", "heard"]),
+    (Op::Whisper, ["!login_first", "heard", "heard"]),
+    (Op::Rooms, ["!login_first", "rooms", "rooms"]),
+    (Op::Who, ["!login_first", "who", "who"]),
+    (Op::Queue, ["!login_first", "queue", "queue"]),
+    (Op::Help, ["help", "help", "help"]),
+    (Op::Ping, ["pong", "pong", "pong"]),
+    (Op::Exit, ["done", "done", "done"]),
+    (Op::SendFile, ["!login_first", "announced", "announced"]),
+    (Op::Accept, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
+    (Op::Reject, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
+    (Op::Received, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
+    (Op::Cancel, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
+    (Op::Chunk, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
+];
+
+/// A request that is right in all but, perhaps, its time; as a frame and as a line.
+fn request(op: Op) -> (Vec<u8>, &'static str) {
+    let (message, line) = match op {
+        Op::Hello => (json!({"op": "hello", "version": 1}), ""),
+        Op::Login => (json!({"op": "login", "user": "alice"}), "/login alice"),
+        Op::Join => (json!({"op": "join", "room": "other"}), "/join other"),
+        Op::Leave => (json!({"op": "leave"}), "/leave"),
+        Op::Say => (json!({"op": "say", "text": "hi"}), "/say hi"),
+        Op::Whisper => (json!({"op": "whisper", "user": "bob", "text": "hi"}), "/whisper bob hi"),
+        Op::Rooms => (json!({"op": "rooms"}), "/rooms"),
+        Op::Who => (json!({"op": "who"}), "/who"),
+        Op::Queue => (json!({"op": "queue"}), "/queue"),
+        Op::Help => (json!({"op": "help"}), "/help"),
+        Op::Ping => (json!({"op": "ping"}), "/ping"),
+        Op::Exit => (json!({"op": "exit"}), "/exit"),
+        Op::SendFile => {
+            (json!({"op": "send_file", "user": "bob", "name": "f", "size": 9}), "/sendfile f bob 9")
+        }
+        Op::Accept => (json!({"op": "accept", "transfer": 77}), "/accept 77"),
+        Op::Reject => (json!({"op": "reject", "transfer": 77}), "/reject 77"),
+        Op::Received => (json!({"op": "received", "transfer": 77}), "/received 77"),
+        Op::Cancel => (json!({"op": "cancel", "transfer": 77}), "/cancel 77"),
+        Op::Chunk => {
+            let chunk = [0, 0, 0, 7, 2, 0, 0, 0, 77, b'a', b'b'].to_vec();
+            return (chunk, "/chunk 77 YWI=");
+        }
+    };
+    (frame(&message), line)
+}
+
+/// A room with bob in it, and a connection in one of the states of the table.
+fn in_state(state: usize, native: bool) -> (World, ConnId, ConnId) {
+    let mut world = World::new(Limits::default());
+    let bob = world.login("bob");
+    world.join(bob, "lobby");
+    let conn = world.open();
+    let steps = [
+        (frame(&json!({"op": "hello", "version": 1})), "/ping\n"),
+        (frame(&json!({"op": "login", "user": "alice"})), "/login alice\n"),
+        (frame(&json!({"op": "join", "room": "lobby"})), "/join lobby\n"),
+    ];
+    for (step, line) in &steps[..=state] {
+        world.ask(conn, if native { step } else { line.as_bytes() });
+    }
+    world.came(bob);
+    (world, conn, bob)
+}
+
+#[test]
+fn row_12_every_request_in_every_state_has_its_answer_and_a_refused_one_changes_nothing() {
+    let ops: Vec<Op> = TABLE.iter().map(|(op, _)| *op).collect();
+    assert_eq!(ops, Op::ALL, "a cell is missing");
+    for (op, answers) in TABLE {
+        for (state, expected) in answers.into_iter().enumerate() {
+            let (mut world, conn, bob) = in_state(state, true);
+            let (bytes, line) = request(op);
+            let before = world.state();
+            let came = Frames::all(&world.ask(conn, &bytes));
+            let answers: Vec<_> = came.iter().filter(|came| came.get("re").is_some()).collect();
+            assert_eq!(answers.len(), 1, "{op:?} in {state}: {came:?}");
+            match expected.strip_prefix('!') {
+                Some(code) => {
+                    assert_eq!(answers[0]["error"]["code"], code, "{op:?} in {state}");
+                    assert_eq!(world.state(), before, "{op:?} in {state} was refused");
+                    assert_eq!(world.came(bob), b"", "{op:?} in {state} was heard");
+                }
+                None => assert_eq!(answers[0]["ok"], expected, "{op:?} in {state}"),
+            }
+            world.engine.check_invariants();
+
+            let (mut world, conn, bob) = in_state(state, false);
+            if line.is_empty() {
+                continue;
+            }
+            let before = world.state();
+            let came = String::from_utf8(world.ask(conn, format!("{line}\n").as_bytes())).unwrap();
+            match expected.strip_prefix('!') {
+                Some(code) => {
+                    assert!(came.starts_with(&format!("! {code}: ")), "{line} in {state}: {came}");
+                    assert_eq!(world.state(), before, "{line} in {state} was refused");
+                    assert_eq!(world.came(bob), b"", "{line} in {state} was heard");
+                }
+                None => assert!(came.starts_with("* "), "{line} in {state}: {came}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn row_12_after_goodbye_no_request_has_any_effect() {
+    for (op, _) in TABLE {
+        let (mut world, conn, bob) = in_state(2, true);
+        let goodbye = frame(&json!({"id": 1, "op": "exit"}));
+        world.put(conn, &[goodbye, request(op).0].concat());
+        world.put(conn, &request(op).0);
+        world.settle();
+        let came = Frames::all(&world.came(conn));
+        assert_eq!(came.len(), 2, "{op:?}: {came:?}");
+        assert_eq!(came[0]["ok"], "done");
+        assert_eq!(came[1]["ev"], "bye");
+        let heard = Frames::all(&world.came(bob));
+        assert_eq!(heard.len(), 1, "{op:?}: {heard:?}");
+        assert_eq!(heard[0]["ev"], "left");
+        assert_eq!(world.closed, 1);
+    }
+}
+
+#[test]
+fn row_12_what_is_no_request_is_answered_and_changes_nothing() {
+    for state in 0..3 {
+        let (mut world, conn, bob) = in_state(state, true);
+        let before = world.state();
+        // Words of the server in the mouth of a client, ops of another case, shapes of no message.
+        let strange = [
+            r#"{"ev":"said","room":"lobby","from":"bob","text":"x","at":0}"#,
+            r#"{"re":1,"ok":"welcome","user":"bob"}"#,
+            r#"{"op":"Login","user":"x"}"#,
+            r#"{"op":"shutdown"}"#,
+            r#"{"op":""}"#,
+            r#"{"op":null}"#,
+            r#"{"op":["say"],"text":"x"}"#,
+            r#"["say","x"]"#,
+            r#""say""#,
+            "17",
+            "",
+            "{",
+            r#"{"op":"say","op":"say","text":"x"}"#,
+            r#"{"op":"say","text":7}"#,
+        ];
+        for json in strange {
+            let came = Frames::all(&world.ask(conn, &frame_raw(json.as_bytes())));
+            assert_eq!(came.len(), 1, "{json}");
+            assert!(came[0]["error"]["code"].is_string(), "{json}: {came:?}");
+            assert_eq!(world.state(), before, "{json}");
+        }
+        assert_eq!(world.came(bob), b"");
+    }
+}
