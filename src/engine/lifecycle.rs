@@ -57,6 +57,7 @@ impl Engine {
     pub(super) fn on_turn(&mut self, now: Now) {
         self.work_left = WORK_TURN;
         self.release_paced(now);
+        self.look_at_due(now);
         self.say_goodbyes(now);
         self.run_backlog(now);
     }
@@ -65,6 +66,11 @@ impl Engine {
         self.hub.handle_time(now);
         self.pump(now);
         self.due.extend(self.timers.turn(now.mono_ms));
+        self.look_at_due(now);
+    }
+
+    /// Looks at some of those that the wheel has woken; the others come in the next turn.
+    fn look_at_due(&mut self, now: Now) {
         for _ in 0..DEADLINES_TURN {
             let Some(slot) = self.due.pop_front() else { break };
             self.on_deadline(now, slot);
