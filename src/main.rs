@@ -4,7 +4,7 @@
 //! standard error that says what to do next, and a standard error that is closed is no mistake.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use parlor::client::plain;
 use parlor::message::visible;
 use parlor::{config, serve};
@@ -22,6 +22,10 @@ const SERVE_AFTER: &str = "\
 SIZE is a whole number with B, KiB, MiB, GiB or TiB; TIME is one with ms, s, m or h.
 Each option is also a variable (PARLOR_ROOM_MEMBERS) and a key of the file (room-members).
 The first of option, variable, file, default decides. All about it: docs/operations.md";
+
+const CHAT_AFTER: &str = "\
+A drop box: parlor chat --user box --accept-files DIR --stay </dev/null
+Commands: /help, once it runs. Exit codes: docs/operations.md";
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
@@ -57,10 +61,13 @@ fn serve_command() -> Command {
 }
 
 fn chat_command() -> Command {
-    let user = "Log in with this name [default: $PARLOR_USER, or that of your account]";
+    let user = "Log in with this name \
+                [default: $PARLOR_USER, then the letters and digits of $USER, then asked for]";
     let accept = "Accept files that people send, and save them in this folder; never overwrites";
+    let stay = "Go on after the end of the input, until the server or a signal ends it";
     let folder = clap::value_parser!(PathBuf);
     Command::new("chat")
+        .after_help(CHAT_AFTER)
         .about("Talk on a server: commands from standard input, one line an event")
         .arg(Arg::new("addr").value_name("ADDR").default_value(config::ADDRESS).help("The server"))
         .arg(Arg::new("user").long("user").value_name("NAME").help(user))
@@ -71,6 +78,7 @@ fn chat_command() -> Command {
                 .value_parser(folder)
                 .help(accept),
         )
+        .arg(Arg::new("stay").long("stay").action(ArgAction::SetTrue).help(stay))
 }
 
 fn run(matches: &ArgMatches) -> ExitCode {
@@ -94,7 +102,8 @@ fn chat(options: &ArgMatches) -> ExitCode {
     let user = user.or_else(|| std::env::var("PARLOR_USER").ok());
     let accept_files = options.get_one::<PathBuf>("accept-files").cloned();
     let addr = addr.unwrap_or_else(|| config::ADDRESS.to_owned());
-    ExitCode::from(plain::run(&plain::Options { addr, user, accept_files }).code())
+    let stay = options.get_flag("stay");
+    ExitCode::from(plain::run(&plain::Options { addr, user, accept_files, stay }).code())
 }
 
 fn complain(text: &str) {

@@ -127,7 +127,10 @@ mod platform {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     use rustix::time::{ClockId, clock_gettime};
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+    use signal_hook::flag;
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
 
     /// The signals that this process listens to, as a source of events for mio.
     ///
@@ -146,10 +149,41 @@ mod platform {
             Ok(Self(signals))
         }
 
+        /// The signals that ask a program of one person to end: SIGINT, SIGTERM and SIGHUP, the
+        /// last one unless the process was started to outlive it (`nohup`). The first of them
+        /// is told; the second ends the process at once, even while it is blocked, with 128 and
+        /// its number.
+        ///
+        /// # Errors
+        /// Those of the system: no descriptors, mostly.
+        pub fn ending(registry: &Registry, token: Token) -> io::Result<Self> {
+            let mut asked = vec![SIGINT, SIGTERM];
+            if !is_ignored(SIGHUP) {
+                asked.push(SIGHUP);
+            }
+            let first = Arc::new(AtomicBool::new(false));
+            for &signal in &asked {
+                // In this order: what the second line notes must not be seen by the first.
+                flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&first))?;
+                flag::register(signal, Arc::clone(&first))?;
+            }
+            let mut signals = signal_hook_mio::v1_0::Signals::new(asked)?;
+            registry.register(&mut signals, token, Interest::READABLE)?;
+            Ok(Self(signals))
+        }
+
         /// What came since the last call; never waits.
         pub fn pending(&mut self) -> Vec<Signal> {
             self.0.pending().filter_map(meaning).collect()
         }
+    }
+
+    /// Whether the process ignores a signal, where the system tells it in `/proc`.
+    fn is_ignored(signal: i32) -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.unwrap_or(0) >> (signal - 1) & 1 == 1
     }
 
     fn meaning(signal: i32) -> Option<Signal> {
@@ -244,6 +278,14 @@ mod platform {
         /// # Errors
         /// None.
         pub fn new(_: &Registry, _: Token) -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        /// Registers nothing.
+        ///
+        /// # Errors
+        /// None.
+        pub fn ending(_: &Registry, _: Token) -> io::Result<Self> {
             Ok(Self)
         }
 

@@ -45,6 +45,9 @@ fn help_and_version_are_on_standard_output() {
     assert!(!help.contains('\x1b'));
     let help = stdout(&parlor(&["chat", "--help"], &[]));
     assert!(help.contains("--accept-files <DIR>") && help.contains("127.0.0.1:7575"), "{help}");
+    let name = "[default: $PARLOR_USER, then the letters and digits of $USER, then asked for]";
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains(name) && help.contains("--stay </dev/null"), "{help}");
 }
 
 #[test]

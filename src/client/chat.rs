@@ -25,11 +25,11 @@ use super::session::{ClientEvent, Session};
 use super::uploads::Uploads;
 use crate::front::native::Problem;
 use crate::front::text::{describe_refusal, describe_reply};
-use crate::id::TransferId;
 use crate::limits::KIB;
 use crate::message::{
-    CloseReason, Command, Event, Greeting, Op, Refusal, Reply, TextError, visible,
+    CloseReason, Command, Event, Greeting, Op, PROTOCOL_VERSION, Refusal, Reply, TextError, visible,
 };
+use transfers::About;
 
 /// Bytes not yet written above which no line is taken.
 const UNSENT_MAX: usize = 256 * KIB as usize;
@@ -38,17 +38,22 @@ const PENDING_MAX: usize = 256;
 /// Longest line in bytes that is sent before the login: what fits a frame then, see
 /// [`crate::limits::FRAME_BEFORE_LOGIN_MAX`].
 const LINE_BEFORE_LOGIN_MAX: usize = 400;
+/// How long a server may be silent that does not tell: what is usual, see
+/// [`crate::limits::Limits::dead_after`].
+const SILENCE_MAX_UNTOLD: Duration = Duration::from_secs(90);
 /// How long a server may take to greet.
 const GREETING_BEFORE: Duration = Duration::from_secs(10);
 /// How long a server may take to answer a goodbye.
 const GOODBYE_BEFORE: Duration = Duration::from_secs(5);
 /// Requests whose success says nothing that other lines do not say.
-const UNSHOWN: [Op; 4] = [Op::Hello, Op::Exit, Op::Accept, Op::Received];
+const UNSHOWN: [Op; 6] = [Op::Hello, Op::Exit, Op::Accept, Op::Received, Op::Reject, Op::Cancel];
+/// The question to whoever gave no name.
+const WHO: &str = "* who are you? a name of 1 to 16 letters and digits:";
 
 /// How far the login is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Login {
-    /// The first line will be the name.
+    /// The next line will be the name.
     Unnamed,
     /// Under way: lines wait for its outcome, because what they mean depends on it.
     Asked,
@@ -65,9 +70,11 @@ pub(super) struct Chat {
     /// Take every file that is offered.
     accepts_all: bool,
     screen: Screen,
-    /// Which transfer a request is about, where its answer does not say so.
-    about: BTreeMap<u64, TransferId>,
+    /// What a request is about, where its answer does not say so.
+    about: BTreeMap<u64, About>,
     login: Login,
+    /// Nobody gave a name at the start: it is asked for until there is one.
+    asks_name: bool,
     /// From the greeting: longer than this the server is never silent.
     silence_max: Duration,
     lines_ended: bool,
@@ -93,6 +100,7 @@ impl Chat {
             screen: Screen::new(offset),
             about: BTreeMap::new(),
             login: Login::Unnamed,
+            asks_name: user.is_none(),
             silence_max: GREETING_BEFORE,
             lines_ended: false,
             leaving: false,
@@ -200,6 +208,7 @@ impl Chat {
             Wish::SendFile { path, user } => self.send_file(&path, user),
             Wish::Ask(Command::Accept { transfer }) => self.accept(transfer),
             Wish::Ask(Command::Reject { transfer }) => self.reject(transfer),
+            Wish::Ask(Command::Cancel { transfer }) => self.cancel(transfer),
             Wish::Ask(Command::Exit) => self.leave(),
             Wish::Ask(command) => self.ask(command),
         }
@@ -208,6 +217,12 @@ impl Chat {
     /// A line was typed that cannot be read.
     pub(super) fn handle_unusable_line(&mut self, why: &str) {
         self.refuse_with(&Refusal::BadRequest(why.to_owned()));
+    }
+
+    /// Somebody outside asks for the end: no file is received any further, and goodbye.
+    pub(super) fn handle_stop(&mut self) {
+        self.refused |= self.downloads.give_up_all();
+        self.leave();
     }
 
     /// No more lines will come: finish what is under way, then leave.
@@ -274,6 +289,12 @@ impl Chat {
 
     fn on_event(&mut self, event: ClientEvent) {
         match event {
+            ClientEvent::Greeted { protocol, .. } if protocol != PROTOCOL_VERSION => {
+                self.handle_broken(&format!(
+                    "the server speaks version {protocol} of the protocol and this client speaks \
+                     {PROTOCOL_VERSION}"
+                ));
+            }
             ClientEvent::Greeted { server, limits, .. } => self.on_greeted(&server, &limits),
             ClientEvent::Answered { id, op, answer } => self.on_answer(id, op, answer),
             ClientEvent::Event(event) => self.on_news(event),
@@ -287,18 +308,25 @@ impl Chat {
 
     fn on_greeted(&mut self, server: &str, limits: &Greeting) {
         let day_ms = 24 * 60 * 60 * 1000;
-        self.silence_max = Duration::from_millis(limits.dead_after_ms.clamp(1000, day_ms));
+        self.silence_max = match limits.dead_after_ms {
+            0 => SILENCE_MAX_UNTOLD,
+            ms => Duration::from_millis(ms.clamp(1000, day_ms)),
+        };
         self.screen.say(&format!("* connected to {}; /help for help", visible(server)));
         if self.login == Login::Unnamed {
-            self.screen.say("* who are you? a name of 1 to 16 letters and digits:");
+            self.screen.say(WHO);
         }
     }
 
     fn on_answer(&mut self, id: u64, op: Op, answer: Result<Reply, Problem>) {
-        self.on_transfer_answer(id, op, &answer);
+        if self.on_transfer_answer(id, op, &answer) {
+            return;
+        }
         match answer {
             Err(problem) => self.on_refused(op, &problem),
             Ok(_) if UNSHOWN.contains(&op) => {}
+            // That it went well is no news; that nobody was there to hear it is.
+            Ok(Reply::Heard { count }) if count > 0 || op == Op::Whisper => {}
             Ok(reply) => {
                 if op == Op::Login {
                     self.login = Login::Done;
@@ -311,8 +339,9 @@ impl Chat {
     fn on_refused(&mut self, op: Op, problem: &Problem) {
         self.refuse(&problem.code, &problem.text);
         if op == Op::Login && self.login == Login::Asked {
-            self.login = Login::Refused;
-            self.screen.say("* you have no name yet: /login NAME");
+            self.login = if self.asks_name { Login::Unnamed } else { Login::Refused };
+            let next = if self.asks_name { WHO } else { "* you have no name yet: /login NAME" };
+            self.screen.say(next);
         }
         if op == Op::Hello {
             self.leave();

@@ -62,7 +62,7 @@ pub(super) fn parse(line: &str) -> Wish<'_> {
 pub(super) fn help() -> String {
     let mut text = String::new();
     for usage in slash::COMMANDS {
-        if [Op::Login, Op::Chunk, Op::Received].contains(&usage.op) {
+        if [Op::Chunk, Op::Received].contains(&usage.op) {
             continue;
         }
         let (arguments, about) = if usage.op == Op::SendFile {
@@ -143,7 +143,8 @@ mod tests {
         let text = help();
         assert!(text.contains("/sendfile FILE USER  "), "{text}");
         assert!(text.contains("/whisper USER TEXT"));
-        for absent in ["/chunk", "/received", "/login", "SIZE"] {
+        assert!(text.contains("/login NAME  "), "a name that was refused needs it");
+        for absent in ["/chunk", "/received", "SIZE"] {
             assert!(!text.contains(absent), "{absent}");
         }
         assert_eq!(parse("/help"), Wish::Help);

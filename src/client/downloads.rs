@@ -102,6 +102,28 @@ impl Downloads {
         self.entries.values().any(|entry| matches!(entry.state, State::Receiving { .. }))
     }
 
+    /// Whether this is one of them.
+    #[must_use]
+    pub fn has(&self, transfer: TransferId) -> bool {
+        self.entries.contains_key(&transfer)
+    }
+
+    /// Receives no more of a file: what has come of it is removed.
+    pub fn give_up(&mut self, transfer: TransferId) {
+        if let Some(entry) = self.entries.get_mut(&transfer)
+            && matches!(entry.state, State::Receiving { .. })
+        {
+            entry.state = State::Failed;
+        }
+    }
+
+    /// Receives no more of any file. Answers whether an accepted one was lost with that.
+    pub fn give_up_all(&mut self) -> bool {
+        let lost = self.receiving();
+        self.entries.clear();
+        lost
+    }
+
     /// Somebody offers a file. Answers whether it can be kept in mind; if not, refuse it.
     pub fn handle_offered(&mut self, transfer: TransferId, name: FileName, size: u64) -> bool {
         if self.entries.len() >= OFFERS_MAX {

@@ -2,14 +2,19 @@
 //! is there.
 //!
 //! Knows no transfers. The rule it keeps: no file that exists is ever overwritten, nothing is
-//! written outside the folder, and what does not become whole leaves no trace.
+//! written outside the folder, and what does not become whole leaves no trace: who ends in good
+//! order removes it, and what a killed client left is swept by the next one. Whoever writes such a
+//! file holds its lock, so one that can be locked is nobody's.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 use crate::message::FileName;
 
+/// How the name of a file that is not whole begins and ends; two numbers stand between.
+const PREFIX: &str = ".parlor-";
+const SUFFIX: &str = ".part";
 /// Names that are tried before giving up.
 const NAMES_MAX: u32 = 10_000;
 
@@ -23,11 +28,22 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// Begins a file in `dir`; `hint` keeps the names of several apart.
+    /// Begins a file in `dir`; `hint` keeps the names of several apart, and the number of the
+    /// process those of several clients.
     pub(super) fn create(dir: &Path, hint: u32) -> io::Result<Self> {
-        let names = (0..NAMES_MAX).map(|n| format!(".parlor-{}.part", hint.wrapping_add(n)));
-        let (path, file) = create_first_free(dir, names)?;
-        Ok(Self { dir: dir.to_owned(), path, file: Some(file) })
+        sweep(dir);
+        let process = std::process::id();
+        let mut names =
+            (0..NAMES_MAX).map(|n| format!("{PREFIX}{process}-{}{SUFFIX}", hint.wrapping_add(n)));
+        loop {
+            let (path, file) = create_first_free(dir, &mut names)?;
+            // Another client may have taken it for a stale one between the two steps. A system
+            // without locks sweeps nothing either.
+            let locked = !matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+            if locked && path.exists() {
+                return Ok(Self { dir: dir.to_owned(), path, file: Some(file) });
+            }
+        }
     }
 
     /// Appends a part.
@@ -47,16 +63,16 @@ impl Partial {
         }
         let names = (0..NAMES_MAX).map(|n| local_name(name, n));
         let (reserved, _) = create_first_free(&self.dir, names)?;
-        // Some systems cannot rename a file that is open.
-        let file = self.file.take();
-        drop(file);
-        if let Err(error) = fs::rename(&self.path, &reserved) {
+        let renamed = fs::rename(&self.path, &reserved);
+        // Only now: under its first name and without its lock it could be swept.
+        self.file = None;
+        if let Err(error) = renamed {
             let _ = fs::remove_file(&reserved);
             let _ = fs::remove_file(&self.path);
             return Err(error);
         }
         // The name should outlive a power cut too; systems that cannot open a folder do without.
-        let _ = File::open(&self.dir).and_then(|dir| dir.sync_all());
+        let _ = File::open(openable(&self.dir)).and_then(|dir| dir.sync_all());
         Ok(reserved)
     }
 }
@@ -68,6 +84,36 @@ impl Drop for Partial {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Removes what clients that were killed have left in `dir`. What fails here fails in silence: it
+/// is tidying up, and the next download does it again.
+fn sweep(dir: &Path) {
+    let Ok(entries) = fs::read_dir(openable(dir)) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let ours = name.to_str().is_some_and(is_partial);
+        if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            remove_stale(&entry.path());
+        }
+    }
+}
+
+fn is_partial(name: &str) -> bool {
+    let numbers = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
+    numbers.is_some_and(|numbers| numbers.chars().all(|c| c.is_ascii_digit() || c == '-'))
+}
+
+fn remove_stale(path: &Path) {
+    let Ok(file) = OpenOptions::new().write(true).open(path) else { return };
+    if file.try_lock().is_ok() {
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// The current folder has no name of its own here, and nothing without a name can be opened.
+fn openable(dir: &Path) -> &Path {
+    if dir.as_os_str().is_empty() { Path::new(".") } else { dir }
 }
 
 /// The first dot of a hidden name is replaced: nobody should be given a file that he does not see,
@@ -144,9 +190,28 @@ mod tests {
         let mut partial = Partial::create(dir.path(), 7).unwrap();
         partial.write(b"half").unwrap();
         let other = Partial::create(dir.path(), 7).unwrap();
-        assert_eq!(names(dir.path()), [".parlor-7.part", ".parlor-8.part"]);
+        assert_eq!(names(dir.path()).len(), 2);
         drop((partial, other));
         assert!(names(dir.path()).is_empty());
+    }
+
+    #[test]
+    fn what_a_killed_client_left_is_swept_and_what_a_running_one_writes_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(".parlor-1-7.part"), "left").unwrap();
+        fs::write(dir.path().join(".parlor-notes.txt"), "mine").unwrap();
+        fs::write(dir.path().join("a.part"), "mine").unwrap();
+        fs::create_dir(dir.path().join(".parlor-2-7.part")).unwrap();
+        let written = File::create(dir.path().join(".parlor-3-7.part")).unwrap();
+        written.try_lock().unwrap();
+        let first = Partial::create(dir.path(), 7).unwrap();
+        let second = Partial::create(dir.path(), 7).unwrap();
+        drop((first, second));
+        let kept = [".parlor-2-7.part", ".parlor-3-7.part", ".parlor-notes.txt", "a.part"];
+        assert_eq!(names(dir.path()), kept);
+        drop(written);
+        save(dir.path(), "f", b"x");
+        assert_eq!(names(dir.path()), [".parlor-2-7.part", ".parlor-notes.txt", "a.part", "f"]);
     }
 
     #[test]

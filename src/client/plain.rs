@@ -15,8 +15,10 @@
 //! | 4 | the server ended the conversation: it shuts down, is full, or we were too slow |
 //!
 //! At the end of standard input the client waits for all answers, for its own uploads and for the
-//! downloads that it accepted; then it says goodbye. When standard output is closed it leaves at
-//! once, with the code of what happened so far.
+//! downloads that it accepted; then it says goodbye, unless it was told to stay. When standard
+//! output is closed it leaves at once, with the code of what happened so far. SIGINT, SIGTERM and
+//! SIGHUP are a goodbye too, with the code of what happened so far; a second one ends the process
+//! where it stands, with 128 and its number.
 
 #[cfg(test)]
 mod tests;
@@ -38,22 +40,27 @@ use super::outcome::Over;
 use super::typed::{self, Typed};
 use crate::limits::{READ_TURN_BYTES, USER_NAME_MAX};
 use crate::message::{NameError, UserName, visible};
+use crate::os::Signals;
 
 /// Lines taken before the socket has its turn again.
 const LINES_STEP: usize = 64;
 const SOCKET: Token = Token(0);
 const STDIN: Token = Token(1);
+const SIGNALS: Token = Token(2);
 
 /// How the plain client is started.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where the server is: `HOST:PORT`, or `HOST` for the usual port.
     pub addr: String,
-    /// The name to log in with; without one, that of the account, or else the first line.
+    /// The name to log in with; without one, that of the account as far as it is letters and
+    /// digits, or else the first line.
     pub user: Option<String>,
     /// Save every file that is offered in this folder. Without it, files are saved in the current
     /// folder, one by one with `/accept`.
     pub accept_files: Option<PathBuf>,
+    /// Go on after the end of standard input, until the server or a signal ends it.
+    pub stay: bool,
 }
 
 /// Why there is no conversation, or no end to one.
@@ -102,6 +109,10 @@ struct Plain {
     typed: Receiver<Typed>,
     /// Held so that the last wake is not lost with the thread that gave it.
     _waker: Arc<Waker>,
+    /// After the end of standard input, go on.
+    stay: bool,
+    /// None where several conversations share a process, whose signals are not theirs.
+    signals: Option<Signals>,
     output: Box<dyn io::Write>,
     scratch: Vec<u8>,
     /// Since when the server is silent.
@@ -116,7 +127,10 @@ impl Plain {
         let dir = folder(options)?;
         let socket = connect(&options.addr)?;
         let chat = Chat::new(user.as_deref(), dir, options.accept_files.is_some(), offset);
-        Ok(Self::new(chat, socket, typed::spawn, Box::new(io::stdout()))?)
+        let mut plain = Self::new(chat, socket, typed::spawn, Box::new(io::stdout()))?;
+        plain.stay = options.stay;
+        plain.signals = Some(Signals::ending(plain.poll.registry(), SIGNALS)?);
+        Ok(plain)
     }
 
     fn new(
@@ -136,6 +150,8 @@ impl Plain {
             writable: true,
             typed: typed(Arc::clone(&waker))?,
             _waker: waker,
+            stay: false,
+            signals: None,
             output,
             scratch: vec![0; READ_TURN_BYTES],
             silent_since: Instant::now(),
@@ -160,6 +176,7 @@ impl Plain {
     fn work(&mut self) -> io::Result<()> {
         loop {
             let leaving = self.chat.leaving();
+            self.heed_signals();
             let read = self.read();
             let taken = self.take_lines();
             let filled = self.chat.fill();
@@ -192,6 +209,13 @@ impl Plain {
         Ok(())
     }
 
+    /// Each of them means the end; a second one never comes here.
+    fn heed_signals(&mut self) {
+        if self.signals.as_mut().is_some_and(|signals| !signals.pending().is_empty()) {
+            self.chat.handle_stop();
+        }
+    }
+
     fn read(&mut self) -> bool {
         if !self.readable || self.chat.over().is_some() {
             return false;
@@ -220,6 +244,7 @@ impl Plain {
             match self.typed.try_recv() {
                 Ok(Typed::Line(line)) => self.chat.handle_line(&line),
                 Ok(Typed::Unusable(why)) => self.chat.handle_unusable_line(why),
+                Ok(Typed::End) if self.stay => {}
                 Ok(Typed::End) => self.chat.handle_no_more_lines(),
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             }

@@ -112,6 +112,12 @@ impl Uploads {
         self.announced.is_empty() && self.numbered.is_empty()
     }
 
+    /// Whether this is one of them.
+    #[must_use]
+    pub fn has(&self, transfer: TransferId) -> bool {
+        self.numbered.contains_key(&transfer)
+    }
+
     /// The request `id` announces a file.
     pub fn announce(&mut self, id: u64, source: Source) {
         self.announced.insert(id, source);

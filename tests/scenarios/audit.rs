@@ -10,8 +10,8 @@ fn each_activity_is_a_line_with_its_time_and_its_category() {
     server.newcomer(Way::Lines, "BOB23").expect("! name_in_use: ");
     alice.join("lobby");
     bob.join("lobby");
-    alice.ask("a secret to all", "* heard by 1");
-    alice.ask("/whisper bob23 a secret to one", "* heard by 1");
+    alice.say("a secret to all", 1);
+    alice.say("/whisper bob23 a secret to one", 1);
     let content = [7; 1024];
     let (transfer, _) = alice.announce("test.pdf", &content, "bob23").unwrap();
     alice.upload(transfer, &content);

@@ -1,10 +1,11 @@
 //! Scenario 7: SIGINT with clients connected; and the exit codes of the client.
 
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use rustix::process::Signal;
 
-use crate::support::{Chat, Lines, Server, Text, Way};
+use crate::support::{Chat, Lines, Server, Text, Way, frame};
 
 #[test]
 fn at_sigint_every_client_is_told_and_everybody_ends() {
@@ -81,9 +82,7 @@ fn talk_to_the_deaf(server: &Server) -> TcpStream {
     for _ in 0..TALK {
         talker.type_line(&text);
     }
-    for _ in 0..TALK {
-        talker.expect("* heard by 1");
-    }
+    talker.sync();
     server.signal(Signal::INT);
     talker.expect("* bye: the server shuts down");
     talker.expect_end(4);
@@ -91,7 +90,6 @@ fn talk_to_the_deaf(server: &Server) -> TcpStream {
 }
 
 fn deaf(addr: &SocketAddr) -> TcpStream {
-    use std::io::Write as _;
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     socket.connect(&(*addr).into()).unwrap();
@@ -120,6 +118,82 @@ fn who_did_all_that_was_asked_exits_with_0() {
     assert_eq!(bob.take(&offer).0, b"minutes");
     assert_eq!(alice.expect_exit(), Some(0));
     server.stop();
+}
+
+/// Somebody who has told a client to leave, in one way or another, has not been refused anything.
+#[test]
+fn a_client_that_is_told_to_end_says_goodbye_and_exits_with_0() {
+    let server = Server::start(&[]);
+    let mut bob = server.person(Way::Lines, "bob");
+    bob.join("lobby");
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let mut alice = Chat::start(server.addr(), &["--user", "alice"]);
+        alice.type_line("/join lobby");
+        alice.lines.expect("* you are in lobby: ");
+        alice.signal(signal);
+        alice.lines.expect("* bye: goodbye");
+        assert_eq!(alice.expect_exit(), Some(0), "{signal:?}");
+        bob.expect("[lobby] alice left");
+    }
+    let log = server.stop();
+    let left = log.iter().filter(|line| line.contains("[DISCONNECT] alice"));
+    assert_eq!(left.filter(|line| line.contains("goodbye")).count(), 3, "{log:#?}");
+}
+
+/// A server that never answers does not keep it.
+#[test]
+fn a_second_signal_ends_a_client_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut chat = Chat::start(&listener.local_addr().unwrap().to_string(), &["--user", "alice"]);
+    let (mut socket, _) = listener.accept().unwrap();
+    read_until(&mut socket, "login");
+    chat.signal(Signal::INT);
+    read_until(&mut socket, "exit");
+    chat.signal(Signal::TERM);
+    assert_eq!(chat.expect_exit(), Some(128 + 15));
+}
+
+/// What a client that was killed has left goes at the next download into that folder, and what it
+/// writes itself at its own end.
+#[test]
+fn a_client_that_is_told_to_end_leaves_no_part_of_a_file() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let parts = || std::fs::read_dir(folder.path()).unwrap().count();
+    let options = ["--user", "bob", "--accept-files", folder.path().to_str().unwrap()];
+    for (signal, left, code) in [
+        (Signal::KILL, 1, None),
+        (Signal::TERM, 0, Some(3)),
+        (Signal::KILL, 1, None),
+        (Signal::INT, 0, Some(3)),
+    ] {
+        let mut chat = Chat::start(&listener.local_addr().unwrap().to_string(), &options);
+        let (mut socket, _) = listener.accept().unwrap();
+        let frames = [
+            r#"{"ev":"hello","protocol":1,"server":"parlor","limits":{}}"#,
+            r#"{"ev":"offered","transfer":7,"from":"alice","name":"f.bin","size":6}"#,
+        ];
+        socket.write_all(&frames.map(frame).concat()).unwrap();
+        read_until(&mut socket, "accept");
+        assert_eq!(parts(), 1, "what was left before is swept");
+        chat.signal(signal);
+        if code.is_some() {
+            read_until(&mut socket, "exit");
+        }
+        drop(socket);
+        assert_eq!(chat.expect_exit(), code);
+        assert_eq!(parts(), left, "{signal:?}");
+    }
+}
+
+fn read_until(socket: &mut TcpStream, what: &str) {
+    let mut heard = Vec::new();
+    while !String::from_utf8_lossy(&heard).contains(what) {
+        let mut part = [0; 1024];
+        let count = socket.read(&mut part).unwrap();
+        assert!(count > 0, "the end instead of {what}");
+        heard.extend_from_slice(&part[..count]);
+    }
 }
 
 #[test]

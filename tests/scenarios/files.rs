@@ -100,6 +100,26 @@ fn three_senders_at_once_and_a_client_that_takes_everything() {
     server.stop();
 }
 
+#[test]
+fn a_drop_box_takes_files_after_the_end_of_its_input() {
+    let server = Server::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let options = ["--user", "box", "--accept-files", path, "--stay"];
+    let mut chat = crate::support::Chat::start(server.addr(), &options);
+    chat.end_input();
+    chat.lines.expect("* welcome, box");
+    let mut alice = server.person(Way::Client, "alice");
+    for n in 1..=2 {
+        alice.announce("report.pdf", &content(n, 1000), "box").unwrap();
+        alice.expect(": delivered");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    chat.signal(rustix::process::Signal::TERM);
+    assert_eq!(chat.expect_exit(), Some(0));
+    server.stop();
+}
+
 /// One more sender hands `report.pdf` over; answers with what was sent and where it is.
 fn hand_over(
     server: &Server,

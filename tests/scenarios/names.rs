@@ -25,7 +25,7 @@ fn duplicate_name(way: Way) {
         assert!(line.contains(why), "{line}");
     }
     other.ask("/login bob", "* welcome, bob");
-    other.ask("/whisper ALICE it is me", "* heard by 1");
+    other.say("/whisper ALICE it is me", 1);
     alice.expect("bob whispers: it is me");
     assert_eq!(alice.count("whispers"), 1);
     let who = alice.ask("/who", " online: ");
@@ -66,11 +66,11 @@ fn killed(way: Way) {
     carol.upload(theirs, b"theirs");
     let offer = bob.offer();
     assert_eq!(bob.take(&offer).0, b"theirs");
-    bob.ask("still here", "* heard by 1");
+    bob.say("still here", 1);
     carol.expect("bob: still here");
     let mut again = server.person(way, "alice");
     again.join("lobby");
-    again.ask("back", "* heard by 2");
+    again.say("back", 2);
     bob.expect("alice: back");
     for person in [&mut bob, &mut carol] {
         assert_eq!(person.count("alice left"), 1);

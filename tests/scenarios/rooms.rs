@@ -20,15 +20,15 @@ fn switching(way: Way) {
     alice.join("red");
     bob.ask("/join RED", "* you are in red: alice, bob");
     carol.join("blue");
-    alice.ask("in red", "* heard by 1");
+    alice.say("in red", 1);
     bob.expect("[red] alice: in red");
 
     assert!(alice.join("blue").ends_with("* you are in blue: alice, carol"));
     bob.expect("[red] alice left");
     carol.expect("[blue] alice joined");
-    alice.ask("in blue", "* heard by 1");
+    alice.say("in blue", 1);
     carol.expect("[blue] alice: in blue");
-    bob.ask("alone", "* heard by nobody");
+    bob.say("alone", 0);
     alice.ask("/join blue", "! already_there: ");
     assert_eq!(alice.ask("/rooms", "rooms: "), "* 2 rooms: blue (2), red (1)");
     bob.join("blue");
@@ -62,12 +62,12 @@ fn leaving(way: Way) {
     bob.expect("[lobby] alice left");
     alice.ask("hello", "! not_in_room: you are in no room; /join ROOM first");
     alice.ask("/leave", "! not_in_room: ");
-    bob.ask("without her", "* heard by nobody");
+    bob.say("without her", 0);
     assert!(alice.join("lobby").ends_with(": alice, bob"));
     bob.expect("[lobby] alice joined");
-    bob.ask("with her", "* heard by 1");
+    bob.say("with her", 1);
     alice.expect("[lobby] bob: with her");
-    alice.ask("hello again", "* heard by 1");
+    alice.say("hello again", 1);
     bob.expect("[lobby] alice: hello again");
 
     bob.ask("/leave", "* you left lobby");

@@ -71,7 +71,7 @@ fn a_person_at_a_terminal_logs_in_hears_others_and_leaves() {
     alice.type_line("hello from a terminal");
     bob.expect("[lobby] alice: hello from a terminal");
     // `Lines` looks at each character that is shown.
-    bob.ask("un\u{202e}der\tneath", "* heard by 1");
+    bob.say("un\u{202e}der\tneath", 1);
     alice.screen.expect("[lobby] bob: un\\u{202e}der    neath");
     alice.type_line("/exit");
     alice.screen.expect("* bye: goodbye");

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
-use crate::support::{Chat, Person, Server, Text, Way};
+use crate::support::{Chat, Person, Server, Text, Way, frame};
 
 #[test]
 fn help_is_there_before_the_login_and_everywhere_after_it() {
@@ -61,7 +61,7 @@ fn mistyped(way: Way) {
     alice.ask("/whisper", "! bad_request: not a request: write it as /whisper USER TEXT");
     alice.ask("/whisper secret", "! bad_request: ");
     alice.ask("/leave secret", "! bad_request: ");
-    alice.ask("no secret", "* heard by 1");
+    alice.say("no secret", 1);
     bob.expect("[lobby] alice: no secret");
     assert_eq!(bob.count("secret"), 1);
     server.stop();
@@ -147,9 +147,4 @@ fn answered_by(bytes: &[u8]) -> Chat {
     socket.write_all(bytes).unwrap();
     std::thread::spawn(move || socket.read_to_end(&mut Vec::new()));
     chat
-}
-
-fn frame(json: &str) -> Vec<u8> {
-    let length = u32::try_from(json.len() + 1).unwrap();
-    [&length.to_be_bytes()[..], &[1], json.as_bytes()].concat()
 }

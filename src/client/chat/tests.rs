@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::front::{Incoming, Protocol, native};
+use crate::id::TransferId;
 use crate::limits::Limits;
 use crate::message::PROTOCOL_VERSION;
 use crate::message::{Ending, FileName, RoomName, Text, UserName};
@@ -39,6 +40,10 @@ impl Talk {
         talk.answer(Op::Login, Ok(Reply::Welcome { user: user("bob") }));
         talk.shown();
         talk
+    }
+
+    fn greet(&mut self, protocol: u32, limits: Greeting) {
+        self.event(&Event::Hello { protocol, server: "parlor".to_owned(), limits });
     }
 
     fn event(&mut self, event: &Event) {
@@ -205,6 +210,53 @@ fn without_a_name_the_first_line_is_the_name() {
 }
 
 #[test]
+fn a_first_answer_that_is_refused_is_asked_for_again_and_never_said() {
+    let mut talk = Talk::begin(false);
+    talk.chat = Chat::new(None, PathBuf::new(), false, UtcOffset::UTC);
+    talk.asked.clear();
+    talk.greet(PROTOCOL_VERSION, Greeting::new(&Limits::default()));
+    talk.line("al ice");
+    talk.answer(Op::Login, Err(Refusal::NameInUse(user("alice"))));
+    assert!(talk.shown().last().unwrap().contains("who are you"), "asked again");
+    talk.line("carol");
+    assert_eq!((talk.last(), talk.said.len()), (Op::Login, 0));
+    talk.answer(Op::Login, Ok(Reply::Welcome { user: user("carol") }));
+    talk.line("carol");
+    assert_eq!(talk.said, ["carol"]);
+}
+
+#[test]
+fn a_server_of_another_version_is_left_with_its_version_in_words() {
+    let mut talk = Talk::begin(false);
+    talk.greet(7, Greeting::default());
+    let why = "the server speaks version 7 of the protocol and this client speaks 1".to_owned();
+    assert_eq!(talk.chat.over(), Some(&Over::Broken(why)));
+    assert_eq!(talk.chat.outcome(), Outcome::Broken);
+}
+
+#[test]
+fn a_server_that_does_not_tell_how_long_it_may_be_silent_is_given_90_s() {
+    let mut talk = Talk::begin(false);
+    talk.greet(PROTOCOL_VERSION, Greeting::default());
+    assert_eq!(talk.chat.silence_max(), Duration::from_secs(90));
+    talk.greet(PROTOCOL_VERSION, Greeting { dead_after_ms: 4000, ..Greeting::default() });
+    assert_eq!(talk.chat.silence_max(), Duration::from_secs(4));
+}
+
+#[test]
+fn that_somebody_heard_it_is_no_news_and_that_nobody_did_is() {
+    let mut talk = Talk::logged_in(false);
+    talk.line("hi");
+    talk.answer(Op::Say, Ok(Reply::Heard { count: 3 }));
+    talk.line("/whisper alice hi");
+    talk.answer(Op::Whisper, Ok(Reply::Heard { count: 1 }));
+    assert!(talk.shown().is_empty());
+    talk.line("hi");
+    talk.answer(Op::Say, Ok(Reply::Heard { count: 0 }));
+    assert_eq!(talk.shown(), ["* heard by nobody"]);
+}
+
+#[test]
 fn what_others_say_stands_behind_its_time_and_is_visible() {
     let mut talk = Talk::logged_in(false);
     let room = RoomName::parse("lobby").unwrap();
@@ -367,6 +419,69 @@ fn a_file_that_does_not_become_whole_leaves_no_trace() {
     talk.chunk(b"too much");
     assert_eq!(talk.last(), Op::Reject);
     assert!(talk.files().is_empty());
+}
+
+/// `/accept` and what takes it back may come in one batch, before any answer.
+#[test]
+fn a_file_that_is_being_received_can_be_refused_and_cancelled() {
+    for line in ["/reject 7", "/cancel 7"] {
+        let mut talk = Talk::logged_in(false);
+        talk.offer(5);
+        talk.line("/accept 7");
+        talk.line(line);
+        assert_eq!(talk.last(), Op::Reject, "{line}");
+        assert!(talk.files().is_empty(), "{line}: it is given up at once");
+        talk.shown();
+        talk.answer(Op::Accept, Ok(Reply::Done));
+        talk.chunk(b"hello");
+        talk.answer(Op::Reject, Ok(Reply::Done));
+        talk.event(&Event::Ended { transfer: SEVEN, how: Ending::Rejected });
+        let shown = talk.shown();
+        assert_eq!(shown[..2], ["* transfer 7: accepted", "* transfer 7: refused"]);
+        assert_eq!(talk.chat.outcome(), Outcome::Fine, "nobody else refused anything");
+    }
+}
+
+#[test]
+fn a_file_of_ones_own_is_withdrawn_and_the_line_says_which() {
+    let mut talk = Talk::logged_in(false);
+    talk.announce(10);
+    talk.line("/cancel 7");
+    assert_eq!(talk.last(), Op::Cancel);
+    talk.shown();
+    talk.answer(Op::Cancel, Ok(Reply::Done));
+    assert_eq!(talk.shown(), ["* transfer 7: withdrawn"]);
+}
+
+#[test]
+fn a_second_acceptance_is_refused_behind_the_answer_to_the_first() {
+    let mut talk = Talk::logged_in(false);
+    talk.offer(5);
+    talk.line("/accept 7");
+    talk.shown();
+    talk.line("/accept 7");
+    assert!(talk.shown().is_empty(), "not before the answer to the first");
+    talk.asked.pop();
+    talk.answer(Op::Accept, Ok(Reply::Done));
+    talk.chunk(b"hello");
+    assert_eq!(talk.files(), ["report.pdf"]);
+}
+
+/// The confirmation and the news that the sender is gone cross on their way.
+#[test]
+fn a_file_whose_sender_is_gone_before_the_confirmation_is_saved_all_the_same() {
+    let mut talk = Talk::logged_in(true);
+    talk.offer(5);
+    talk.answer(Op::Accept, Ok(Reply::Done));
+    talk.chunk(b"hello");
+    talk.event(&Event::Ended { transfer: SEVEN, how: Ending::SenderGone });
+    talk.shown();
+    talk.answer(Op::Received, Err(Refusal::NoSuchTransfer));
+    let path = talk.dir.path().join("report.pdf");
+    let saved = format!("* transfer 7: saved as {}", path.display());
+    assert_eq!(talk.shown(), [format!("{saved}, but the sender was gone before it could be told")]);
+    assert_eq!(talk.chat.outcome(), Outcome::Fine);
+    assert_eq!(fs::read(path).unwrap(), b"hello");
 }
 
 #[test]

@@ -11,17 +11,25 @@ use crate::client::uploads::{Source, UploadStep};
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::CHUNK_MAX;
-use crate::message::{Command, Ending, Event, Op, Reply, visible};
+use crate::message::{Command, Ending, Event, Op, Refusal, Reply, visible};
 
 /// Bytes not yet written above which no part of a file is added.
 const AHEAD_MAX: usize = 2 * CHUNK_MAX;
+
+/// What a request is about.
+#[derive(Debug)]
+pub(super) struct About {
+    transfer: TransferId,
+    /// Where the file is saved that the request confirms; visible.
+    saved: Option<String>,
+}
 
 impl Chat {
     /// Makes the next parts of files ready, as far as they were granted. Answers whether something
     /// was done.
     pub(in crate::client) fn fill(&mut self) -> bool {
         let mut done = false;
-        while self.over.is_none() && self.session.outgoing().len() < AHEAD_MAX {
+        while self.over.is_none() && !self.leaving && self.session.outgoing().len() < AHEAD_MAX {
             let Some(step) = self.uploads.poll_step() else { break };
             self.on_upload(step);
             done = true;
@@ -44,6 +52,10 @@ impl Chat {
     pub(super) fn accept(&mut self, transfer: TransferId) {
         match self.downloads.accept(transfer) {
             Ok(()) => self.ask_about(transfer, Command::Accept { transfer }),
+            // Refused by the server, behind its answer to the first.
+            Err(AcceptError::Accepted) => {
+                self.session.request(Command::Accept { transfer });
+            }
             Err(error) => {
                 self.refuse(error.code(), &error.to_string());
                 if let (true, AcceptError::Disk { .. }) = (self.accepts_all, &error) {
@@ -53,8 +65,19 @@ impl Chat {
         }
     }
 
+    /// Also while its bytes come: what has come of it is removed at once.
     pub(super) fn reject(&mut self, transfer: TransferId) {
+        self.downloads.give_up(transfer);
         self.ask_about(transfer, Command::Reject { transfer });
+    }
+
+    /// Withdraws a file of one's own. One that somebody else sends can only be refused, and that is
+    /// what is meant.
+    pub(super) fn cancel(&mut self, transfer: TransferId) {
+        if !self.uploads.has(transfer) && self.downloads.has(transfer) {
+            return self.reject(transfer);
+        }
+        self.ask_about(transfer, Command::Cancel { transfer });
     }
 
     pub(super) fn on_offered(&mut self, event: Event) {
@@ -63,7 +86,7 @@ impl Chat {
         if !self.downloads.handle_offered(transfer, name, size) {
             self.refuse("too_many_offers", &format!("transfer {transfer} is refused"));
             self.reject(transfer);
-        } else if self.accepts_all {
+        } else if self.accepts_all && !self.leaving {
             self.accept(transfer);
         }
     }
@@ -78,9 +101,10 @@ impl Chat {
         match step {
             None => {}
             Some(DownloadStep::Saved(path)) => {
-                let path = path.display().to_string();
-                self.screen.say(&format!("* transfer {transfer}: saved as {}", visible(&path)));
-                self.ask_about(transfer, Command::Received { transfer });
+                let path = visible(&path.display().to_string()).to_string();
+                self.screen.say(&format!("* transfer {transfer}: saved as {path}"));
+                let id = self.session.request(Command::Received { transfer });
+                self.about.insert(id, About { transfer, saved: Some(path) });
             }
             Some(DownloadStep::Failed(why)) => {
                 self.refuse("cannot_write", &format!("transfer {transfer}: {why}"));
@@ -89,18 +113,47 @@ impl Chat {
         }
     }
 
-    /// What an answer means for the files; what it means for the screen is said elsewhere.
-    pub(super) fn on_transfer_answer(&mut self, id: u64, op: Op, answer: &Result<Reply, Problem>) {
+    /// What an answer means for the files. Answers whether all is said about it with that.
+    pub(super) fn on_transfer_answer(
+        &mut self,
+        id: u64,
+        op: Op,
+        answer: &Result<Reply, Problem>,
+    ) -> bool {
         if op == Op::SendFile {
-            return self.uploads.handle_announced(id, announced(answer));
+            self.uploads.handle_announced(id, announced(answer));
+            return false;
         }
-        let Some(transfer) = self.about.remove(&id) else { return };
-        if op == Op::Accept && answer.is_ok() {
+        let Some(About { transfer, saved }) = self.about.remove(&id) else { return false };
+        match (answer, saved) {
+            (Ok(_), _) => self.on_transfer_done(transfer, op),
+            (Err(problem), Some(path)) if problem.code == Refusal::NoSuchTransfer.code() => {
+                self.downloads.handle_ended(transfer);
+                self.screen.say(&format!(
+                    "* transfer {transfer}: saved as {path}, but the sender was gone before it \
+                     could be told"
+                ));
+            }
+            (Err(_), _) => {
+                if op != Op::Cancel {
+                    self.downloads.handle_ended(transfer);
+                }
+                return false;
+            }
+        }
+        true
+    }
+
+    fn on_transfer_done(&mut self, transfer: TransferId, op: Op) {
+        if op == Op::Accept {
             self.screen.say(&format!("* transfer {transfer}: accepted"));
             let step = self.downloads.handle_accepted(transfer);
             self.on_download(transfer, step);
-        } else if op == Op::Reject || answer.is_err() {
+        } else if op == Op::Reject {
+            self.screen.say(&format!("* transfer {transfer}: refused"));
             self.downloads.handle_ended(transfer);
+        } else if op == Op::Cancel {
+            self.screen.say(&format!("* transfer {transfer}: withdrawn"));
         }
     }
 
@@ -112,14 +165,14 @@ impl Chat {
             }
             UploadStep::Withdraw(transfer, why) => {
                 self.refuse("cannot_read", &format!("transfer {transfer}: {why}"));
-                self.session.request(Command::Cancel { transfer });
+                self.ask_about(transfer, Command::Cancel { transfer });
             }
         }
     }
 
     fn ask_about(&mut self, transfer: TransferId, command: Command<'_>) {
         let id = self.session.request(command);
-        self.about.insert(id, transfer);
+        self.about.insert(id, About { transfer, saved: None });
     }
 }
 

@@ -181,6 +181,7 @@ fn options_that_make_no_sense_are_told_apart_from_a_broken_connection() {
         addr: "127.0.0.1:1".to_owned(),
         user: Some(user.to_owned()),
         accept_files: Some(dir.into()),
+        stay: false,
     };
     assert_eq!(user(&options("a b", ".")).unwrap_err().outcome(), Outcome::Usage);
     assert_eq!(folder(&options("a", "./no/such")).unwrap_err().outcome(), Outcome::Usage);

@@ -34,3 +34,9 @@ pub(crate) fn number_after(line: &str, before: &str) -> u64 {
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().unwrap_or_else(|_| panic!("no number after `{before}` in: {line}"))
 }
+
+/// JSON in a native frame.
+pub(crate) fn frame(json: &str) -> Vec<u8> {
+    let length = u32::try_from(json.len() + 1).unwrap();
+    [&length.to_be_bytes()[..], &[1], json.as_bytes()].concat()
+}

@@ -48,6 +48,17 @@ impl Person {
         }
     }
 
+    /// Says something that so many others hear. Over text lines that is told; a client tells only
+    /// that nobody heard it, and never of a whisper.
+    pub(crate) fn say(&mut self, line: &str, heard: usize) {
+        self.type_line(line);
+        match (&self, heard) {
+            (_, 0) => drop(self.expect("* heard by nobody")),
+            (Self::Text(_), _) => drop(self.expect(&format!("* heard by {heard}"))),
+            (Self::Chat(_), _) => assert_eq!(self.count(&format!("* heard by {heard}")), 0),
+        }
+    }
+
     /// Types a line and waits for what it brings.
     pub(crate) fn ask(&mut self, line: &str, what: &str) -> String {
         self.type_line(line);
