@@ -20,6 +20,7 @@ mod failure;
 mod ledger;
 mod options;
 mod process;
+mod processor;
 mod progress;
 mod report;
 mod scenario;
@@ -50,9 +51,10 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let report = stop_flag()
-        .map_err(Failure::io("watch for signals"))
-        .and_then(|stop| scenario::run(&plan, stop));
+    let report = stop_flag().map_err(Failure::io("watch for signals")).and_then(|stop| {
+        plan.own_cpu.map_or(Ok(()), processor::stay_on)?;
+        scenario::run(&plan, stop)
+    });
     if let (Err(failure), true) = (&report, plan.json) {
         println!("{}", Report::failure_to_json(failure));
     }

@@ -34,7 +34,7 @@ impl Report {
             match &plan.target {
                 Target::Bare => "bare".to_owned(),
                 Target::Binary(path) => path.display().to_string(),
-                Target::Address { .. } => address.to_string(),
+                Target::Address { dialect, .. } => format!("{}://{address}", dialect.name()),
             },
         );
         report.add("clients", (plan.clients + plan.dead) as u64);

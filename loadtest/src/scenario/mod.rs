@@ -11,9 +11,9 @@ mod talk;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::dialect::{Dialect, Place};
+use crate::dialect::Place;
 use crate::failure::Failure;
-use crate::options::{Plan, Scenario, Target};
+use crate::options::{Plan, Scenario};
 use crate::report::Report;
 use crate::server::Server;
 use crate::swarm::Swarm;
@@ -35,8 +35,7 @@ pub(crate) fn run_against(
     server: &Server,
     stop: Arc<AtomicBool>,
 ) -> Result<Report, Failure> {
-    let dialect = if plan.target == Target::Bare { Dialect::Bare } else { Dialect::Native };
-    let mut swarm = Swarm::new(server.address, dialect, plan.at_once(), stop)?;
+    let mut swarm = Swarm::new(server.address, plan.target.dialect(), plan.at_once(), stop)?;
     let mut report = Report::new(plan, server.address);
     let scenario = match plan.scenario {
         Scenario::Chat | Scenario::Fanout | Scenario::Direct => talk::run,

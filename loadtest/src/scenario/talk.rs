@@ -171,6 +171,9 @@ impl Talk {
         let Some(stamp) = Stamp::parse(text).filter(|_| text.len() == self.size) else {
             return self.ledger.on_garbage();
         };
+        if stamp.sender == who && swarm.dialect.echoes() {
+            return;
+        }
         let verdict = self.ledger.on_delivery(who, stamp.sender, stamp.number);
         if matches!(verdict, Verdict::New | Verdict::OutOfOrder) {
             self.last_ns = swarm.now_ns();
@@ -195,7 +198,7 @@ impl Script for Talk {
             Heard::Said(text) => self.on_said(swarm, who, text),
             Heard::Answer { id, ok, .. } if id > PLACING_ID_MAX => self.on_answer(swarm, who, ok),
             Heard::Bye { reason, .. } => *self.byes.entry(reason).or_default() += 1,
-            Heard::Ping => swarm.dialect.sign_of_life(swarm.say(who)),
+            Heard::Ping(token) => swarm.dialect.sign_of_life(swarm.say(who), token),
             _ => {}
         }
     }
