@@ -6,6 +6,8 @@ mod entrance;
 mod files;
 mod idle;
 mod slow;
+#[cfg(test)]
+mod stand_in;
 mod talk;
 
 use std::sync::Arc;
@@ -67,6 +69,7 @@ const CHURN_ROOMS: usize = 16;
 mod tests {
     use super::*;
     use crate::bare::Bare;
+    use crate::dialect::Dialect;
     use crate::options;
 
     /// Runs it against a built-in server in a thread of this process, which ends with it.
@@ -74,10 +77,39 @@ mod tests {
         let mut bare = Bare::bind(([127, 0, 0, 1], 0).into()).unwrap();
         let server = Server::running(bare.address().unwrap(), None);
         std::thread::spawn(move || while bare.turn().unwrap() {});
-        let line = format!("loadtest {line} --bare");
-        let typed = options::command().try_get_matches_from(line.split_whitespace()).unwrap();
-        let plan = options::plan(&typed).unwrap();
-        run_against(&plan, &server, Arc::default()).unwrap()
+        report_of(&plan(&format!("{line} --bare")), &server)
+    }
+
+    fn plan(line: &str) -> Plan {
+        let words = ["loadtest"].into_iter().chain(line.split_whitespace());
+        let typed = options::command().try_get_matches_from(words).unwrap();
+        options::plan(&typed).unwrap()
+    }
+
+    fn report_of(plan: &Plan, server: &Server) -> Report {
+        run_against(plan, server, Arc::default()).unwrap()
+    }
+
+    #[test]
+    fn what_is_said_through_another_server_arrives_whole() {
+        for kind in [Dialect::Redis, Dialect::Nats, Dialect::Irc] {
+            for (line, delivered) in [
+                ("chat --clients 12 --rooms 3 --window 3 --messages 200", 600),
+                ("direct --clients 6 --messages 60", 60),
+                ("fanout --clients 7 --messages 30 --plot x.svg", 180),
+                ("idle --clients 6 --rooms 2 --seconds 0", 0),
+            ] {
+                let address = stand_in::serve(kind);
+                let line = format!("{line} --against {}://{address}", kind.name());
+                let report = report_of(&plan(&line), &Server::running(address, None));
+                assert!(report.is_sound(), "{line}: {}", report.to_json());
+                if delivered > 0 {
+                    assert_eq!(count(&report, "delivered"), delivered, "{line}");
+                    assert_eq!(count(&report, "accepted"), count(&report, "sent"), "{line}");
+                }
+                assert_eq!(report.timeline().is_empty(), !line.contains("--plot"));
+            }
+        }
     }
 
     fn count(report: &Report, name: &str) -> u64 {
