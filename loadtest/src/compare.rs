@@ -3,7 +3,8 @@
 //! Each line of the file is one run, as `peers.sh` writes it:
 //! `{"case": "chat", "peer": "redis", "report": {...}}`, the report being that of `--json`.
 //!
-//! A case that was run in several rounds stands there with its middle round, by deliveries a second.
+//! A case that was run in several rounds stands there with its middle round, by deliveries a
+//! second.
 //! The rule it keeps: a run that failed, or lost something, is never hidden by another round: it
 //! stands in the table, says so, and has no bar.
 
@@ -124,7 +125,7 @@ fn cases(runs: &[Run]) -> Vec<(&str, Vec<&Run>)> {
 
 fn table(runs: &[Run]) -> String {
     let mut table = format!(
-        "{:<12}{:<8}{:>14}{:>8}{:>10}{:>10}{:>14}{:>8}  {}\n",
+        "{:<12}{:<8}{:>14}{:>8}{:>10}{:>10}{:>14}{:>7}{:>8}\n",
         "case",
         "server",
         "deliveries/s",
@@ -132,8 +133,8 @@ fn table(runs: &[Run]) -> String {
         "p50 us",
         "p99 us",
         "CPU s/million",
-        "lost",
-        ""
+        "cores",
+        "lost"
     );
     for (case, of_case) in cases(runs) {
         let speed = |run: &Run| run.figure("deliveries_per_s");

@@ -7,7 +7,7 @@ mod files;
 mod idle;
 mod slow;
 #[cfg(test)]
-mod stand_in;
+mod stand_in_tests;
 mod talk;
 
 use std::sync::Arc;
@@ -99,7 +99,7 @@ mod tests {
                 ("fanout --clients 7 --messages 30 --plot x.svg", 180),
                 ("idle --clients 6 --rooms 2 --seconds 0", 0),
             ] {
-                let address = stand_in::serve(kind);
+                let address = stand_in_tests::serve(kind);
                 let line = format!("{line} --against {}://{address}", kind.name());
                 let report = report_of(&plan(&line), &Server::running(address, None));
                 assert!(report.is_sound(), "{line}: {}", report.to_json());
