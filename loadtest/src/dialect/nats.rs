@@ -1,5 +1,6 @@
 //! The client protocol of NATS
-//! (<https://docs.nats.io/reference/reference-protocols/nats-protocol>). A room is a subject, and so is a client that is whispered to.
+//! (<https://docs.nats.io/reference/reference-protocols/nats-protocol>). A room is a
+//! subject, and so is a client that is whispered to.
 //!
 //! ```text
 //!  PUB r1 64 | text    ->  +OK                    verbose: each is answered
