@@ -4,7 +4,7 @@
 //! ```text
 //!  options -> Plan -> Server (started, or the built-in one) + Swarm (clients) + Script (scenario)
 //!                                                                   |
-//!                                     Ledger, Histogram, Meter -> Report -> table | JSON
+//!                                     Ledger, Histogram, Meter -> Report -> table | JSON | SVG
 //! ```
 //!
 //! It refuses to believe a server: what was sent and what came is counted here, for each pair of a
@@ -15,24 +15,30 @@
 compile_error!("the load test reads /proc and keeps time with timerfd: it needs Linux");
 
 mod bare;
+mod compare;
 mod dialect;
 mod failure;
 mod ledger;
 mod options;
+mod picture;
 mod process;
+mod processor;
 mod progress;
 mod report;
 mod scenario;
 mod server;
 mod stamp;
 mod swarm;
+mod timeline;
 
+use std::fs;
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use failure::Failure;
+use options::Plan;
 use report::Report;
 
 /// Wrong usage, as clap has it.
@@ -42,6 +48,10 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(options::BARE_SERVER) {
         return or_complain(bare::run().map_err(Failure::io("built-in server")).map(|()| true));
     }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().map(String::as_str) == Some(compare::COMPARE) {
+        return or_complain(compare::run(&arguments[1..]).map(|()| true));
+    }
     let typed = options::command().get_matches();
     let plan = match options::plan(&typed) {
         Ok(plan) => plan,
@@ -50,17 +60,27 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let report = stop_flag()
-        .map_err(Failure::io("watch for signals"))
-        .and_then(|stop| scenario::run(&plan, stop));
+    let report = stop_flag().map_err(Failure::io("watch for signals")).and_then(|stop| {
+        plan.own_cpu.map_or(Ok(()), processor::stay_on)?;
+        scenario::run(&plan, stop)
+    });
     if let (Err(failure), true) = (&report, plan.json) {
         println!("{}", Report::failure_to_json(failure));
     }
-    or_complain(report.map(|report| {
+    or_complain(report.and_then(|report| {
+        draw(&plan, &report)?;
         let text = if plan.json { report.to_json() + "\n" } else { report.to_table() };
         print!("{text}");
-        report.is_sound()
+        Ok(report.is_sound())
     }))
+}
+
+fn draw(plan: &Plan, report: &Report) -> Result<(), Failure> {
+    let Some(path) = &plan.plot else { return Ok(()) };
+    let file = path.display();
+    let svg = picture::run(&report.title(), report.timeline());
+    let svg = svg.map_err(|undrawn| Failure::Server(format!("draw {file}: {undrawn}")))?;
+    fs::write(path, svg).map_err(Failure::io(format!("write {file}")))
 }
 
 /// A flag that SIGINT and SIGTERM raise, so that the server is ended before we are.

@@ -1,12 +1,13 @@
 //! What may be asked of the load test: options as they were typed become a [`Plan`] that is valid
 //! by construction. Knows nothing of how a plan is carried out.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use crate::dialect::Dialect;
 use crate::ledger::Layout;
 use crate::stamp::STAMP_BYTES;
 
@@ -52,9 +53,22 @@ pub(crate) enum Target {
         address: SocketAddr,
         /// Its process.
         pid: Option<u32>,
+        /// Its language: Parlor's or that of another kind of server.
+        dialect: Dialect,
     },
     /// The built-in server.
     Bare,
+}
+
+impl Target {
+    /// The language it speaks.
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self {
+            Self::Binary(_) => Dialect::Native,
+            Self::Address { dialect, .. } => *dialect,
+            Self::Bare => Dialect::Bare,
+        }
+    }
 }
 
 /// A run.
@@ -75,6 +89,12 @@ pub(crate) struct Plan {
     pub(crate) dead: usize,
     pub(crate) healthy: usize,
     pub(crate) json: bool,
+    /// Where to draw the run.
+    pub(crate) plot: Option<PathBuf>,
+    /// The processor for a server that is started here.
+    pub(crate) server_cpu: Option<usize>,
+    /// The processor for this program.
+    pub(crate) own_cpu: Option<usize>,
 }
 
 impl Scenario {
@@ -167,15 +187,24 @@ pub(crate) fn command() -> Command {
         .arg(number("dead", "slow: members that never read").default_value("50"))
         .arg(number("healthy", "slow: members that read").default_value("3"))
         .arg(text("addr", "HOST:PORT", "A server that runs already"))
-        .arg(number("pid", "Its process, to tell what it uses").requires("addr"))
+        .arg(text(
+            "against",
+            "URL",
+            "Another server that runs: redis://, nats:// or irc://HOST:PORT",
+        ))
+        .arg(number("pid", "Its process, to tell what it uses").requires("running"))
         .arg(text("server", "PATH", "The parlor to start (default: the one beside this program)"))
         .arg(flag("bare", "The built-in server: epoll, a length prefix and nothing else"))
-        .group(clap::ArgGroup::new("target").args(["addr", "server", "bare"]))
+        .group(clap::ArgGroup::new("target").args(["addr", "against", "server", "bare"]))
+        .group(clap::ArgGroup::new("running").args(["addr", "against"]))
+        .arg(number("server-cpu", "The processor for a server that is started here"))
+        .arg(number("own-cpu", "The processor for the load test itself"))
         .arg(
             text("server-args", "ARGS", "More options for the server, divided by spaces")
                 .allow_hyphen_values(true),
         )
         .arg(flag("json", "Report as one JSON object"))
+        .arg(text("plot", "FILE.svg", "Draw latency and deliveries over time"))
         .after_help(
             "Exit code: 0 all came once and in order, 1 something did not or the run failed, \
              2 wrong usage",
@@ -223,6 +252,9 @@ pub(crate) fn plan(typed: &ArgMatches) -> Result<Plan, String> {
         dead,
         healthy,
         json: typed.get_flag("json"),
+        plot: typed.get_one::<String>("plot").map(PathBuf::from),
+        server_cpu: number("server-cpu").map(|cpu| cpu as usize),
+        own_cpu: number("own-cpu").map(|cpu| cpu as usize),
     };
     check(plan)
 }
@@ -230,6 +262,13 @@ pub(crate) fn plan(typed: &ArgMatches) -> Result<Plan, String> {
 fn check(plan: Plan) -> Result<Plan, String> {
     let text = !matches!(plan.scenario, Scenario::Files);
     let no_bare = matches!(plan.scenario, Scenario::Slow | Scenario::Files);
+    let talks = matches!(plan.scenario, Scenario::Chat | Scenario::Fanout | Scenario::Direct);
+    let dialect = plan.target.dialect();
+    let other = !matches!(dialect, Dialect::Native | Dialect::Bare);
+    let too_long = dialect.text_bytes_max().filter(|&max| plan.size > max);
+    if let Some(max) = too_long {
+        return Err(format!("--size must be at most {max} with {}", dialect.name()));
+    }
     let none = plan.rooms == 0 || plan.clients == 0 || plan.concurrent == 0;
     let complaints = [
         (none, "clients, rooms and concurrent must be at least 1"),
@@ -245,6 +284,11 @@ fn check(plan: Plan) -> Result<Plan, String> {
         ),
         (text && plan.size < STAMP_BYTES, "--size must be at least 26, the length of a stamp"),
         (plan.target == Target::Bare && no_bare, "the built-in server holds no such thing"),
+        (
+            other && !talks && plan.scenario != Scenario::Idle,
+            "--against is for chat, fanout, direct and idle",
+        ),
+        (plan.plot.is_some() && !talks, "--plot is for chat, fanout and direct"),
         (plan.clients >= 1 << 24, "--clients must be below 2^24"),
         (plan.scenario == Scenario::Slow && plan.healthy == 0, "--healthy must be at least 1"),
     ];
@@ -258,16 +302,30 @@ fn target(typed: &ArgMatches) -> Result<Target, String> {
     if typed.get_flag("bare") {
         return Ok(Target::Bare);
     }
+    let pid = || typed.get_one::<u64>("pid").and_then(|pid| u32::try_from(*pid).ok());
     if let Some(address) = typed.get_one::<String>("addr") {
         let address = address.parse().map_err(|_| format!("--addr {address}: use IP:PORT"))?;
-        let pid = typed.get_one::<u64>("pid").and_then(|pid| u32::try_from(*pid).ok());
-        return Ok(Target::Address { address, pid });
+        return Ok(Target::Address { address, pid: pid(), dialect: Dialect::Native });
+    }
+    if let Some(url) = typed.get_one::<String>("against") {
+        let (dialect, address) = against(url).ok_or_else(|| {
+            format!("--against {url}: use redis://HOST:PORT, nats://HOST:PORT or irc://HOST:PORT")
+        })?;
+        return Ok(Target::Address { address, pid: pid(), dialect });
     }
     if let Some(path) = typed.get_one::<String>("server") {
         return Ok(Target::Binary(path.into()));
     }
     let own = std::env::current_exe().map_err(|error| format!("find this program: {error}"))?;
     Ok(Target::Binary(own.with_file_name("parlor")))
+}
+
+/// A kind of server and where it listens.
+fn against(url: &str) -> Option<(Dialect, SocketAddr)> {
+    let (kind, place) = url.split_once("://")?;
+    let kinds = [Dialect::Redis, Dialect::Nats, Dialect::Irc];
+    let dialect = kinds.into_iter().find(|dialect| dialect.name() == kind)?;
+    Some((dialect, place.trim_end_matches('/').to_socket_addrs().ok()?.next()?))
 }
 
 fn words(typed: &ArgMatches, name: &str) -> Vec<String> {
@@ -312,9 +370,29 @@ mod tests {
             ("loadtest slow --bare", "built-in"),
             ("loadtest chat --rate 5 --window 4", "cannot be used with"),
             ("loadtest dance", "invalid value"),
+            ("loadtest churn --against redis://127.0.0.1:1", "--against is for"),
+            ("loadtest chat --against http://127.0.0.1:1", "redis://"),
+            ("loadtest chat --against redis://127.0.0.1", "redis://"),
+            ("loadtest chat --against irc://127.0.0.1:1 --size 401", "at most 400 with irc"),
+            ("loadtest chat --against nats://127.0.0.1:1 --size 2MiB", "at most 1048576 with nats"),
+            ("loadtest chat --against nats://127.0.0.1:1 --bare", "cannot be used with"),
+            ("loadtest chat --pid 5", "required"),
+            ("loadtest idle --plot x.svg", "--plot is for"),
         ] {
             let problem = typed(line).unwrap_err();
             assert!(problem.contains(reason), "{line}: {problem}");
+        }
+    }
+    #[test]
+    fn another_server_is_named_by_its_url() {
+        for (url, dialect) in [
+            ("redis://127.0.0.1:6379", Dialect::Redis),
+            ("nats://127.0.0.1:4222/", Dialect::Nats),
+            ("irc://127.0.0.1:6667", Dialect::Irc),
+        ] {
+            let plan = typed(&format!("loadtest chat --against {url} --pid 7")).unwrap();
+            assert_eq!(plan.target.dialect(), dialect);
+            assert!(matches!(plan.target, Target::Address { pid: Some(7), .. }), "{url}");
         }
     }
 }

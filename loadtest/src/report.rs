@@ -13,6 +13,7 @@ use crate::ledger::Totals;
 use crate::options::{Pace, Plan, Target};
 use crate::process::{Process, Usage};
 use crate::server::Server;
+use crate::timeline::{Slice, Timeline};
 
 /// Above this share of a core the load generator is taken for the bottleneck.
 const OWN_CORE_SHARE_MAX: f64 = 0.9;
@@ -21,20 +22,22 @@ const OWN_CORE_SHARE_MAX: f64 = 0.9;
 pub(crate) struct Report {
     figures: Vec<(String, Value)>,
     notes: Vec<String>,
+    timeline: Vec<Slice>,
     sound: bool,
 }
 
 impl Report {
     /// Begins with what was asked for.
     pub(crate) fn new(plan: &Plan, address: SocketAddr) -> Self {
-        let mut report = Self { figures: Vec::new(), notes: Vec::new(), sound: true };
+        let mut report =
+            Self { figures: Vec::new(), notes: Vec::new(), timeline: Vec::new(), sound: true };
         report.add("scenario", plan.scenario.name());
         report.add(
             "server",
             match &plan.target {
                 Target::Bare => "bare".to_owned(),
                 Target::Binary(path) => path.display().to_string(),
-                Target::Address { .. } => address.to_string(),
+                Target::Address { dialect, .. } => format!("{}://{address}", dialect.name()),
             },
         );
         report.add("clients", (plan.clients + plan.dead) as u64);
@@ -136,6 +139,28 @@ impl Report {
                  server may be faster than this"
             ));
         }
+    }
+
+    /// Keeps the run over time, for a picture.
+    pub(crate) fn over_time(&mut self, timeline: Timeline) {
+        self.timeline = timeline.finish();
+    }
+
+    /// The run over time, if it was kept.
+    pub(crate) fn timeline(&self) -> &[Slice] {
+        &self.timeline
+    }
+
+    /// What was asked for, in a line.
+    pub(crate) fn title(&self) -> String {
+        let words =
+            ["scenario", "server", "clients", "size_bytes", "groups", "window", "rate_per_s"];
+        let known = self.figures.iter().filter(|(name, _)| words.contains(&name.as_str()));
+        let word = |(name, value): &(String, Value)| match value {
+            Value::String(text) => text.rsplit('/').next().unwrap_or(text).to_owned(),
+            number => format!("{} {number}", name.replace('_', " ")),
+        };
+        known.map(word).collect::<Vec<_>>().join(", ")
     }
 
     /// Whether all is as it should be.

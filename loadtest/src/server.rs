@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use crate::failure::Failure;
 use crate::options::{Plan, Scenario, Target};
 use crate::process::{Process, Usage};
+use crate::processor;
 
 /// How long a server may take to say where it listens.
 const START_BEFORE: Duration = Duration::from_secs(10);
@@ -39,7 +40,7 @@ impl Server {
     /// Starts what the plan asks for.
     pub(crate) fn start(plan: &Plan) -> Result<Self, Failure> {
         let (mut command, data) = match &plan.target {
-            Target::Address { address, pid } => {
+            Target::Address { address, pid, .. } => {
                 return Ok(Self::running(*address, pid.map(Process::of)));
             }
             Target::Bare => (bare_command()?, None),
@@ -54,7 +55,11 @@ impl Server {
         let program = command.get_program().to_string_lossy().into_owned();
         // A pipe that is never written to: the built-in server ends when it does.
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let child = command.spawn().map_err(Failure::io(format!("start {program}")))?;
+        let child = match plan.server_cpu {
+            Some(cpu) => processor::spawn_on(cpu, &mut command)?,
+            None => command.spawn(),
+        };
+        let child = child.map_err(Failure::io(format!("start {program}")))?;
         let mut server = Self {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             process: Some(Process::of(child.id())),

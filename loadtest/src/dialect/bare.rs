@@ -16,9 +16,9 @@ pub(crate) const KIND_MESSAGE: u8 = 10;
 pub(crate) const KIND_ANSWER: u8 = 11;
 
 /// Take a number as a name.
-pub(crate) const LOGIN: u8 = 2;
+pub(crate) const LOGIN: u8 = super::LOGIN_ID as u8;
 /// Go to the room of this number, or stand beside the client of this name.
-pub(crate) const JOIN: u8 = 3;
+pub(crate) const JOIN: u8 = super::JOIN_ID as u8;
 /// Leave the room.
 pub(crate) const LEAVE: u8 = LEAVE_ID as u8;
 /// Go away.
@@ -27,7 +27,7 @@ pub(crate) const EXIT: u8 = EXIT_ID as u8;
 pub(crate) const BESIDE: u8 = 6;
 
 /// The id in the answer to every message.
-pub(crate) const MESSAGE_ID: u8 = 10;
+pub(crate) const MESSAGE_ID: u8 = super::MESSAGE_ID as u8;
 
 /// An answer as it is on the wire.
 pub(crate) const fn answer(id: u8) -> [u8; 9] {

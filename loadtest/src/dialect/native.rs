@@ -5,7 +5,10 @@
 use parlor::front::native::{self, FromServer};
 use parlor::message::{Command, Event};
 
-use super::{EXIT_ID, Garbled, Heard, LEAVE_ID, Parsed, Place, Template, split};
+use super::{
+    EXIT_ID, Garbled, Heard, JOIN_ID, LEAVE_ID, LOGIN_ID, Parsed, Place, Template, room, split,
+    user,
+};
 
 /// Longest frame in bytes that is believed.
 pub(crate) const FRAME_MAX: usize = 1 << 20;
@@ -16,8 +19,6 @@ pub(super) const MESSAGE_ID_BASE: u64 = 1_000_000_000;
 pub(super) const MESSAGE_ID_DIGITS: usize = 10;
 
 const HELLO_ID: u64 = 1;
-const LOGIN_ID: u64 = 2;
-const JOIN_ID: u64 = 3;
 const PING_ID: u64 = 6;
 
 const KIND_JSON: u8 = 1;
@@ -26,10 +27,10 @@ const KIND_CHUNK: u8 = 2;
 pub(super) fn enter(out: &mut Vec<u8>, who: usize, place: Place) -> u64 {
     put(out, HELLO_ID, &Command::Hello { version: 1 });
     put(out, LOGIN_ID, &Command::Login { user: user(who).into() });
-    let Place::Room(room) = place else {
+    let Place::Room(number) = place else {
         return LOGIN_ID;
     };
-    put(out, JOIN_ID, &Command::Join { room: format!("r{room}").into() });
+    put(out, JOIN_ID, &Command::Join { room: room(number).into() });
     JOIN_ID
 }
 
@@ -97,7 +98,7 @@ fn text_of(body: &[u8]) -> Option<&[u8]> {
 
 fn parse_seldom(frame: &[u8]) -> Heard<'static> {
     match native::parse_server(frame, FRAME_MAX) {
-        Ok(Some((FromServer::Event(Event::Ping), _))) => Heard::Ping,
+        Ok(Some((FromServer::Event(Event::Ping), _))) => Heard::Ping(b""),
         Ok(Some((FromServer::Event(Event::Bye { reason, missed, .. }), _))) => {
             let reason = serde_json::to_value(reason).ok();
             let reason = reason.as_ref().and_then(|reason| reason.as_str()).unwrap_or("?");
@@ -115,11 +116,6 @@ fn parse_chunk(body: &[u8]) -> Option<Heard<'_>> {
 
 fn put(out: &mut Vec<u8>, id: u64, command: &Command<'_>) {
     out.extend_from_slice(&native::emit_request(id, command));
-}
-
-/// The name of a client.
-fn user(who: usize) -> String {
-    format!("u{who}")
 }
 
 #[cfg(test)]

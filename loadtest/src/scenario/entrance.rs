@@ -74,11 +74,13 @@ impl Script for Entrance<'_> {
                 swarm.progress();
                 self.open_more(swarm);
             }
-            Heard::Answer { ok: false, frame, .. } => {
-                self.fail(who, String::from_utf8_lossy(&frame[5..]).into_owned());
+            Heard::Answer { id, ok: true, .. } => {
+                let dialect = swarm.dialect;
+                dialect.enter_further(swarm.say(who), id, place(self.plan, who));
             }
+            Heard::Answer { ok: false, frame, .. } => self.fail(who, swarm.dialect.shown(frame)),
             Heard::Bye { reason, .. } => self.fail(who, reason),
-            Heard::Ping => swarm.dialect.sign_of_life(swarm.say(who)),
+            Heard::Ping(token) => swarm.dialect.sign_of_life(swarm.say(who), token),
             _ => {}
         }
     }

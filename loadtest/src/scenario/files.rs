@@ -215,7 +215,7 @@ impl Script for Files {
             Heard::Chunk { transfer, bytes } => self.on_chunk(swarm, who, transfer, bytes),
             Heard::Event(event) => self.on_event(swarm, who, *event),
             Heard::Answer { frame, .. } => self.on_answer(who, frame),
-            Heard::Ping => swarm.dialect.sign_of_life(swarm.say(who)),
+            Heard::Ping(token) => swarm.dialect.sign_of_life(swarm.say(who), token),
             _ => {}
         }
     }

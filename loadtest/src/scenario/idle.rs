@@ -46,8 +46,8 @@ pub(super) fn run(
 
 impl Script for Idle {
     fn on_heard(&mut self, swarm: &mut Swarm, who: usize, heard: Heard<'_>) {
-        if matches!(heard, Heard::Ping) {
-            swarm.dialect.sign_of_life(swarm.say(who));
+        if let Heard::Ping(token) = heard {
+            swarm.dialect.sign_of_life(swarm.say(who), token);
         }
     }
 

@@ -6,14 +6,16 @@ mod entrance;
 mod files;
 mod idle;
 mod slow;
+#[cfg(test)]
+mod stand_in_tests;
 mod talk;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::dialect::{Dialect, Place};
+use crate::dialect::Place;
 use crate::failure::Failure;
-use crate::options::{Plan, Scenario, Target};
+use crate::options::{Plan, Scenario};
 use crate::report::Report;
 use crate::server::Server;
 use crate::swarm::Swarm;
@@ -35,8 +37,7 @@ pub(crate) fn run_against(
     server: &Server,
     stop: Arc<AtomicBool>,
 ) -> Result<Report, Failure> {
-    let dialect = if plan.target == Target::Bare { Dialect::Bare } else { Dialect::Native };
-    let mut swarm = Swarm::new(server.address, dialect, plan.at_once(), stop)?;
+    let mut swarm = Swarm::new(server.address, plan.target.dialect(), plan.at_once(), stop)?;
     let mut report = Report::new(plan, server.address);
     let scenario = match plan.scenario {
         Scenario::Chat | Scenario::Fanout | Scenario::Direct => talk::run,
@@ -68,6 +69,7 @@ const CHURN_ROOMS: usize = 16;
 mod tests {
     use super::*;
     use crate::bare::Bare;
+    use crate::dialect::Dialect;
     use crate::options;
 
     /// Runs it against a built-in server in a thread of this process, which ends with it.
@@ -75,10 +77,39 @@ mod tests {
         let mut bare = Bare::bind(([127, 0, 0, 1], 0).into()).unwrap();
         let server = Server::running(bare.address().unwrap(), None);
         std::thread::spawn(move || while bare.turn().unwrap() {});
-        let line = format!("loadtest {line} --bare");
-        let typed = options::command().try_get_matches_from(line.split_whitespace()).unwrap();
-        let plan = options::plan(&typed).unwrap();
-        run_against(&plan, &server, Arc::default()).unwrap()
+        report_of(&plan(&format!("{line} --bare")), &server)
+    }
+
+    fn plan(line: &str) -> Plan {
+        let words = ["loadtest"].into_iter().chain(line.split_whitespace());
+        let typed = options::command().try_get_matches_from(words).unwrap();
+        options::plan(&typed).unwrap()
+    }
+
+    fn report_of(plan: &Plan, server: &Server) -> Report {
+        run_against(plan, server, Arc::default()).unwrap()
+    }
+
+    #[test]
+    fn what_is_said_through_another_server_arrives_whole() {
+        for kind in [Dialect::Redis, Dialect::Nats, Dialect::Irc] {
+            for (line, delivered) in [
+                ("chat --clients 12 --rooms 3 --window 3 --messages 200", 600),
+                ("direct --clients 6 --messages 60", 60),
+                ("fanout --clients 7 --messages 30 --plot x.svg", 180),
+                ("idle --clients 6 --rooms 2 --seconds 0", 0),
+            ] {
+                let address = stand_in_tests::serve(kind);
+                let line = format!("{line} --against {}://{address}", kind.name());
+                let report = report_of(&plan(&line), &Server::running(address, None));
+                assert!(report.is_sound(), "{line}: {}", report.to_json());
+                if delivered > 0 {
+                    assert_eq!(count(&report, "delivered"), delivered, "{line}");
+                    assert_eq!(count(&report, "accepted"), count(&report, "sent"), "{line}");
+                }
+                assert_eq!(report.timeline().is_empty(), !line.contains("--plot"));
+            }
+        }
     }
 
     fn count(report: &Report, name: &str) -> u64 {

@@ -205,7 +205,7 @@ impl Script for Slow {
                     swarm.progress();
                 }
             }
-            Heard::Ping => swarm.dialect.sign_of_life(swarm.say(who)),
+            Heard::Ping(token) => swarm.dialect.sign_of_life(swarm.say(who), token),
             _ => {}
         }
     }

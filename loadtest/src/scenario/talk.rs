@@ -20,6 +20,7 @@ use crate::report::{Meter, Report, micros};
 use crate::server::Server;
 use crate::stamp::{self, Stamp};
 use crate::swarm::{PATIENCE, Script, Swarm};
+use crate::timeline::Timeline;
 
 /// How long the end of a run waits for what has not come.
 const LATE_WAIT: Duration = Duration::from_secs(3);
@@ -44,6 +45,9 @@ pub(super) fn run(
     report.talk(&totals, talk.took());
     report.latency(&talk.latency);
     report.used(&used, totals.delivered);
+    if let Some(timeline) = talk.timeline.take() {
+        report.over_time(timeline);
+    }
     report.add("entered_per_s", plan.clients as f64 / entering.as_secs_f64());
     if talk.cut > 0 {
         let told = &talk.byes;
@@ -65,6 +69,7 @@ struct Talk {
     templates: Vec<Template>,
     ledger: Ledger,
     latency: Histogram<u64>,
+    timeline: Option<Timeline>,
     progress: Progress,
     speaking: bool,
     begun_ns: u64,
@@ -91,6 +96,7 @@ impl Talk {
             speakers,
             ledger: Ledger::new(layout),
             latency: latency_histogram(),
+            timeline: plan.plot.is_some().then(Timeline::new),
             progress: Progress::new(plan.scenario.name()),
             speaking: true,
             begun_ns: 0,
@@ -171,10 +177,17 @@ impl Talk {
         let Some(stamp) = Stamp::parse(text).filter(|_| text.len() == self.size) else {
             return self.ledger.on_garbage();
         };
+        if stamp.sender == who && swarm.dialect.echoes() {
+            return;
+        }
         let verdict = self.ledger.on_delivery(who, stamp.sender, stamp.number);
         if matches!(verdict, Verdict::New | Verdict::OutOfOrder) {
             self.last_ns = swarm.now_ns();
-            record(&mut self.latency, self.last_ns.saturating_sub(stamp.due_ns));
+            let latency_ns = self.last_ns.saturating_sub(stamp.due_ns);
+            record(&mut self.latency, latency_ns);
+            if let Some(timeline) = &mut self.timeline {
+                timeline.note(self.last_ns - self.begun_ns, latency_ns);
+            }
             swarm.progress();
         }
     }
@@ -195,7 +208,7 @@ impl Script for Talk {
             Heard::Said(text) => self.on_said(swarm, who, text),
             Heard::Answer { id, ok, .. } if id > PLACING_ID_MAX => self.on_answer(swarm, who, ok),
             Heard::Bye { reason, .. } => *self.byes.entry(reason).or_default() += 1,
-            Heard::Ping => swarm.dialect.sign_of_life(swarm.say(who)),
+            Heard::Ping(token) => swarm.dialect.sign_of_life(swarm.say(who), token),
             _ => {}
         }
     }

@@ -17,6 +17,8 @@ pub(super) struct Sources(usize);
 impl Sources {
     const ADDRESSES: usize = 20;
     const PORTS: std::ops::Range<usize> = 20_000..60_000;
+    /// A prime, so that many leaps do not come back to where they began.
+    const LEAP_PORTS: usize = 997;
 
     fn next(&mut self) -> SocketAddr {
         let (address, port) = (self.0 % Self::ADDRESSES, self.0 / Self::ADDRESSES);
@@ -24,6 +26,12 @@ impl Sources {
         // From 127.0.0.2: the first address is where others have their ports.
         let address = Ipv4Addr::new(127, 0, 0, 2 + address as u8);
         (address, (Self::PORTS.start + port % Self::PORTS.len()) as u16).into()
+    }
+
+    /// The last one was taken, and so are most likely its neighbours: a run before this one left
+    /// them closing.
+    fn leap(&mut self) {
+        self.0 += Self::ADDRESSES * Self::LEAP_PORTS;
     }
 }
 
@@ -161,6 +169,7 @@ fn connect_from_some(target: SocketAddr, sources: &mut Sources) -> io::Result<Tc
         if !outcome.as_ref().is_err_and(is_taken) {
             break;
         }
+        sources.leap();
         outcome = connect(target, Some(sources.next()));
     }
     outcome
