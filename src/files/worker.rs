@@ -55,8 +55,8 @@ impl Worker {
         self.outcomes.try_recv().ok()
     }
 
-    /// Lets the worker finish what it was given, for `wait` at most: a disk that hangs does not keep
-    /// the process. What it leaves behind is swept at the next start.
+    /// Lets the worker finish what it was given, for `wait` at most: a disk that hangs does not
+    /// keep the process. What it leaves behind is swept at the next start.
     pub fn stop(mut self, wait: Duration) {
         self.jobs = None;
         let until = Instant::now() + wait;
