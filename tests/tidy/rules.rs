@@ -203,7 +203,7 @@ fn has_word_call(line: &str, call: &str) -> bool {
 
 /// Places that exist on one machine only.
 pub(crate) fn places(text: &str) -> Vec<String> {
-    let roots = ["/home/", "/work/", "/root/", "/Users/", "C:\\Users"];
+    let roots = ["/home/", "/root/", "/Users/", "C:\\Users"];
     let here = |line: &&str| roots.iter().any(|root| line.contains(root));
     text.lines().filter(here).map(str::to_owned).collect()
 }
