@@ -73,8 +73,20 @@ impl Now {
     /// The moment `wait` after this one, on the monotonic clock.
     #[must_use]
     pub fn after(self, wait: Duration) -> u64 {
-        self.mono_ms.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
+        after(self.mono_ms, wait)
     }
+}
+
+/// A time in whole milliseconds, the unit of [`Now`].
+#[must_use]
+pub fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The moment `wait` after the moment `from_ms`; one too far to be told is the last.
+#[must_use]
+pub fn after(from_ms: u64, wait: Duration) -> u64 {
+    from_ms.saturating_add(millis(wait))
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ pub(super) fn parse_time(text: &str, range: &RangeInclusive<Duration>) -> Result
 }
 
 pub(super) fn format_time(time: Duration) -> String {
-    format_unit(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), &TIMES, "ms")
+    format_unit(crate::id::millis(time), &TIMES, "ms")
 }
 
 /// Addresses from any number of texts, each of which may hold several with commas between.

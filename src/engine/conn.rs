@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::outbox::Outbox;
 use crate::front::Protocol;
-use crate::id::{ConnId, Now};
+use crate::id::{ConnId, Now, after};
 use crate::limits::{Limits, PACE, PACE_STEPS};
 
 /// A connection from `Opened` to the `Close` that the engine asks for.
@@ -160,9 +160,6 @@ impl Conn {
 
     /// The next moment at which something may be due, on the monotonic clock.
     pub(super) fn next_deadline_ms(&self, limits: &Limits) -> Option<u64> {
-        let after = |from: u64, wait: Duration| {
-            from.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
-        };
         match self.phase {
             Phase::Flushing { deadline_ms } | Phase::Lingering { deadline_ms } => Some(deadline_ms),
             Phase::Open => {

@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 
-use super::{Engine, Output};
+use super::{Engine, Output, tenant};
 use crate::front::Protocol;
 use crate::id::{ConnId, Now, RoomId};
 use crate::message::{CloseReason, Event};
@@ -58,10 +58,8 @@ impl Engine {
             if id == by {
                 continue;
             }
-            let Some(conn) = self.conns.get_mut(id.slot as usize).and_then(Option::as_mut) else {
-                continue;
-            };
-            let Some(protocol) = conn.protocol.filter(|_| conn.id == id && conn.is_open()) else {
+            let Some(conn) = tenant(&mut self.conns, id) else { continue };
+            let Some(protocol) = conn.protocol.filter(|_| conn.is_open()) else {
                 continue;
             };
             let bytes = encoded.get(protocol);
@@ -125,10 +123,8 @@ impl Engine {
     /// Looks at the marks of a connection that has just been given output.
     pub(super) fn after_push(&mut self, now: Now, id: ConnId, by: Option<ConnId>) {
         let limits = &self.limits;
-        let Some(conn) = self.conns.get_mut(id.slot as usize).and_then(Option::as_mut) else {
-            return;
-        };
-        if conn.id != id || !conn.is_open() || conn.outbox.len() <= conn.soft_mark(limits) {
+        let Some(conn) = tenant(&mut self.conns, id) else { return };
+        if !conn.is_open() || conn.outbox.len() <= conn.soft_mark(limits) {
             return;
         }
         if conn.outbox.len() > conn.hard_mark(limits) {
@@ -187,12 +183,7 @@ impl Engine {
     /// The socket took `n` bytes.
     pub(super) fn on_written(&mut self, now: Now, id: ConnId, n: usize) {
         let limits = &self.limits;
-        let Some(conn) = self.conns.get_mut(id.slot as usize).and_then(Option::as_mut) else {
-            return;
-        };
-        if conn.id != id {
-            return;
-        }
+        let Some(conn) = tenant(&mut self.conns, id) else { return };
         let bulk_before = conn.outbox.bulk_len();
         conn.outbox.consume(n);
         self.output_bytes -= n as u64;
@@ -255,11 +246,9 @@ impl Engine {
     /// Tells the reactor when a connection is to be read no more, or again.
     pub(super) fn update_reading(&mut self, id: ConnId) {
         let limits = &self.limits;
-        let Some(conn) = self.conns.get_mut(id.slot as usize).and_then(Option::as_mut) else {
-            return;
-        };
+        let Some(conn) = tenant(&mut self.conns, id) else { return };
         let paused = !conn.wants_reading(limits);
-        if conn.id == id && conn.paused != paused {
+        if conn.paused != paused {
             conn.paused = paused;
             self.outputs.push_back(if paused { Output::Pause(id) } else { Output::Resume(id) });
         }

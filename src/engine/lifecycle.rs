@@ -10,9 +10,9 @@
 use std::time::Duration;
 
 use super::conn::{Conn, Phase};
-use super::{Engine, Output};
+use super::{Engine, Output, tenant};
 use crate::front::{Protocol, detect};
-use crate::id::{ConnId, Now};
+use crate::id::{ConnId, Now, after, millis};
 use crate::limits::{WORK_SHARE, WORK_TURN};
 use crate::message::{Category, CloseReason, Event, Record};
 
@@ -41,7 +41,6 @@ impl Engine {
     pub(super) fn on_ended(&mut self, now: Now, id: ConnId, reset: bool) {
         let Some(conn) = self.conn_mut(id) else { return };
         if reset {
-            self.drop_output(id);
             self.begin_close(now, id, CloseReason::PeerReset);
             return;
         }
@@ -187,13 +186,8 @@ impl Engine {
 
     fn on_open_deadline(&mut self, now: Now, id: ConnId) {
         let limits = &self.limits;
-        let passed = |from_ms: u64, wait: Duration| {
-            let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-            now.mono_ms >= from_ms.saturating_add(wait_ms)
-        };
-        let Some(conn) = self.conns.get_mut(id.slot as usize).and_then(Option::as_mut) else {
-            return;
-        };
+        let passed = |from_ms: u64, wait: Duration| now.mono_ms >= after(from_ms, wait);
+        let Some(conn) = tenant(&mut self.conns, id) else { return };
         if conn.protocol.is_none() && passed(conn.opened_ms, limits.first_byte_before) {
             return self.begin_close(now, id, CloseReason::FirstByteLate);
         }
@@ -212,8 +206,8 @@ impl Engine {
         if !conn.pinged && passed(conn.heard_ms, conn.ping_after(limits)) {
             conn.pinged = true;
             // Asked late, because this process itself was stopped: the time to answer is the same.
-            let heartbeat_ms = u64::try_from(limits.heartbeat.as_millis()).unwrap_or(u64::MAX);
-            conn.heard_ms = conn.heard_ms.max(now.mono_ms.saturating_sub(heartbeat_ms));
+            let asked_in_time_ms = now.mono_ms.saturating_sub(millis(limits.heartbeat));
+            conn.heard_ms = conn.heard_ms.max(asked_in_time_ms);
             self.tell(now, id, None, &Event::Ping);
         }
     }

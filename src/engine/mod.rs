@@ -385,9 +385,7 @@ impl Engine {
     /// before it may ask.
     fn stall(&mut self, conn_id: ConnId) {
         let limits = &self.limits;
-        let Some(conn) = self.conns.get_mut(conn_id.slot as usize).and_then(Option::as_mut) else {
-            return;
-        };
+        let Some(conn) = tenant(&mut self.conns, conn_id) else { return };
         conn.stalled = true;
         if !conn.queued && conn.may_ask(limits) {
             conn.queued = true;
@@ -484,7 +482,7 @@ impl Engine {
     }
 
     fn conn_mut(&mut self, id: ConnId) -> Option<&mut Conn> {
-        self.conns.get_mut(id.slot as usize)?.as_mut().filter(|conn| conn.id == id)
+        tenant(&mut self.conns, id)
     }
 
     fn audit(&mut self, category: Category, text: String) {
@@ -513,4 +511,10 @@ impl Engine {
         }
         self.transfers.check_invariants(self.hub.uploads());
     }
+}
+
+/// The connection itself, if it is still the tenant of its slot: for those who look at other parts
+/// of the engine meanwhile.
+fn tenant(conns: &mut [Option<Conn>], id: ConnId) -> Option<&mut Conn> {
+    conns.get_mut(id.slot as usize)?.as_mut().filter(|conn| conn.id == id)
 }

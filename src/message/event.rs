@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{FileName, RoomName, Text, UserName};
-use crate::id::TransferId;
+use crate::id::{TransferId, millis};
 use crate::limits::{FRAME_BEFORE_LOGIN_MAX, FRAME_MAX, Limits};
 
 /// Something that happened.
@@ -252,7 +252,6 @@ impl Greeting {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         use crate::limits as bound;
-        let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
             user_name: bound::USER_NAME_MAX as u64,
             room_name: bound::ROOM_NAME_MAX as u64,
@@ -266,11 +265,11 @@ impl Greeting {
             upload_slots: limits.upload_slots,
             upload_waiting: limits.upload_waiting,
             upload_credit: limits.upload_credit_bytes,
-            upload_stall_ms: ms(limits.upload_stall),
-            offer_wait_ms: ms(limits.offer_wait),
-            login_before_ms: ms(limits.login_before),
-            heartbeat_ms: ms(limits.heartbeat),
-            dead_after_ms: ms(limits.dead_after),
+            upload_stall_ms: millis(limits.upload_stall),
+            offer_wait_ms: millis(limits.offer_wait),
+            login_before_ms: millis(limits.login_before),
+            heartbeat_ms: millis(limits.heartbeat),
+            dead_after_ms: millis(limits.dead_after),
         }
     }
 }

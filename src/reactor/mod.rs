@@ -31,7 +31,7 @@ pub use turns::Turns;
 
 use crate::engine::{Engine, Input, Output};
 use crate::files::{Disk, Worker};
-use crate::id::{ConnId, Now, Ticket};
+use crate::id::{ConnId, Now, Ticket, millis};
 use crate::job::Job;
 use crate::limits::{
     ACCEPT_RETRY, ACCEPTS_TURN, CLOSES_TURN, Limits, READ_TURN_BYTES, TURN_FLUSH, TURN_READ,
@@ -230,9 +230,8 @@ impl Reactor {
     }
 
     fn now(&self, at: Instant) -> Now {
-        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now { mono_ms: ms(at.duration_since(self.started)), wall_ms: ms(wall) }
+        Now { mono_ms: millis(at.duration_since(self.started)), wall_ms: millis(wall) }
     }
 
     fn take_events(&mut self, now: Now, events: &Events) {
