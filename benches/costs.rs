@@ -65,10 +65,8 @@ fn room_of(members: u32) -> Engine {
     let mut engine = Engine::new(limits, "parlor".to_owned(), false);
     for slot in 0..members {
         engine.handle(NOW, Input::Opened { conn: conn(slot), peer: "127.0.0.1:9" });
-        for command in [
-            Command::Login { user: format!("u{slot}").into() },
-            Command::Join { room: "lobby".into() },
-        ] {
+        for command in [Command::guest(format!("u{slot}")), Command::Join { room: "lobby".into() }]
+        {
             engine.handle(NOW, Input::Turn);
             let bytes = native::emit_request(1, &command);
             engine.handle(NOW, Input::Bytes { conn: conn(slot), bytes: &bytes });
@@ -118,14 +116,11 @@ fn fan_out(c: &mut Criterion) {
     group.bench_function("connect, login, join, exit", |b| {
         let mut engine = room_of(0);
         let mut generation = 0;
-        let requests: Vec<Bytes> = [
-            Command::Login { user: "alice".into() },
-            Command::Join { room: "lobby".into() },
-            Command::Exit,
-        ]
-        .iter()
-        .map(|command| native::emit_request(1, command))
-        .collect();
+        let requests: Vec<Bytes> =
+            [Command::guest("alice"), Command::Join { room: "lobby".into() }, Command::Exit]
+                .iter()
+                .map(|command| native::emit_request(1, command))
+                .collect();
         b.iter(|| {
             generation += 1;
             let conn = ConnId { slot: 0, generation };

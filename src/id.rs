@@ -56,6 +56,32 @@ impl fmt::Display for TransferId {
     }
 }
 
+/// An account in the store. Never used again after the account's removal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountId(pub u64);
+
+/// A letter that the store keeps for somebody: from 1, ascending, never used again.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct LetterId(pub u64);
+
+/// Where connections come from, as far as limits tell sources apart: one IPv4 address, or one /64
+/// of IPv6, which is what one customer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Source(pub u64);
+
 /// A job that a worker has been asked to do, by which its completion is known again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u64);

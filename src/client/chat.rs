@@ -199,7 +199,7 @@ impl Chat {
             return self.refuse_with(&Refusal::BadText(TextError::Control(control.into())));
         }
         if self.login == Login::Unnamed && !line.starts_with('/') && !line.trim().is_empty() {
-            return self.ask(Command::Login { user: line.trim().into() });
+            return self.ask(Command::guest(line.trim()));
         }
         match commands::parse(line) {
             Wish::Nothing => {}
@@ -250,7 +250,7 @@ impl Chat {
 
     fn ask(&mut self, command: Command<'_>) {
         match command {
-            Command::Login { user } => self.log_in(&user),
+            Command::Login { user, .. } => self.log_in(&user),
             command if self.login != Login::Done && length(&command) > LINE_BEFORE_LOGIN_MAX => {
                 self.refuse_with(&Refusal::LoginFirst);
             }
@@ -267,7 +267,7 @@ impl Chat {
         if self.login != Login::Done {
             self.login = Login::Asked;
         }
-        self.session.request(Command::Login { user: user.into() });
+        self.session.request(Command::guest(user));
     }
 
     fn refuse_with(&mut self, refusal: &Refusal) {
@@ -326,7 +326,7 @@ impl Chat {
             Err(problem) => self.on_refused(op, &problem),
             Ok(_) if UNSHOWN.contains(&op) => {}
             // That it went well is no news; that nobody was there to hear it is.
-            Ok(Reply::Heard { count }) if count > 0 || op == Op::Whisper => {}
+            Ok(Reply::Heard { count, .. }) if count > 0 || op == Op::Whisper => {}
             Ok(reply) => {
                 if op == Op::Login {
                     self.login = Login::Done;
@@ -367,6 +367,10 @@ impl Chat {
             }
             Event::Said { .. }
             | Event::Whispered { .. }
+            | Event::Broadcast { .. }
+            | Event::Online { .. }
+            | Event::Offline { .. }
+            | Event::LoggedOut { .. }
             | Event::Joined { .. }
             | Event::Left { .. }
             | Event::Queued { .. } => self.screen.show(&event),
@@ -378,13 +382,21 @@ impl Chat {
 /// Bytes of what people wrote in it.
 fn length(command: &Command<'_>) -> usize {
     match command {
-        Command::Login { user } => user.len(),
+        Command::Login { user, .. }
+        | Command::Register { user, .. }
+        | Command::Block { user }
+        | Command::Unblock { user } => user.len(),
         Command::Join { room } => room.len(),
-        Command::Say { text, .. } => text.len(),
+        Command::Say { text, .. } | Command::Broadcast { text } => text.len(),
         Command::Whisper { user, text } => user.len() + text.len(),
         Command::Who { room } => room.as_ref().map_or(0, |room| room.len()),
         Command::SendFile { user, name, .. } => user.len() + name.len(),
         Command::Hello { .. }
+        | Command::Passwd { .. }
+        | Command::Logout
+        | Command::Got { .. }
+        | Command::WhoElse { .. }
+        | Command::Blocked
         | Command::Leave
         | Command::Rooms
         | Command::Queue

@@ -36,11 +36,19 @@ pub(super) fn parse(line: &str) -> Wish<'_> {
     match slash::find(word).map(|usage| usage.op) {
         Some(Op::SendFile) => send_file(arguments),
         Some(Op::Help) => Wish::Help,
-        Some(op @ (Op::Chunk | Op::Received)) => by_itself(op),
+        Some(op @ (Op::Chunk | Op::Received | Op::Got)) => by_itself(op),
         // No `_`: a new op should be asked whether it is different here.
         Some(
             Op::Hello
             | Op::Login
+            | Op::Register
+            | Op::Passwd
+            | Op::Logout
+            | Op::Broadcast
+            | Op::WhoElse
+            | Op::Block
+            | Op::Unblock
+            | Op::Blocked
             | Op::Join
             | Op::Leave
             | Op::Say
@@ -62,7 +70,7 @@ pub(super) fn parse(line: &str) -> Wish<'_> {
 pub(super) fn help() -> String {
     let mut text = String::new();
     for usage in slash::COMMANDS {
-        if [Op::Chunk, Op::Received].contains(&usage.op) {
+        if [Op::Chunk, Op::Received, Op::Got].contains(&usage.op) {
             continue;
         }
         let (arguments, about) = if usage.op == Op::SendFile {

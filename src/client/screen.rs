@@ -51,6 +51,9 @@ fn at(event: &Event) -> Option<u64> {
     match event {
         Event::Said { at, .. }
         | Event::Whispered { at, .. }
+        | Event::Broadcast { at, .. }
+        | Event::Online { at, .. }
+        | Event::Offline { at, .. }
         | Event::Joined { at, .. }
         | Event::Left { at, .. } => Some(*at),
         Event::Hello { .. }
@@ -59,6 +62,7 @@ fn at(event: &Event) -> Option<u64> {
         | Event::Credit { .. }
         | Event::Offered { .. }
         | Event::Ended { .. }
+        | Event::LoggedOut { .. }
         | Event::Ping
         | Event::Bye { .. } => None,
     }

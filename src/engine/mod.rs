@@ -172,7 +172,10 @@ impl Engine {
             Input::Opened { conn, peer } => self.on_opened(now, conn, peer),
             Input::Bytes { conn, bytes } => self.on_bytes(now, conn, bytes),
             Input::Ended { conn, reset } => self.on_ended(now, conn, reset),
-            Input::Done { ticket, outcome } => self.on_done(now, ticket, outcome),
+            Input::Done { ticket, outcome: Outcome::File(outcome) } => {
+                self.on_file_done(now, ticket, outcome);
+            }
+            Input::Done { .. } => {}
             Input::Turn => self.on_turn(now),
             Input::Deadlines => self.on_deadlines(now),
             Input::Shutdown => self.on_shutdown(),

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use super::{Engine, Output};
 use crate::hub::upload::{Stage, UploadQueue};
 use crate::id::{ConnId, Now, Ticket, TransferId};
-use crate::job::{Job, Outcome};
+use crate::job::{FileJob, FileOutcome, Job};
 use crate::limits::{CHUNK_MAX, FILE_JOBS_MAX};
 use crate::message::{Ending, Event, Refusal};
 
@@ -119,7 +119,7 @@ impl Engine {
             busy: true,
         };
         self.transfers.flows.insert(transfer, Flow::In(flow));
-        self.submit(Job::Create { transfer });
+        self.submit(FileJob::Create { transfer });
         self.tell(now, from, None, &Event::Admitted { transfer, waited_ms, credit: granted });
     }
 
@@ -140,7 +140,7 @@ impl Engine {
     /// A transfer is over.
     pub(super) fn forget(&mut self, transfer: TransferId) {
         let Some(flow) = self.transfers.flows.remove(&transfer) else { return };
-        self.submit(Job::Remove { transfer });
+        self.submit(FileJob::Remove { transfer });
         let Flow::Out(Outbound { to, .. }) = flow else { return };
         if let Some(conn) = self.conn_mut(to) {
             conn.pulls = conn.pulls.saturating_sub(1);
@@ -184,7 +184,7 @@ impl Engine {
     }
 
     /// A job is done. One whose transfer is over interests nobody.
-    pub(super) fn on_done(&mut self, now: Now, ticket: Ticket, outcome: Outcome) {
+    pub(super) fn on_file_done(&mut self, now: Now, ticket: Ticket, outcome: FileOutcome) {
         self.transfers.under_way = self.transfers.under_way.saturating_sub(1);
         if self.transfers.resting && self.transfers.under_way <= FILE_JOBS_MAX / 4 {
             self.transfers.resting = false;
@@ -193,16 +193,18 @@ impl Engine {
         let Some(transfer) = self.transfers.tickets.remove(&ticket) else { return };
         let result = match (self.transfers.flows.get_mut(&transfer), outcome) {
             (None, _) => return,
-            (Some(_), Outcome::Failed(text)) => Err(text),
-            (Some(Flow::In(_)), Outcome::Done) => {
+            (Some(_), FileOutcome::Failed(text)) => Err(text),
+            (Some(Flow::In(_)), FileOutcome::Done) => {
                 self.on_stored(now, transfer);
                 Ok(())
             }
-            (Some(Flow::Out(_)), Outcome::Bytes(bytes)) if !bytes.is_empty() => {
+            (Some(Flow::Out(_)), FileOutcome::Bytes(bytes)) if !bytes.is_empty() => {
                 self.on_read(now, transfer, &bytes);
                 Ok(())
             }
-            (Some(_), Outcome::Done | Outcome::Bytes(_)) => Err("the file is too short".to_owned()),
+            (Some(_), FileOutcome::Done | FileOutcome::Bytes(_)) => {
+                Err("the file is too short".to_owned())
+            }
         };
         if let Err(text) = result {
             self.note_error(format!("transfer {transfer}: {text}"));
@@ -240,7 +242,7 @@ impl Engine {
         }
         let bytes = std::mem::take(&mut flow.pending);
         (flow.busy, flow.writing) = (true, bytes.len() as u64);
-        self.submit(Job::Append { transfer, bytes });
+        self.submit(FileJob::Append { transfer, bytes });
     }
 
     fn on_read(&mut self, now: Now, transfer: TransferId, bytes: &[u8]) {
@@ -270,7 +272,7 @@ impl Engine {
         if let Some(Flow::Out(flow)) = self.transfers.flows.get_mut(&transfer) {
             (flow.busy, flow.reading) = (true, len);
         }
-        self.submit(Job::Read { transfer, offset, len });
+        self.submit(FileJob::Read { transfer, offset, len });
     }
 
     /// How many bytes may be read for a receiver now. However many files come to it at once, what
@@ -299,7 +301,7 @@ impl Engine {
         flows.filter(|(_, flow)| to_it(flow)).map(|(&id, _)| id).collect()
     }
 
-    fn submit(&mut self, job: Job) {
+    fn submit(&mut self, job: FileJob) {
         self.transfers.next_ticket += 1;
         self.transfers.under_way += 1;
         if !self.transfers.resting && self.transfers.under_way >= FILE_JOBS_MAX / 2 {
@@ -308,9 +310,9 @@ impl Engine {
             self.hub.rest_admission();
         }
         let ticket = Ticket(self.transfers.next_ticket);
-        if !matches!(job, Job::Remove { .. }) {
+        if !matches!(job, FileJob::Remove { .. }) {
             self.transfers.tickets.insert(ticket, job.transfer());
         }
-        self.outputs.push_back(Output::Job(ticket, job));
+        self.outputs.push_back(Output::Job(ticket, Job::File(job)));
     }
 }

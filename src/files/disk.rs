@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::id::TransferId;
-use crate::job::{Job, Outcome};
+use crate::job::{FileJob, FileOutcome};
 use crate::os;
 
 /// The folder and the files that are open in it.
@@ -34,44 +34,44 @@ impl Disk {
     }
 
     /// Does one job.
-    pub fn run(&mut self, job: Job) -> Outcome {
+    pub fn run(&mut self, job: FileJob) -> FileOutcome {
         let result = match job {
-            Job::Create { transfer } => self.create(transfer),
-            Job::Append { transfer, bytes } => self.append(transfer, &bytes),
-            Job::Read { transfer, offset, len } => self.read(transfer, offset, len),
-            Job::Remove { transfer } => self.remove(transfer),
+            FileJob::Create { transfer } => self.create(transfer),
+            FileJob::Append { transfer, bytes } => self.append(transfer, &bytes),
+            FileJob::Read { transfer, offset, len } => self.read(transfer, offset, len),
+            FileJob::Remove { transfer } => self.remove(transfer),
         };
-        result.unwrap_or_else(|error| Outcome::Failed(error.to_string()))
+        result.unwrap_or_else(|error| FileOutcome::Failed(error.to_string()))
     }
 
     fn path(&self, transfer: TransferId) -> PathBuf {
         self.folder.join(format!("{transfer}.part"))
     }
 
-    fn create(&mut self, transfer: TransferId) -> io::Result<Outcome> {
+    fn create(&mut self, transfer: TransferId) -> io::Result<FileOutcome> {
         let file = os::create_private_file(&self.path(transfer))?;
         self.open.insert(transfer, file);
-        Ok(Outcome::Done)
+        Ok(FileOutcome::Done)
     }
 
-    fn append(&mut self, transfer: TransferId, bytes: &[u8]) -> io::Result<Outcome> {
+    fn append(&mut self, transfer: TransferId, bytes: &[u8]) -> io::Result<FileOutcome> {
         self.file(transfer)?.write_all(bytes)?;
-        Ok(Outcome::Done)
+        Ok(FileOutcome::Done)
     }
 
-    fn read(&mut self, transfer: TransferId, offset: u64, len: u32) -> io::Result<Outcome> {
+    fn read(&mut self, transfer: TransferId, offset: u64, len: u32) -> io::Result<FileOutcome> {
         let file = self.file(transfer)?;
         file.seek(SeekFrom::Start(offset))?;
         let mut bytes = Vec::with_capacity(len as usize);
         file.take(u64::from(len)).read_to_end(&mut bytes)?;
-        Ok(Outcome::Bytes(bytes))
+        Ok(FileOutcome::Bytes(bytes))
     }
 
-    fn remove(&mut self, transfer: TransferId) -> io::Result<Outcome> {
+    fn remove(&mut self, transfer: TransferId) -> io::Result<FileOutcome> {
         if self.open.remove(&transfer).is_some() {
             std::fs::remove_file(self.path(transfer))?;
         }
-        Ok(Outcome::Done)
+        Ok(FileOutcome::Done)
     }
 
     fn file(&mut self, transfer: TransferId) -> io::Result<&mut File> {
@@ -102,19 +102,19 @@ mod tests {
     fn a_file_is_read_as_it_was_written_and_leaves_nothing() {
         let data = tempfile::tempdir().unwrap();
         let mut disk = Disk::open(data.path()).unwrap();
-        assert_eq!(disk.run(Job::Create { transfer: ONE }), Outcome::Done);
+        assert_eq!(disk.run(FileJob::Create { transfer: ONE }), FileOutcome::Done);
         for part in ["hello ", "world"] {
-            let job = Job::Append { transfer: ONE, bytes: part.into() };
-            assert_eq!(disk.run(job), Outcome::Done);
+            let job = FileJob::Append { transfer: ONE, bytes: part.into() };
+            assert_eq!(disk.run(job), FileOutcome::Done);
         }
         assert_eq!(names(data.path()), ["1.part"]);
         let read =
-            |disk: &mut Disk, offset, len| disk.run(Job::Read { transfer: ONE, offset, len });
-        assert_eq!(read(&mut disk, 0, 5), Outcome::Bytes(b"hello".to_vec()));
-        assert_eq!(read(&mut disk, 6, 100), Outcome::Bytes(b"world".to_vec()));
-        assert_eq!(disk.run(Job::Remove { transfer: ONE }), Outcome::Done);
+            |disk: &mut Disk, offset, len| disk.run(FileJob::Read { transfer: ONE, offset, len });
+        assert_eq!(read(&mut disk, 0, 5), FileOutcome::Bytes(b"hello".to_vec()));
+        assert_eq!(read(&mut disk, 6, 100), FileOutcome::Bytes(b"world".to_vec()));
+        assert_eq!(disk.run(FileJob::Remove { transfer: ONE }), FileOutcome::Done);
         assert!(names(data.path()).is_empty());
-        assert!(matches!(read(&mut disk, 0, 5), Outcome::Failed(_)));
+        assert!(matches!(read(&mut disk, 0, 5), FileOutcome::Failed(_)));
     }
 
     #[test]

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use super::Disk;
 use crate::id::Ticket;
-use crate::job::{Job, Outcome};
+use crate::job::{FileJob, FileOutcome};
 use crate::limits::FILE_JOBS_MAX;
 
 /// The near end of the worker: jobs go in, outcomes come out.
 #[derive(Debug)]
 pub struct Worker {
-    jobs: Option<SyncSender<(Ticket, Job)>>,
-    outcomes: Receiver<(Ticket, Outcome)>,
+    jobs: Option<SyncSender<(Ticket, FileJob)>>,
+    outcomes: Receiver<(Ticket, FileOutcome)>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -25,7 +25,7 @@ impl Worker {
     /// # Errors
     /// Those of the system: no thread to be had.
     pub fn start(mut disk: Disk, waker: Arc<mio::Waker>) -> io::Result<Self> {
-        let (jobs, incoming) = sync_channel::<(Ticket, Job)>(FILE_JOBS_MAX);
+        let (jobs, incoming) = sync_channel::<(Ticket, FileJob)>(FILE_JOBS_MAX);
         let (done, outcomes) = sync_channel(FILE_JOBS_MAX);
         let thread = std::thread::Builder::new().name("files".to_owned()).spawn(move || {
             for (ticket, job) in incoming {
@@ -40,18 +40,18 @@ impl Worker {
     }
 
     /// Hands over a job without waiting. Answers with its outcome when it cannot be done.
-    pub fn submit(&self, ticket: Ticket, job: Job) -> Option<(Ticket, Outcome)> {
+    pub fn submit(&self, ticket: Ticket, job: FileJob) -> Option<(Ticket, FileOutcome)> {
         let sent = self.jobs.as_ref().map(|jobs| jobs.try_send((ticket, job)));
         match sent {
             Some(Ok(())) => None,
             Some(Err(_)) | None => {
-                Some((ticket, Outcome::Failed("the file worker cannot take more".to_owned())))
+                Some((ticket, FileOutcome::Failed("the file worker cannot take more".to_owned())))
             }
         }
     }
 
     /// The outcome of a job, if one is there.
-    pub fn poll(&self) -> Option<(Ticket, Outcome)> {
+    pub fn poll(&self) -> Option<(Ticket, FileOutcome)> {
         self.outcomes.try_recv().ok()
     }
 

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::Incoming;
-use crate::id::TransferId;
-use crate::message::{CloseReason, Command, Event, Op, Refusal, Reply};
+use crate::id::{LetterId, TransferId};
+use crate::message::{CloseReason, Command, Event, Op, Proof, Refusal, Reply, Secret};
 use crate::wire::frame::{self, Frame, FrameError};
 
 /// Reads the first message of a client.
@@ -63,6 +63,16 @@ struct Request<'a> {
     size: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     transfer: Option<TransferId>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    password: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    new: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    token: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    within_s: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    letter: Option<LetterId>,
 }
 
 fn parse_request(json: &[u8]) -> Incoming<'_> {
@@ -90,7 +100,8 @@ fn parse_request(json: &[u8]) -> Incoming<'_> {
 }
 
 fn to_command(request: Request<'_>) -> Result<Command<'_>, Refusal> {
-    let Request { op, user, room, text, name, me, version, size, transfer, .. } = request;
+    let Request { op, user, room, text, name, me, version, size, transfer, within_s, .. } = request;
+    let Request { password, new, token, letter, .. } = request;
     let missing = |field: &str| Refusal::BadRequest(format!("`{field}` is missing"));
     let transfer = || transfer.ok_or_else(|| missing("transfer"));
     let Some(op) = Op::from_name(&op) else {
@@ -98,13 +109,28 @@ fn to_command(request: Request<'_>) -> Result<Command<'_>, Refusal> {
     };
     Ok(match op {
         Op::Hello => Command::Hello { version: version.ok_or_else(|| missing("version"))? },
-        Op::Login => Command::Login { user },
+        Op::Login => Command::Login { user, proof: to_proof(password, token) },
+        Op::Register => {
+            let password = password.ok_or_else(|| missing("password"))?;
+            Command::Register { user, password: Secret(password) }
+        }
+        Op::Passwd => Command::Passwd {
+            old: Secret(password.ok_or_else(|| missing("password"))?),
+            new: Secret(new.ok_or_else(|| missing("new"))?),
+        },
+        Op::Logout => Command::Logout,
         Op::Join => Command::Join { room },
         Op::Leave => Command::Leave,
         Op::Say => Command::Say { text, me: me.unwrap_or(false) },
+        Op::Broadcast => Command::Broadcast { text },
         Op::Whisper => Command::Whisper { user, text },
+        Op::Got => Command::Got { letter: letter.ok_or_else(|| missing("letter"))? },
         Op::Rooms => Command::Rooms,
         Op::Who => Command::Who { room: (!room.is_empty()).then_some(room) },
+        Op::WhoElse => Command::WhoElse { within_s },
+        Op::Block => Command::Block { user },
+        Op::Unblock => Command::Unblock { user },
+        Op::Blocked => Command::Blocked,
         Op::Queue => Command::Queue,
         Op::Help => Command::Help,
         Op::Ping => Command::Ping,
@@ -122,6 +148,15 @@ fn to_command(request: Request<'_>) -> Result<Command<'_>, Refusal> {
     })
 }
 
+/// A token says more than a password: it was given for one.
+fn to_proof<'a>(password: Option<Cow<'a, str>>, token: Option<Cow<'a, str>>) -> Proof<'a> {
+    match (token, password) {
+        (Some(token), _) => Proof::Token(Secret(token)),
+        (None, Some(password)) => Proof::Password(Secret(password)),
+        (None, None) => Proof::None,
+    }
+}
+
 /// Writes a request, for a client.
 #[must_use]
 pub fn emit_request(id: u64, command: &Command<'_>) -> Bytes {
@@ -129,7 +164,22 @@ pub fn emit_request(id: u64, command: &Command<'_>) -> Bytes {
         Request { id: Some(id), op: command.op().name().into(), ..Request::default() };
     match command {
         Command::Hello { version } => request.version = Some(*version),
-        Command::Login { user } => request.user = (**user).into(),
+        Command::Login { user, proof } => {
+            request.user = (**user).into();
+            match proof {
+                Proof::None => {}
+                Proof::Password(Secret(password)) => request.password = Some((**password).into()),
+                Proof::Token(Secret(token)) => request.token = Some((**token).into()),
+            }
+        }
+        Command::Register { user, password: Secret(password) } => {
+            request.user = (**user).into();
+            request.password = Some((**password).into());
+        }
+        Command::Passwd { old: Secret(old), new: Secret(new) } => {
+            request.password = Some((**old).into());
+            request.new = Some((**new).into());
+        }
         Command::Join { room } => request.room = (**room).into(),
         Command::Say { text, me } => {
             request.text = (**text).into();
@@ -139,7 +189,11 @@ pub fn emit_request(id: u64, command: &Command<'_>) -> Bytes {
             request.user = (**user).into();
             request.text = (**text).into();
         }
+        Command::Broadcast { text } => request.text = (**text).into(),
+        Command::Got { letter } => request.letter = Some(*letter),
         Command::Who { room } => request.room = room.as_deref().unwrap_or_default().into(),
+        Command::WhoElse { within_s } => request.within_s = *within_s,
+        Command::Block { user } | Command::Unblock { user } => request.user = (**user).into(),
         Command::SendFile { user, name, size } => {
             request.user = (**user).into();
             request.name = (**name).into();
@@ -150,7 +204,9 @@ pub fn emit_request(id: u64, command: &Command<'_>) -> Bytes {
         | Command::Received { transfer }
         | Command::Cancel { transfer } => request.transfer = Some(*transfer),
         Command::Leave
+        | Command::Logout
         | Command::Rooms
+        | Command::Blocked
         | Command::Queue
         | Command::Help
         | Command::Ping
@@ -186,7 +242,9 @@ pub fn emit_answer(id: Option<u64>, answer: &Result<Reply, Refusal>) -> Bytes {
 #[must_use]
 pub fn emit_event(event: &Event) -> Bytes {
     let size_hint = match event {
-        Event::Said { text, .. } | Event::Whispered { text, .. } => 128 + text.as_str().len(),
+        Event::Said { text, .. }
+        | Event::Whispered { text, .. }
+        | Event::Broadcast { text, .. } => 128 + text.as_str().len(),
         _ => 128,
     };
     let Event::Bye { reason, .. } = event else {
@@ -286,6 +344,10 @@ mod tests {
     use super::*;
     use crate::message::{RoomName, Text, UserName};
 
+    fn secret(text: &str) -> Secret<'_> {
+        Secret(text.into())
+    }
+
     fn request(json: &str) -> (Option<u64>, Result<Command<'static>, Refusal>) {
         match parse_request(Box::leak(json.to_owned().into_boxed_str()).as_bytes()) {
             Incoming::Request { id, command } => (id, command),
@@ -298,7 +360,19 @@ mod tests {
         let transfer = TransferId(7);
         let commands = [
             Command::Hello { version: 1 },
-            Command::Login { user: "alice".into() },
+            Command::Login { user: "alice".into(), proof: Proof::None },
+            Command::Login { user: "a".into(), proof: Proof::Password(secret("pass word")) },
+            Command::Login { user: "a".into(), proof: Proof::Token(secret("t")) },
+            Command::Register { user: "a".into(), password: secret("\"") },
+            Command::Passwd { old: secret("o"), new: secret("n") },
+            Command::Logout,
+            Command::Broadcast { text: "hi".into() },
+            Command::Got { letter: LetterId(9) },
+            Command::WhoElse { within_s: None },
+            Command::WhoElse { within_s: Some(60) },
+            Command::Block { user: "bob".into() },
+            Command::Unblock { user: "bob".into() },
+            Command::Blocked,
             Command::Join { room: "lobby".into() },
             Command::Leave,
             Command::Say { text: "hi \"you\"\n\u{1f600}".into(), me: false },
@@ -371,7 +445,7 @@ mod tests {
         assert!(bytes.ends_with(br#","missed":3,"text":"reading too slowly"}"#));
         assert_eq!(parse_server(&bytes, 4096), Ok(Some((FromServer::Event(bye), bytes.len()))));
 
-        let reply = Reply::Welcome { user: name("alice") };
+        let reply = Reply::welcome(name("alice"));
         let bytes = emit_answer(Some(4), &Ok(reply.clone()));
         assert_eq!(&bytes[5..], br#"{"re":4,"ok":"welcome","user":"alice"}"#);
         let read = FromServer::Answer { id: Some(4), answer: Ok(reply) };

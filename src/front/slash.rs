@@ -8,9 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Incoming;
-use crate::id::TransferId;
+use crate::id::{LetterId, TransferId};
 use crate::limits::CHUNK_MAX;
-use crate::message::{Command, Op, Refusal};
+use crate::message::{Command, Op, Proof, Refusal, Secret};
 
 /// How a command is written.
 pub struct Usage {
@@ -26,14 +26,24 @@ pub struct Usage {
 
 /// Every command, in the order of `/help`.
 pub const COMMANDS: &[Usage] = &[
-    usage(Op::Login, &["login"], " NAME", "take a name: 1 to 16 letters and digits"),
+    usage(Op::Login, &["login"], " NAME [PASSWORD]", "take a name: 1 to 16 letters and digits"),
+    usage(Op::Register, &["register"], " NAME PASSWORD", "make the name yours, and log in"),
+    usage(Op::Passwd, &["passwd"], " OLD NEW", "change your password"),
+    usage(Op::Logout, &["logout"], "", "give the name back and stay connected"),
     usage(Op::Join, &["join"], " ROOM", "go to a room; it is made when you are the first"),
     usage(Op::Leave, &["leave"], "", "leave the room"),
-    usage(Op::Say, &["broadcast", "say"], " TEXT", "say TEXT to the room (a line without `/` too)"),
+    usage(Op::Broadcast, &["broadcast"], " TEXT", "say TEXT to your room, or else to everybody"),
+    usage(Op::Say, &["say"], " TEXT", "say TEXT to your room (a line without `/` too)"),
     usage(Op::Say, &["me"], " TEXT", "say TEXT as something you do"),
     usage(Op::Whisper, &["whisper", "message"], " USER TEXT", "say TEXT to one user alone"),
+    usage(Op::Got, &["got"], " N", "confirm the messages up to N that were kept for you"),
     usage(Op::Rooms, &["rooms"], "", "list the rooms"),
     usage(Op::Who, &["who"], " [ROOM]", "list who is in a room, or online"),
+    usage(Op::WhoElse, &["whoelse"], "", "list who else is online"),
+    usage(Op::WhoElse, &["whoelsesince"], " SECONDS", "list who else was online within that time"),
+    usage(Op::Block, &["block"], " USER", "hear nothing of a user any more"),
+    usage(Op::Unblock, &["unblock"], " USER", "hear a user again"),
+    usage(Op::Blocked, &["blocked"], "", "list whom you have blocked"),
     usage(Op::SendFile, &["sendfile"], " FILE USER SIZE", "announce a file of SIZE bytes"),
     usage(Op::Chunk, &["chunk"], " N BASE64", "send the next part of your file N"),
     usage(Op::Accept, &["accept"], " N", "take the file N that was offered to you"),
@@ -106,7 +116,20 @@ fn to_command<'a>(usage: &Usage, arguments: &'a str) -> Option<Command<'a>> {
     let transfer = || single(arguments).and_then(parse_transfer);
     let none = |command| arguments.is_empty().then_some(command);
     match usage.op {
-        Op::Login => Some(Command::Login { user: one()? }),
+        Op::Login => {
+            let (user, password) = name_and_secret(arguments)?;
+            let proof = password.map_or(Proof::None, Proof::Password);
+            Some(Command::Login { user, proof })
+        }
+        Op::Register => {
+            let (user, password) = name_and_secret(arguments)?;
+            Some(Command::Register { user, password: password? })
+        }
+        Op::Passwd => {
+            let (old, new) = name_and_secret(arguments)?;
+            Some(Command::Passwd { old: Secret(old), new: new? })
+        }
+        Op::Logout => none(Command::Logout),
         Op::Join => Some(Command::Join { room: one()? }),
         Op::Leave => none(Command::Leave),
         Op::Say => some_text(arguments)
@@ -115,9 +138,16 @@ fn to_command<'a>(usage: &Usage, arguments: &'a str) -> Option<Command<'a>> {
             let (user, text) = split_word(arguments);
             Some(Command::Whisper { user: user.into(), text: some_text(text)?.into() })
         }
+        Op::Broadcast => some_text(arguments).map(|text| Command::Broadcast { text: text.into() }),
+        Op::Got => Some(Command::Got { letter: LetterId(single(arguments)?.parse().ok()?) }),
         Op::Rooms => none(Command::Rooms),
         Op::Who if arguments.is_empty() => Some(Command::Who { room: None }),
         Op::Who => Some(Command::Who { room: Some(one()?) }),
+        Op::WhoElse if usage.words[0] == "whoelse" => none(Command::WhoElse { within_s: None }),
+        Op::WhoElse => Some(Command::WhoElse { within_s: Some(single(arguments)?.parse().ok()?) }),
+        Op::Block => Some(Command::Block { user: one()? }),
+        Op::Unblock => Some(Command::Unblock { user: one()? }),
+        Op::Blocked => none(Command::Blocked),
         Op::Queue => none(Command::Queue),
         Op::Help => none(Command::Help),
         Op::Ping => none(Command::Ping),
@@ -137,6 +167,12 @@ fn to_command<'a>(usage: &Usage, arguments: &'a str) -> Option<Command<'a>> {
         Op::Cancel => Some(Command::Cancel { transfer: transfer()? }),
         Op::Hello | Op::Chunk => None,
     }
+}
+
+/// A word and what follows it; a password may have blanks in it.
+fn name_and_secret(arguments: &str) -> Option<(Cow<'_, str>, Option<Secret<'_>>)> {
+    let (word, rest) = split_word(some_text(arguments)?);
+    Some((word.into(), some_text(rest).map(|rest| Secret(rest.into()))))
 }
 
 fn parse_chunk(arguments: &str) -> Option<Incoming<'_>> {
@@ -198,7 +234,16 @@ mod tests {
     fn each_command_says_its_form_when_it_is_written_wrong() {
         for line in [
             "/login",
-            "/login a b",
+            "/register",
+            "/register a",
+            "/passwd a",
+            "/logout now",
+            "/whoelse 5",
+            "/whoelsesince",
+            "/whoelsesince -1",
+            "/block",
+            "/block a b",
+            "/got x",
             "/join",
             "/broadcast",
             "/whisper bob",
@@ -214,6 +259,14 @@ mod tests {
             assert_eq!(refusal.code(), "bad_request", "{line}");
             assert!(refusal.to_string().contains("write it as /"), "{line}");
         }
+    }
+
+    #[test]
+    fn a_password_may_have_blanks() {
+        let proof = Proof::Password(Secret("open sesame".into()));
+        assert_eq!(command("/login a open sesame"), Ok(Command::Login { user: "a".into(), proof }));
+        let user = "a".into();
+        assert_eq!(command("/login a"), Ok(Command::Login { user, proof: Proof::None }));
     }
 
     #[test]

@@ -82,11 +82,22 @@ pub fn describe_refusal(code: &str, text: &str) -> String {
 pub fn describe_reply(reply: &Reply) -> String {
     match reply {
         Reply::Done => "* done".to_owned(),
-        Reply::Welcome { user } => format!("* welcome, {user}"),
+        Reply::Welcome { user, room: None, .. } => format!("* welcome, {user}"),
+        Reply::Welcome { user, room: Some(room), .. } => {
+            format!("* welcome back, {user}; you are in {room}")
+        }
+        Reply::LoggedOut => "* you are logged out; /login NAME to come back".to_owned(),
         Reply::Joined { room, members } => format!("* you are in {room}: {}", list(members)),
         Reply::Left { room } => format!("* you left {room}"),
-        Reply::Heard { count: 0 } => "* heard by nobody".to_owned(),
-        Reply::Heard { count } => format!("* heard by {count}"),
+        Reply::Heard { count, blocked } => {
+            let whom = if *count == 0 { "nobody".to_owned() } else { count.to_string() };
+            let not = if *blocked { "; some did not get it, because a block stands" } else { "" };
+            format!("* heard by {whom}{not}")
+        }
+        Reply::Kept { user, online: true } => format!("* sent to {user}"),
+        Reply::Kept { user, online: false } => {
+            format!("* {user} is not here; kept until the next login")
+        }
         Reply::Rooms { total: 0, .. } => "* there are no rooms".to_owned(),
         Reply::Rooms { rooms, total } => {
             let mut text = format!("* {total} {}:", if *total == 1 { "room" } else { "rooms" });
@@ -101,6 +112,16 @@ pub fn describe_reply(reply: &Reply) -> String {
         }
         Reply::Who { room: None, members } => {
             format!("* {} online: {}", members.total, list(members))
+        }
+        Reply::WhoElse { within_s: None, members } => {
+            format!("* {} others online: {}", members.total, list(members))
+        }
+        Reply::WhoElse { within_s: Some(seconds), members } => {
+            let total = members.total;
+            format!("* {total} others online within {seconds} s: {}", list(members))
+        }
+        Reply::Blocked { members } => {
+            format!("* {} blocked: {}", members.total, list(members))
         }
         Reply::Queue { slots, used, waiting, uploads } => {
             format!(
@@ -153,6 +174,14 @@ pub fn describe_event(event: &Event) -> String {
         }
         Event::Whispered { from, text, .. } => {
             format!("{from} whispers: {}", visible(text.as_str()))
+        }
+        Event::Broadcast { from, text, .. } => {
+            format!("{from} to everybody: {}", visible(text.as_str()))
+        }
+        Event::Online { user, .. } => format!("* {user} is online"),
+        Event::Offline { user, .. } => format!("* {user} is offline"),
+        Event::LoggedOut { reason } => {
+            format!("* you are logged out: {reason}; /login NAME to come back")
         }
         Event::Joined { room, user, .. } => format!("[{room}] {user} joined"),
         Event::Left { room, user, .. } => format!("[{room}] {user} left"),

@@ -179,7 +179,16 @@ impl Hub {
     fn dispatch(&mut self, now: Now, conn: ConnId, command: Command<'_>) -> Result<Reply, Refusal> {
         match command {
             Command::Hello { version } => hello(version),
-            Command::Login { user } => self.login(conn, &user),
+            Command::Login { user, .. } => self.login(conn, &user),
+            Command::Register { .. }
+            | Command::Passwd { .. }
+            | Command::Logout
+            | Command::Broadcast { .. }
+            | Command::Got { .. }
+            | Command::WhoElse { .. }
+            | Command::Block { .. }
+            | Command::Unblock { .. }
+            | Command::Blocked => Err(Refusal::StoreFailed),
             Command::Join { room } => self.join(now, conn, &room),
             Command::Leave => self.leave(now, conn),
             Command::Say { text, me } => self.say(now, conn, text, me),
@@ -213,7 +222,7 @@ impl Hub {
         self.users.insert(name.key(), conn);
         self.set_state(conn, State::Named { name });
         self.audit(Category::Login, || format!("{name} ({conn:?})"));
-        Ok(Reply::Welcome { user: name })
+        Ok(Reply::welcome(name))
     }
 
     fn session(&self, conn: ConnId) -> Option<&Session> {

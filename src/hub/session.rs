@@ -40,8 +40,16 @@ impl State {
     pub(super) fn may(&self, op: Op) -> Result<(), Refusal> {
         match self {
             Self::Nameless => match op {
-                Op::Hello | Op::Login | Op::Help | Op::Ping | Op::Exit => Ok(()),
-                Op::Join
+                Op::Hello | Op::Login | Op::Register | Op::Help | Op::Ping | Op::Exit => Ok(()),
+                Op::Passwd
+                | Op::Logout
+                | Op::Broadcast
+                | Op::Got
+                | Op::WhoElse
+                | Op::Block
+                | Op::Unblock
+                | Op::Blocked
+                | Op::Join
                 | Op::Leave
                 | Op::Say
                 | Op::Whisper
@@ -64,8 +72,16 @@ impl State {
 
 fn named_may(name: UserName, op: Op) -> Result<(), Refusal> {
     match op {
-        Op::Login => Err(Refusal::LoggedIn(name)),
+        Op::Login | Op::Register => Err(Refusal::LoggedIn(name)),
         Op::Hello
+        | Op::Passwd
+        | Op::Logout
+        | Op::Broadcast
+        | Op::Got
+        | Op::WhoElse
+        | Op::Block
+        | Op::Unblock
+        | Op::Blocked
         | Op::Join
         | Op::Leave
         | Op::Say

@@ -98,7 +98,7 @@ impl Hub {
         });
         let event = Event::Said { room, from, text, me, at: now.wall_ms };
         self.effects.push_back(Effect::TellRoom { room: id, by: conn, event });
-        Ok(Reply::Heard { count: u32::try_from(others).unwrap_or(u32::MAX) })
+        Ok(Reply::heard(u32::try_from(others).unwrap_or(u32::MAX)))
     }
 
     pub(super) fn whisper(
@@ -119,9 +119,9 @@ impl Hub {
         self.audit_body(Category::Whisper, || {
             format!("{from} -> {name}: {}", visible(text.as_str()))
         });
-        let event = Event::Whispered { from, text, at: now.wall_ms };
+        let event = Event::Whispered { from, text, at: now.wall_ms, letter: None };
         self.effects.push_back(Effect::Tell { conn: to, by: Some(conn), event });
-        Ok(Reply::Heard { count: 1 })
+        Ok(Reply::heard(1))
     }
 
     pub(super) fn list_rooms(&self) -> Reply {

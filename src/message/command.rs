@@ -4,8 +4,9 @@
 //! raw: the hub checks it after it has checked that the session may ask at all.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use crate::id::TransferId;
+use crate::id::{LetterId, TransferId};
 
 /// One request of a client. It borrows from the bytes that it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +20,25 @@ pub enum Command<'a> {
     Login {
         /// The name wanted.
         user: Cow<'a, str>,
+        /// Why it is ours to take.
+        proof: Proof<'a>,
     },
+    /// Make an account and log in.
+    Register {
+        /// The name wanted.
+        user: Cow<'a, str>,
+        /// Its password from now on.
+        password: Secret<'a>,
+    },
+    /// Give one's account another password.
+    Passwd {
+        /// The one that it has.
+        old: Secret<'a>,
+        /// The one that it is to have.
+        new: Secret<'a>,
+    },
+    /// Give the name back; the connection stays.
+    Logout,
     /// Go to a room, leaving the one before.
     Join {
         /// The room wanted.
@@ -34,12 +53,22 @@ pub enum Command<'a> {
         /// Whether it is told as an action (`/me waves`).
         me: bool,
     },
+    /// Say something to the room, or to everybody online if one is in no room.
+    Broadcast {
+        /// What is said.
+        text: Cow<'a, str>,
+    },
     /// Say something to one user.
     Whisper {
         /// To whom.
         user: Cow<'a, str>,
         /// What is said.
         text: Cow<'a, str>,
+    },
+    /// Letters have arrived and need not be kept any longer.
+    Got {
+        /// The last of them.
+        letter: LetterId,
     },
     /// List the rooms.
     Rooms,
@@ -48,6 +77,23 @@ pub enum Command<'a> {
         /// The room asked about.
         room: Option<Cow<'a, str>>,
     },
+    /// List who else is online, or was within some time.
+    WhoElse {
+        /// Within how many seconds; `None` asks for those who are online now.
+        within_s: Option<u64>,
+    },
+    /// Hear nothing of a user any more.
+    Block {
+        /// Whom.
+        user: Cow<'a, str>,
+    },
+    /// Hear a user again.
+    Unblock {
+        /// Whom.
+        user: Cow<'a, str>,
+    },
+    /// List whom one has blocked.
+    Blocked,
     /// Show the upload queue.
     Queue,
     /// List the commands.
@@ -87,18 +133,48 @@ pub enum Command<'a> {
     },
 }
 
+/// What a login offers to show that the name is one's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof<'a> {
+    /// Nothing: as a guest.
+    None,
+    /// The account's password.
+    Password(Secret<'a>),
+    /// The resume token of an earlier login.
+    Token(Secret<'a>),
+}
+
+/// What must not be shown: a password or a token, still raw.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret<'a>(pub Cow<'a, str>);
+
+impl fmt::Debug for Secret<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
 /// A command without its content: a row of the table of what may be done in which state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
 pub enum Op {
     Hello,
     Login,
+    Register,
+    Passwd,
+    Logout,
     Join,
     Leave,
     Say,
+    Broadcast,
     Whisper,
+    Got,
     Rooms,
     Who,
+    WhoElse,
+    Block,
+    Unblock,
+    Blocked,
     Queue,
     Help,
     Ping,
@@ -113,15 +189,24 @@ pub enum Op {
 
 impl Op {
     /// Every op, in the order of the documents.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 27] = [
         Self::Hello,
         Self::Login,
+        Self::Register,
+        Self::Passwd,
+        Self::Logout,
         Self::Join,
         Self::Leave,
         Self::Say,
+        Self::Broadcast,
         Self::Whisper,
+        Self::Got,
         Self::Rooms,
         Self::Who,
+        Self::WhoElse,
+        Self::Block,
+        Self::Unblock,
+        Self::Blocked,
         Self::Queue,
         Self::Help,
         Self::Ping,
@@ -140,12 +225,21 @@ impl Op {
         match self {
             Self::Hello => "hello",
             Self::Login => "login",
+            Self::Register => "register",
+            Self::Passwd => "passwd",
+            Self::Logout => "logout",
             Self::Join => "join",
             Self::Leave => "leave",
             Self::Say => "say",
+            Self::Broadcast => "broadcast",
             Self::Whisper => "whisper",
+            Self::Got => "got",
             Self::Rooms => "rooms",
             Self::Who => "who",
+            Self::WhoElse => "whoelse",
+            Self::Block => "block",
+            Self::Unblock => "unblock",
+            Self::Blocked => "blocked",
             Self::Queue => "queue",
             Self::Help => "help",
             Self::Ping => "ping",
@@ -166,19 +260,34 @@ impl Op {
     }
 }
 
-impl Command<'_> {
+impl<'a> Command<'a> {
+    /// Take a name as a guest.
+    #[must_use]
+    pub fn guest(user: impl Into<Cow<'a, str>>) -> Self {
+        Self::Login { user: user.into(), proof: Proof::None }
+    }
+
     /// Which op this is.
     #[must_use]
     pub const fn op(&self) -> Op {
         match self {
             Self::Hello { .. } => Op::Hello,
             Self::Login { .. } => Op::Login,
+            Self::Register { .. } => Op::Register,
+            Self::Passwd { .. } => Op::Passwd,
+            Self::Logout => Op::Logout,
             Self::Join { .. } => Op::Join,
             Self::Leave => Op::Leave,
             Self::Say { .. } => Op::Say,
+            Self::Broadcast { .. } => Op::Broadcast,
             Self::Whisper { .. } => Op::Whisper,
+            Self::Got { .. } => Op::Got,
             Self::Rooms => Op::Rooms,
             Self::Who { .. } => Op::Who,
+            Self::WhoElse { .. } => Op::WhoElse,
+            Self::Block { .. } => Op::Block,
+            Self::Unblock { .. } => Op::Unblock,
+            Self::Blocked => Op::Blocked,
             Self::Queue => Op::Queue,
             Self::Help => Op::Help,
             Self::Ping => Op::Ping,

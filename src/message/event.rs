@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{FileName, RoomName, Text, UserName};
-use crate::id::{TransferId, millis};
+use crate::id::{LetterId, TransferId, millis};
 use crate::limits::{FRAME_BEFORE_LOGIN_MAX, FRAME_MAX, Limits};
 
 /// Something that happened.
@@ -43,6 +43,37 @@ pub enum Event {
         text: Text,
         /// When, in milliseconds since 1970.
         at: u64,
+        /// The server keeps it under this number until the client has confirmed it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        letter: Option<LetterId>,
+    },
+    /// Something was said to everybody online.
+    Broadcast {
+        /// By whom.
+        from: UserName,
+        /// What.
+        text: Text,
+        /// When, in milliseconds since 1970.
+        at: u64,
+    },
+    /// Somebody logged in.
+    Online {
+        /// Who.
+        user: UserName,
+        /// When, in milliseconds since 1970.
+        at: u64,
+    },
+    /// Somebody logged out or is gone.
+    Offline {
+        /// Who.
+        user: UserName,
+        /// When, in milliseconds since 1970.
+        at: u64,
+    },
+    /// This user was logged out; the connection stays.
+    LoggedOut {
+        /// Why.
+        reason: LogoutReason,
     },
     /// Somebody came into the room.
     Joined {
@@ -152,6 +183,21 @@ pub enum Ending {
     StoreFailed,
 }
 
+/// Why somebody was logged out without having asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum LogoutReason {
+    /// No command for too long.
+    #[error("you have sent no command for too long")]
+    Idle,
+    /// A guest's name was made somebody's account.
+    #[error("the name has been registered")]
+    Registered,
+    /// The account was removed.
+    #[error("the account was removed")]
+    Removed,
+}
+
 /// Why a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
@@ -177,6 +223,12 @@ pub enum CloseReason {
     /// No sign of life in time.
     #[error("no sign of life in time")]
     Silent,
+    /// The same user logged in on another connection while this one gave no sign of life.
+    #[error("the same user logged in elsewhere, and this connection gave no sign of life")]
+    TakenOver,
+    /// Too many connections wait for their login.
+    #[error("too many connections have not logged in; try again in a moment")]
+    TooManyWaiting,
     /// A frame or line over the limit.
     #[error(
         "a frame or line is longer than the limit: {FRAME_MAX} bytes, {FRAME_BEFORE_LOGIN_MAX} \
@@ -211,9 +263,11 @@ impl CloseReason {
             | Self::FirstByteLate
             | Self::LoginLate
             | Self::Silent
+            | Self::TooManyWaiting
             | Self::PeerClosed
             | Self::PeerReset => true,
             Self::Exit
+            | Self::TakenOver
             | Self::FrameTooLong
             | Self::EmptyFrames
             | Self::UnknownKind

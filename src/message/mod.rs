@@ -18,8 +18,8 @@ mod reply;
 mod text;
 
 pub use audit::{Category, Level, Record};
-pub use command::{Command, Op};
-pub use event::{CloseReason, Ending, Event, Greeting};
+pub use command::{Command, Op, Proof, Secret};
+pub use event::{CloseReason, Ending, Event, Greeting, LogoutReason};
 pub use name::{FileName, Key, Name, NameError, RoomName, UserName};
 pub use refusal::Refusal;
 pub use reply::{Names, Reply, RoomLine, UploadLine};

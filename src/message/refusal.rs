@@ -34,6 +34,76 @@ pub enum Refusal {
     /// Somebody has the name.
     #[error("the name {0} is in use; choose another")]
     NameInUse(UserName),
+    /// The name has a password, or guests may not come in.
+    #[error("the name {0} needs a password: /login {0} PASSWORD")]
+    PasswordNeeded(UserName),
+    /// The password or the token does not belong to the name, or there is no such account.
+    #[error("wrong name or password")]
+    WrongPassword,
+    /// Too many wrong passwords from here.
+    #[error("too many wrong passwords; try again in {} s", seconds(*wait_ms))]
+    LockedOut {
+        /// For how many milliseconds more.
+        wait_ms: u64,
+    },
+    /// All that can be hashed or stored is under way already.
+    #[error("the server is busy; try again in {} s", seconds(*wait_ms))]
+    Busy {
+        /// In how many milliseconds to try again.
+        wait_ms: u64,
+    },
+    /// Such a password cannot be.
+    #[error("that is no password: use {min} to {max} bytes without controls")]
+    BadPassword {
+        /// Shortest in bytes.
+        min: usize,
+        /// Longest in bytes.
+        max: usize,
+    },
+    /// There is an account of that name.
+    #[error("the name {0} is registered; choose another")]
+    NameTaken(UserName),
+    /// Nobody may make an account.
+    #[error("accounts are made by the server's owner only")]
+    RegistrationClosed,
+    /// It is for accounts.
+    #[error("guests have no account; /logout, then /register NAME PASSWORD")]
+    NoAccount,
+    /// The login before is not decided yet.
+    #[error("your login is not decided yet")]
+    LoginUnderWay,
+    /// The other one does not want to hear it.
+    #[error("{0} has blocked you")]
+    BlockedBy(UserName),
+    /// Once is enough.
+    #[error("you have blocked {0} already")]
+    AlreadyBlocked(UserName),
+    /// There is nothing to undo.
+    #[error("you have not blocked {0}")]
+    NotBlocked(UserName),
+    /// As many blocks as may be.
+    #[error("you have blocked {limit} users and cannot block more")]
+    TooManyBlocks {
+        /// The limit.
+        limit: u64,
+    },
+    /// As many letters are kept for somebody as may be.
+    #[error("{limit} messages wait for {user} already; try again when {user} has been here")]
+    MailboxFull {
+        /// The receiver.
+        user: UserName,
+        /// The limit.
+        limit: u64,
+    },
+    /// The disk does not take it.
+    #[error("the server cannot store it now; nothing was changed; try again later")]
+    StoreFailed,
+    /// More messages than one user may send.
+    #[error("slow down: try again in {} s", seconds(*wait_ms))]
+    SlowDown {
+        /// In how many milliseconds to try again.
+        wait_ms: u64,
+    },
     /// A client of another version.
     #[error("this server speaks version {ours} of the protocol, not {theirs}")]
     WrongVersion {
@@ -114,6 +184,22 @@ impl Refusal {
             Self::BadFileName(_) => "bad_file_name",
             Self::BadText(_) => "bad_text",
             Self::NameInUse(_) => "name_in_use",
+            Self::PasswordNeeded(_) => "password_needed",
+            Self::WrongPassword => "wrong_password",
+            Self::LockedOut { .. } => "locked_out",
+            Self::Busy { .. } => "busy",
+            Self::BadPassword { .. } => "bad_password",
+            Self::NameTaken(_) => "name_taken",
+            Self::RegistrationClosed => "registration_closed",
+            Self::NoAccount => "no_account",
+            Self::LoginUnderWay => "login_under_way",
+            Self::BlockedBy(_) => "blocked",
+            Self::AlreadyBlocked(_) => "already_blocked",
+            Self::NotBlocked(_) => "not_blocked",
+            Self::TooManyBlocks { .. } => "too_many_blocks",
+            Self::MailboxFull { .. } => "mailbox_full",
+            Self::StoreFailed => "store_failed",
+            Self::SlowDown { .. } => "slow_down",
             Self::WrongVersion { .. } => "wrong_version",
             Self::NotInRoom => "not_in_room",
             Self::AlreadyThere => "already_there",
@@ -130,4 +216,9 @@ impl Refusal {
             Self::ShuttingDown => "shutting_down",
         }
     }
+}
+
+/// Milliseconds as whole seconds, never too few.
+fn seconds(ms: u64) -> u64 {
+    ms.div_ceil(1000)
 }

@@ -18,7 +18,18 @@ pub enum Reply {
     Welcome {
         /// The name, as it will be shown.
         user: UserName,
+        /// Whether it is a guest's: a name without a password.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        guest: bool,
+        /// Logs in again without a password, within a day: see `docs/protocol.md`.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        token: String,
+        /// The room that one is in, if the session was taken over from a dead connection.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<RoomName>,
     },
+    /// Logged out; the connection stays.
+    LoggedOut,
     /// Now in a room.
     Joined {
         /// The room, as it was first written.
@@ -36,6 +47,16 @@ pub enum Reply {
     Heard {
         /// To how many.
         count: u32,
+        /// Whether some did not get it because a block stands.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        blocked: bool,
+    },
+    /// A message is kept until it has arrived.
+    Kept {
+        /// For whom.
+        user: UserName,
+        /// Whether that user is online and has been sent it.
+        online: bool,
     },
     /// The rooms that exist.
     Rooms {
@@ -49,6 +70,21 @@ pub enum Reply {
         /// The room, if one was asked about.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         room: Option<RoomName>,
+        /// Who they are.
+        #[serde(flatten)]
+        members: Names,
+    },
+    /// Who else is online, or was.
+    WhoElse {
+        /// Within how many seconds, if that was asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within_s: Option<u64>,
+        /// Who they are.
+        #[serde(flatten)]
+        members: Names,
+    },
+    /// Whom one has blocked.
+    Blocked {
         /// Who they are.
         #[serde(flatten)]
         members: Names,
@@ -78,6 +114,20 @@ pub enum Reply {
         /// Place in the line; 0 when it has a slot.
         place: u32,
     },
+}
+
+impl Reply {
+    /// A guest is welcome.
+    #[must_use]
+    pub const fn welcome(user: UserName) -> Self {
+        Self::Welcome { user, guest: true, token: String::new(), room: None }
+    }
+
+    /// So many heard it, and nobody was kept from it.
+    #[must_use]
+    pub const fn heard(count: u32) -> Self {
+        Self::Heard { count, blocked: false }
+    }
 }
 
 /// Some names and how many there are in all: a reply is bounded, the truth is not hidden.

@@ -32,7 +32,7 @@ pub use turns::Turns;
 use crate::engine::{Engine, Input, Output};
 use crate::files::{Disk, Worker};
 use crate::id::{ConnId, Now, Ticket, millis};
-use crate::job::Job;
+use crate::job::{Job, Outcome};
 use crate::limits::{
     ACCEPT_RETRY, ACCEPTS_TURN, CLOSES_TURN, Limits, READ_TURN_BYTES, TURN_FLUSH, TURN_READ,
     WRITE_BATCH,
@@ -389,7 +389,7 @@ impl Reactor {
 
     fn complete(&mut self, now: Now) {
         while let Some((ticket, outcome)) = self.files.poll() {
-            self.feed(now, Input::Done { ticket, outcome });
+            self.feed(now, Input::Done { ticket, outcome: Outcome::File(outcome) });
         }
     }
 
@@ -445,8 +445,12 @@ impl Reactor {
 
     fn submit(&mut self, now: Now) {
         for (ticket, job) in std::mem::take(&mut self.jobs) {
-            if let Some((ticket, outcome)) = self.files.submit(ticket, job) {
-                self.feed(now, Input::Done { ticket, outcome });
+            let done = match job {
+                Job::File(job) => self.files.submit(ticket, job),
+                Job::Store(_) | Job::Password(_) => None,
+            };
+            if let Some((ticket, outcome)) = done {
+                self.feed(now, Input::Done { ticket, outcome: Outcome::File(outcome) });
             }
         }
     }

@@ -29,7 +29,7 @@ fn file() -> FileName {
 pub(crate) fn commands() -> Vec<(&'static str, Command<'static>)> {
     vec![
         ("hello", Command::Hello { version: 1 }),
-        ("login", Command::Login { user: "alice".into() }),
+        ("login", Command::guest("alice")),
         ("join", Command::Join { room: "lobby".into() }),
         ("leave", Command::Leave),
         ("say", Command::Say { text: "hi \"you\"\n\u{1f600}".into(), me: false }),
@@ -57,10 +57,10 @@ pub(crate) fn answers() -> Vec<(String, Result<Reply, Refusal>)> {
     let names = || Names { users: vec![user("Alice"), user("bob")], total: 3 };
     let replies = [
         ("done", Reply::Done),
-        ("welcome", Reply::Welcome { user: user("Alice") }),
+        ("welcome", Reply::welcome(user("Alice"))),
         ("joined", Reply::Joined { room: room(), members: names() }),
         ("left", Reply::Left { room: room() }),
-        ("heard", Reply::Heard { count: 2 }),
+        ("heard", Reply::heard(2)),
         ("rooms", Reply::Rooms { rooms: vec![RoomLine { room: room(), members: 2 }], total: 9 }),
         ("who", Reply::Who { room: None, members: names() }),
         ("who in a room", Reply::Who { room: Some(room()), members: names() }),

@@ -15,7 +15,7 @@ pub(crate) fn native_stream() -> Vec<u8> {
     let transfer = TransferId(1);
     let commands = [
         Command::Hello { version: 1 },
-        Command::Login { user: "bob".into() },
+        Command::guest("bob"),
         Command::Join { room: "lobby".into() },
         Command::Say { text: "h\u{e9} \u{1f600}\n\"there\"".into(), me: false },
         Command::SendFile { user: "alice".into(), name: "a b.txt".into(), size: 6 },

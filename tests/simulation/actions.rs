@@ -154,14 +154,14 @@ fn act(world: &mut World, index: usize) {
 fn login(world: &mut World, index: usize) {
     if world.rng.chance(50) {
         let user = (*world.rng.pick(&BAD_NAMES)).into();
-        return world.clients[index].ask(&Command::Login { user });
+        return world.clients[index].ask(&Command::guest(user));
     }
     if world.rng.chance(100) && world.clients[index].native {
         let version = u32::from(world.rng.chance(900));
         world.clients[index].ask(&Command::Hello { version });
     }
     let user = world.clients[index].name.clone();
-    world.clients[index].ask(&Command::Login { user: user.into() });
+    world.clients[index].ask(&Command::guest(user));
 }
 
 /// A name that is mostly somebody's.

@@ -340,7 +340,7 @@ fn live(sending: &mut BTreeMap<u32, Sending>, transfer: u32) -> &mut Sending {
 fn to_line(command: &Command<'_>) -> String {
     match command {
         Command::Hello { .. } | Command::Help => "/help".to_owned(),
-        Command::Login { user } => format!("/login {user}"),
+        Command::Login { user, .. } => format!("/login {user}"),
         Command::Join { room } => format!("/JOIN {room}"),
         Command::Leave => "/leave".to_owned(),
         Command::Say { text, me: true } => format!("/me {text}"),

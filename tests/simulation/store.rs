@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use parlor::id::{Ticket, TransferId};
-use parlor::job::{Job, Outcome};
+use parlor::job::{FileJob, FileOutcome};
 
 use crate::support::rng::Rng;
 
@@ -16,7 +16,7 @@ pub(crate) fn content(transfer: u32, offset: u64) -> u8 {
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     files: BTreeMap<TransferId, Vec<u8>>,
-    queue: VecDeque<(u64, Ticket, Job)>,
+    queue: VecDeque<(u64, Ticket, FileJob)>,
     busy: BTreeSet<TransferId>,
     removed: BTreeSet<TransferId>,
     /// Transfers of which a job has failed.
@@ -31,11 +31,11 @@ impl Store {
         now_ms: u64,
         rng: &mut Rng,
         ticket: Ticket,
-        job: Job,
-    ) -> Option<(Ticket, Outcome)> {
+        job: FileJob,
+    ) -> Option<(Ticket, FileOutcome)> {
         let transfer = job.transfer();
         assert!(!self.removed.contains(&transfer), "a job for {transfer} after its removal");
-        if matches!(job, Job::Remove { .. }) {
+        if matches!(job, FileJob::Remove { .. }) {
             self.removed.insert(transfer);
         } else {
             assert!(self.busy.insert(transfer), "two jobs for {transfer} at once");
@@ -53,13 +53,13 @@ impl Store {
     }
 
     /// The next outcome that has come by now.
-    pub(crate) fn poll(&mut self, now_ms: u64, rng: &mut Rng) -> Option<(Ticket, Outcome)> {
+    pub(crate) fn poll(&mut self, now_ms: u64, rng: &mut Rng) -> Option<(Ticket, FileOutcome)> {
         if self.queue.front()?.0 > now_ms {
             return None;
         }
         let (_, ticket, job) = self.queue.pop_front()?;
         let transfer = job.transfer();
-        if !matches!(job, Job::Remove { .. }) && rng.chance(10) {
+        if !matches!(job, FileJob::Remove { .. }) && rng.chance(10) {
             return Some(self.fail(ticket, transfer, "the disk is full"));
         }
         let outcome = self.run(job);
@@ -76,21 +76,21 @@ impl Store {
         self.files.keys().copied().collect()
     }
 
-    fn fail(&mut self, ticket: Ticket, transfer: TransferId, why: &str) -> (Ticket, Outcome) {
+    fn fail(&mut self, ticket: Ticket, transfer: TransferId, why: &str) -> (Ticket, FileOutcome) {
         self.busy.remove(&transfer);
         self.troubled.insert(transfer.0);
         self.finished.push(ticket);
-        (ticket, Outcome::Failed(why.to_owned()))
+        (ticket, FileOutcome::Failed(why.to_owned()))
     }
 
-    fn run(&mut self, job: Job) -> Outcome {
+    fn run(&mut self, job: FileJob) -> FileOutcome {
         match job {
-            Job::Create { transfer } => {
+            FileJob::Create { transfer } => {
                 self.busy.remove(&transfer);
                 assert!(self.files.insert(transfer, Vec::new()).is_none(), "{transfer} made twice");
-                Outcome::Done
+                FileOutcome::Done
             }
-            Job::Append { transfer, bytes } => {
+            FileJob::Append { transfer, bytes } => {
                 self.busy.remove(&transfer);
                 let file = self.files.get_mut(&transfer).expect("no file to append to");
                 for byte in bytes {
@@ -98,18 +98,18 @@ impl Store {
                     assert_eq!(byte, right, "{transfer} has a wrong byte at {}", file.len());
                     file.push(byte);
                 }
-                Outcome::Done
+                FileOutcome::Done
             }
-            Job::Read { transfer, offset, len } => {
+            FileJob::Read { transfer, offset, len } => {
                 self.busy.remove(&transfer);
                 let file = self.files.get(&transfer).expect("no file to read from");
                 let from = usize::try_from(offset).unwrap();
                 let end = file.len().min(from + len as usize);
-                Outcome::Bytes(file[from..end].to_vec())
+                FileOutcome::Bytes(file[from..end].to_vec())
             }
-            Job::Remove { transfer } => {
+            FileJob::Remove { transfer } => {
                 self.files.remove(&transfer);
-                Outcome::Done
+                FileOutcome::Done
             }
         }
     }

@@ -26,7 +26,7 @@ const KIND_CHUNK: u8 = 2;
 
 pub(super) fn enter(out: &mut Vec<u8>, who: usize, place: Place) -> u64 {
     put(out, HELLO_ID, &Command::Hello { version: 1 });
-    put(out, LOGIN_ID, &Command::Login { user: user(who).into() });
+    put(out, LOGIN_ID, &Command::guest(user(who)));
     let Place::Room(number) = place else {
         return LOGIN_ID;
     };
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn answers_are_told_apart_by_yes_and_no() {
-        let yes = native::emit_answer(Some(1_000_000_003), &Ok(Reply::Heard { count: 2 }));
+        let yes = native::emit_answer(Some(1_000_000_003), &Ok(Reply::heard(2)));
         assert!(matches!(only(&yes), Heard::Answer { id: 1_000_000_003, ok: true, .. }));
         let no = native::emit_answer(Some(3), &Err(Refusal::NotInRoom));
         assert!(matches!(only(&no), Heard::Answer { id: 3, ok: false, .. }));

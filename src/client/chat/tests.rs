@@ -37,7 +37,7 @@ impl Talk {
     fn logged_in(accepts_all: bool) -> Self {
         let mut talk = Self::begin(accepts_all);
         talk.answer(Op::Hello, Ok(Reply::Done));
-        talk.answer(Op::Login, Ok(Reply::Welcome { user: user("bob") }));
+        talk.answer(Op::Login, Ok(Reply::welcome(user("bob"))));
         talk.shown();
         talk
     }
@@ -139,13 +139,13 @@ fn it_greets_and_logs_in_and_leaves_when_all_is_answered() {
     assert!(!talk.chat.wants_lines(), "lines wait for the login");
     assert_eq!(talk.shown(), ["* connected to parlor \\x1b[2J; /help for help"]);
     talk.answer(Op::Hello, Ok(Reply::Done));
-    talk.answer(Op::Login, Ok(Reply::Welcome { user: user("bob") }));
+    talk.answer(Op::Login, Ok(Reply::welcome(user("bob"))));
     talk.line("/join lobby");
     talk.line("hi");
     talk.end();
     assert_eq!(talk.last(), Op::Say, "it waits for the answers");
     talk.answer(Op::Join, Err(Refusal::NotInRoom));
-    talk.answer(Op::Say, Ok(Reply::Heard { count: 2 }));
+    talk.answer(Op::Say, Ok(Reply::heard(2)));
     assert_eq!(talk.last(), Op::Exit);
     talk.event(&bye(CloseReason::Exit));
     assert_eq!(talk.chat.over(), Some(&Over::Left));
@@ -189,7 +189,7 @@ fn a_name_in_use_can_be_exchanged_on_the_same_connection() {
     assert!(talk.shown()[0].starts_with("! login_first: "), "it would not fit a frame");
     talk.line("/login rob");
     assert!(!talk.chat.wants_lines());
-    talk.answer(Op::Login, Ok(Reply::Welcome { user: user("rob") }));
+    talk.answer(Op::Login, Ok(Reply::welcome(user("rob"))));
     assert_eq!(talk.shown(), ["* welcome, rob"]);
     talk.line(&"x".repeat(500));
     assert_eq!(talk.last(), Op::Say);
@@ -220,7 +220,7 @@ fn a_first_answer_that_is_refused_is_asked_for_again_and_never_said() {
     assert!(talk.shown().last().unwrap().contains("who are you"), "asked again");
     talk.line("carol");
     assert_eq!((talk.last(), talk.said.len()), (Op::Login, 0));
-    talk.answer(Op::Login, Ok(Reply::Welcome { user: user("carol") }));
+    talk.answer(Op::Login, Ok(Reply::welcome(user("carol"))));
     talk.line("carol");
     assert_eq!(talk.said, ["carol"]);
 }
@@ -247,12 +247,12 @@ fn a_server_that_does_not_tell_how_long_it_may_be_silent_is_given_90_s() {
 fn that_somebody_heard_it_is_no_news_and_that_nobody_did_is() {
     let mut talk = Talk::logged_in(false);
     talk.line("hi");
-    talk.answer(Op::Say, Ok(Reply::Heard { count: 3 }));
+    talk.answer(Op::Say, Ok(Reply::heard(3)));
     talk.line("/whisper alice hi");
-    talk.answer(Op::Whisper, Ok(Reply::Heard { count: 1 }));
+    talk.answer(Op::Whisper, Ok(Reply::heard(1)));
     assert!(talk.shown().is_empty());
     talk.line("hi");
-    talk.answer(Op::Say, Ok(Reply::Heard { count: 0 }));
+    talk.answer(Op::Say, Ok(Reply::heard(0)));
     assert_eq!(talk.shown(), ["* heard by nobody"]);
 }
 

@@ -184,7 +184,11 @@ fn announced(answer: &Result<Reply, Problem>) -> Option<TransferId> {
             | Reply::Welcome { .. }
             | Reply::Joined { .. }
             | Reply::Left { .. }
+            | Reply::LoggedOut
             | Reply::Heard { .. }
+            | Reply::Kept { .. }
+            | Reply::WhoElse { .. }
+            | Reply::Blocked { .. }
             | Reply::Rooms { .. }
             | Reply::Who { .. }
             | Reply::Queue { .. }

@@ -24,9 +24,7 @@ fn serve(mut peer: Peer) -> usize {
             };
             let answer = match &command {
                 Command::Hello { .. } | Command::Exit => Ok(Reply::Done),
-                Command::Login { user } => {
-                    Ok(Reply::Welcome { user: UserName::parse(user).unwrap() })
-                }
+                Command::Login { user, .. } => Ok(Reply::welcome(UserName::parse(user).unwrap())),
                 _ => Err(Refusal::NotInRoom),
             };
             refused += usize::from(answer.is_err());

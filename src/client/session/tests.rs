@@ -43,7 +43,7 @@ fn said(text: &str) -> Event {
 #[test]
 fn the_first_request_is_hello_and_ids_ascend() {
     let mut session = Session::new();
-    assert_eq!(session.request(Command::Login { user: "alice".into() }), 2);
+    assert_eq!(session.request(Command::guest("alice")), 2);
     assert_eq!(requests(&mut session), [(1, Op::Hello), (2, Op::Login)]);
     assert_eq!(session.pending(), 2);
 }
