@@ -72,11 +72,15 @@ fn play(text: &str) -> Result<(), String> {
 }
 
 fn limits_of(text: &str) -> Limits {
-    let mut limits = Limits::default();
+    // Who comes and goes is told where a transcript asks for it.
+    let mut limits = Limits { presence_users: 0, ..Limits::default() };
     let settings = text.lines().filter_map(|line| line.strip_prefix("limits "));
     for (key, value) in settings.flat_map(str::split_whitespace).filter_map(|s| s.split_once('=')) {
         let value: u64 = value.parse().unwrap();
         match key {
+            "presence_users" => limits.presence_users = value,
+            "message_rate" => limits.message_rate = value,
+            "timeout_s" => limits.timeout = Duration::from_secs(value),
             "room_members" => limits.room_members = value,
             "rooms" => limits.rooms = value,
             "upload_slots" => limits.upload_slots = value,
@@ -93,7 +97,7 @@ impl Stage {
     fn new(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self {
-            engine: Engine::new(limits, "parlor".to_owned(), false),
+            engine: Engine::new(Setup { limits, ..Setup::default() }),
             disk: Disk::open(folder.path()).unwrap(),
             now: Now { mono_ms: 0, wall_ms: 0 },
             conns: BTreeMap::new(),
@@ -141,7 +145,7 @@ impl Stage {
         let conn = ConnId { slot, generation: 0 };
         self.conns.insert(who.to_owned(), conn);
         self.heard.insert(who.to_owned(), VecDeque::new());
-        self.feed(Input::Opened { conn, peer: "a test" });
+        self.feed(Input::Opened { conn, source: Source::THIS_MACHINE, peer: "a test" });
         conn
     }
 

@@ -64,10 +64,11 @@ struct Seen {
 }
 
 fn outcome(parts: &[&[u8]]) -> Seen {
-    let mut engine = Engine::new(Limits::default(), "golden".to_owned(), false);
+    let limits = Limits { presence_users: 0, ..Limits::default() };
+    let mut engine = Engine::new(Setup { server: "golden".to_owned(), limits, ..Setup::default() });
     let mut seen = Seen::default();
     for conn in [LISTENER, SPEAKER] {
-        engine.handle(NOW, Input::Opened { conn, peer: "a test" });
+        engine.handle(NOW, Input::Opened { conn, source: Source::THIS_MACHINE, peer: "a test" });
     }
     feed(&mut engine, LISTENER, b"/login alice\r\n/join lobby\r\n");
     for part in parts {

@@ -27,6 +27,8 @@ pub(crate) fn limits(rng: &mut Rng) -> Limits {
         upload_waiting: rng.between(1, 3),
         upload_stall: Duration::from_secs(rng.between(2, 30)),
         offer_wait: Duration::from_secs(rng.between(2, 60)),
+        presence_users: 0,
+        message_rate: 0,
         ..Limits::default()
     };
     if rng.chance(250) {

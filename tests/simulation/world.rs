@@ -71,7 +71,12 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(limits: Limits, rng: Rng, tracing: bool) -> Self {
         Self {
-            engine: Engine::new(limits.clone(), "sim".to_owned(), true),
+            engine: Engine::new(Setup {
+                server: "sim".to_owned(),
+                limits: limits.clone(),
+                log_bodies: true,
+                ..Setup::default()
+            }),
             limits,
             now: Now { mono_ms: 0, wall_ms: 1_700_000_000_000 },
             rng,
@@ -323,7 +328,7 @@ impl World {
                 paused: false,
                 queued: false,
             });
-            self.feed(Input::Opened { conn: id, peer: "virtual" });
+            self.feed(Input::Opened { conn: id, source: Source::THIS_MACHINE, peer: "virtual" });
         }
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(limits: Limits) -> Self {
-        let engine = Engine::new(limits, "parlor".to_owned(), false);
+        let engine = Engine::new(Setup { limits, ..Setup::default() });
         Self {
             engine,
             now: Now { mono_ms: 0, wall_ms: 0 },
@@ -36,7 +36,7 @@ impl World {
         let slot = u32::try_from(self.came.len()).unwrap();
         self.came.push(Vec::new());
         let conn = ConnId { slot, generation: u32::MAX.wrapping_add(slot) };
-        self.feed(Input::Opened { conn, peer: "test" });
+        self.feed(Input::Opened { conn, source: Source::THIS_MACHINE, peer: "test" });
         conn
     }
 
