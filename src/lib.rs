@@ -14,6 +14,7 @@
 //!   +--------------------------------------------------------------------------------+
 //!   | I/O   reactor  poll, sockets, signals: one thread that never waits for a disk  |
 //!   |       files    the worker that touches the disk       logging  the audit log   |
+//!   |       store    what lasts, in one SQLite file         passwords  Argon2id      |
 //!   |       serve    what stands around the reactor         os       what differs    |
 //!   |       config   options, variables, file -> Config     client   the other side  |
 //!   +--------------------------------------------------------------------------------+
@@ -36,6 +37,9 @@ pub mod limits;
 pub mod logging;
 pub mod message;
 pub mod os;
+pub mod passwords;
 pub mod reactor;
 pub mod serve;
+pub mod store;
 pub mod wire;
+mod worker;

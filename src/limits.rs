@@ -107,6 +107,31 @@ pub const LIST_MAX: usize = 500;
 /// Jobs that may wait for the file worker. From half of it on nobody is given a slot, and those who
 /// have one add at most two each (a write or read, and its removal), so this line never overflows.
 pub const FILE_JOBS_MAX: usize = 4096;
+/// Jobs that may wait for the store. One costs at most a message's text, 4 KiB by default, so they
+/// hold 32 MiB at most; 8,192 is also more logins than there are between two commits.
+pub const STORE_JOBS_MAX: usize = 8192;
+/// Jobs of the store in one transaction: so many share one fsync, which is what makes the disk
+/// bearable, and no more, which bounds how long the first of them waits for the last.
+pub const STORE_BATCH_MAX: usize = 1024;
+/// How often the store looks whether another process has changed the accounts; one read of memory
+/// that processes share.
+pub const STORE_LOOK: Duration = Duration::from_secs(1);
+/// How long the store waits while another process writes to it. Such a process is `parlor user`,
+/// which hashes first and then writes for some milliseconds.
+pub const STORE_BUSY: Duration = Duration::from_secs(5);
+
+/// Shortest password in bytes that can be chosen: below it, guessing at one try in 20 seconds,
+/// which is what the lock after wrong ones leaves, is within reach.
+pub const PASSWORD_MIN: usize = 6;
+/// Longest password in bytes: it fits a frame before login beside its name, also with each byte
+/// escaped. What it costs to hash does not depend on it.
+pub const PASSWORD_MAX: usize = 256;
+/// Threads that hash passwords. Each takes 19 MiB and a core for some 25 ms a password.
+pub const PASSWORD_WORKERS: usize = 2;
+/// Passwords that may wait to be hashed: a second's work of the two threads. Who comes then is told
+/// to come again.
+pub const PASSWORD_WAITING: usize = 64;
+
 /// Uploads of one user that may hold a slot or wait: nobody fills the line alone.
 pub const UPLOADS_A_USER: usize = 16;
 /// Bytes that must move for an upload or a hand-over to have got on: one byte now and then does
@@ -261,6 +286,10 @@ const _: () = assert!(CHUNK_MAX + 5 < FRAME_MAX);
 const _: () = assert!(CHUNK_MAX.div_ceil(3) * 4 + 32 < FRAME_MAX);
 const _: () = assert!(FRAME_BEFORE_LOGIN_MAX < FRAME_MAX);
 const _: () = assert!((FRAME_MAX as u32) < FRAME_LENGTH_CEILING);
+// A request before login has a name, a password in which each byte may be escaped, and its words.
+const _: () = assert!(2 * PASSWORD_MAX + USER_NAME_MAX + 128 < FRAME_BEFORE_LOGIN_MAX);
+const _: () = assert!(PASSWORD_MIN < PASSWORD_MAX);
+const _: () = assert!(STORE_BATCH_MAX <= STORE_JOBS_MAX);
 // What one read brings can always be kept whole beside an unfinished frame.
 const _: () = assert!(READ_TURN_BYTES >= FRAME_MAX);
 const _: () = assert!(WRITE_BATCH <= 1024);

@@ -13,7 +13,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use platform::{Signals, create_private_dir, open_reserve, raise_descriptor_limit, thread_cpu};
+pub use platform::{
+    Signals, create_private_dir, lower_thread_priority, open_reserve, raise_descriptor_limit,
+    sync_dir, thread_cpu,
+};
 
 /// Whether a listening socket asks for an address that closed connections still hold. Elsewhere
 /// than on Unix the same option would let another program take the address over.
@@ -119,6 +122,14 @@ pub fn create_private_file(path: &Path) -> io::Result<File> {
     platform::owner_only(OpenOptions::new().read(true).write(true).create_new(true)).open(path)
 }
 
+/// Fills `bytes` from the system's source of secrets.
+///
+/// # Errors
+/// Those of the system.
+pub fn random(bytes: &mut [u8]) -> io::Result<()> {
+    getrandom::fill(bytes).map_err(|error| io::Error::other(error.to_string()))
+}
+
 #[cfg(unix)]
 mod platform {
     use super::{Duration, File, OpenOptions, Path, PathBuf, Signal, Trouble, io};
@@ -222,6 +233,24 @@ mod platform {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
     }
 
+    /// Waits until the names in a folder are on the disk.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn sync_dir(path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    /// Lets all other threads of the process go before the calling one, where the system tells
+    /// threads apart: POSIX has `nice` for the whole process, Linux for one thread.
+    pub fn lower_thread_priority() {
+        #[cfg(target_os = "linux")]
+        {
+            // Nineteen is as low as it goes. What cannot be lowered works all the same.
+            let _ = rustix::process::setpriority_process(None, 19);
+        }
+    }
+
     /// A descriptor to give up when there are no others, so that a connection can still be
     /// accepted and told so.
     ///
@@ -314,6 +343,17 @@ mod platform {
     pub fn create_private_dir(path: &Path) -> io::Result<()> {
         std::fs::create_dir_all(path)
     }
+
+    /// Nothing to wait for: names are on the disk with what they name.
+    ///
+    /// # Errors
+    /// None.
+    pub fn sync_dir(_: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Threads cannot be told apart without `unsafe` here.
+    pub fn lower_thread_priority() {}
 
     /// A handle to give up when there are no others.
     ///

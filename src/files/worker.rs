@@ -2,74 +2,49 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Disk;
 use crate::id::Ticket;
 use crate::job::{FileJob, FileOutcome};
 use crate::limits::FILE_JOBS_MAX;
+use crate::worker;
 
 /// The near end of the worker: jobs go in, outcomes come out.
 #[derive(Debug)]
-pub struct Worker {
-    jobs: Option<SyncSender<(Ticket, FileJob)>>,
-    outcomes: Receiver<(Ticket, FileOutcome)>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Worker(worker::Worker<FileJob, (Ticket, FileOutcome)>);
 
 impl Worker {
     /// Starts the thread; it wakes the poller of `waker` after each outcome.
     ///
     /// # Errors
     /// Those of the system: no thread to be had.
-    pub fn start(mut disk: Disk, waker: Arc<mio::Waker>) -> io::Result<Self> {
-        let (jobs, incoming) = sync_channel::<(Ticket, FileJob)>(FILE_JOBS_MAX);
-        let (done, outcomes) = sync_channel(FILE_JOBS_MAX);
-        let thread = std::thread::Builder::new().name("files".to_owned()).spawn(move || {
-            for (ticket, job) in incoming {
-                if done.send((ticket, disk.run(job))).is_err() {
+    pub fn start(disk: Disk, waker: Arc<mio::Waker>) -> io::Result<Self> {
+        worker::Worker::start("files", [disk], FILE_JOBS_MAX, waker, |mut disk, desk| {
+            while let Some((ticket, job)) = desk.next() {
+                if !desk.report((ticket, disk.run(job))) {
                     return;
                 }
-                // A poller that cannot be woken is gone, and with it whoever would want to know.
-                let _ = waker.wake();
+                desk.wake();
             }
-        })?;
-        Ok(Self { jobs: Some(jobs), outcomes, thread: Some(thread) })
+        })
+        .map(Self)
     }
 
     /// Hands over a job without waiting. Answers with its outcome when it cannot be done.
     pub fn submit(&self, ticket: Ticket, job: FileJob) -> Option<(Ticket, FileOutcome)> {
-        let sent = self.jobs.as_ref().map(|jobs| jobs.try_send((ticket, job)));
-        match sent {
-            Some(Ok(())) => None,
-            Some(Err(_)) | None => {
-                Some((ticket, FileOutcome::Failed("the file worker cannot take more".to_owned())))
-            }
-        }
+        let failed = || FileOutcome::Failed("the file worker cannot take more".to_owned());
+        (!self.0.submit(ticket, job)).then(|| (ticket, failed()))
     }
 
     /// The outcome of a job, if one is there.
     pub fn poll(&self) -> Option<(Ticket, FileOutcome)> {
-        self.outcomes.try_recv().ok()
+        self.0.poll()
     }
 
-    /// Lets the worker finish what it was given, for `wait` at most: a disk that hangs does not
-    /// keep the process. What it leaves behind is swept at the next start.
-    pub fn stop(mut self, wait: Duration) {
-        self.jobs = None;
-        let until = Instant::now() + wait;
-        loop {
-            match self.outcomes.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(_) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => return,
-            }
-        }
-        if let Some(thread) = self.thread.take() {
-            // A worker that panicked has said so itself; nothing of it is needed any more.
-            let _ = thread.join();
-        }
+    /// Lets the worker finish what it was given, for `wait` at most. What it leaves behind is swept
+    /// at the next start.
+    pub fn stop(self, wait: Duration) {
+        self.0.stop(wait);
     }
 }

@@ -13,7 +13,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("front", &["message", "wire", "id", "limits"]),
     ("hub", &["message", "id", "limits"]),
     ("engine", &["hub", "front", "wire", "message", "job", "id", "limits"]),
-    ("files", &["id", "job", "limits", "os"]),
+    ("worker", &["id"]),
+    ("files", &["id", "job", "limits", "os", "worker"]),
+    ("store", &["id", "job", "limits", "message(UserName, Text)", "os", "worker"]),
+    ("passwords", &["id", "job", "limits", "os", "worker"]),
     (
         "reactor",
         &["engine", "files", "id", "job", "limits", "logging", "message(Category, Record)", "os"],
@@ -22,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("os", &["limits"]),
     ("client", &["front", "wire", "message", "id", "limits", "os"]),
 ];
-const COMPOSERS: [&str; 6] = ["lib", "main", "config", "cli", "serve", "options"];
+const COMPOSERS: [&str; 7] = ["lib", "main", "config", "cli", "serve", "options", "admin"];
 const PURE: [&str; 8] = ["id", "limits", "job", "message", "wire", "front", "hub", "engine"];
 
 /// Arrows between rooms go only where the table allows.

@@ -1,0 +1,149 @@
+//! Each job as what it does to the file, within a transaction that somebody else has begun.
+
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
+
+use super::rows::{self, ACCOUNT, LETTER, signed};
+use crate::id::{AccountId, LetterId};
+use crate::job::{Account, StoreJob, StoreOutcome};
+use crate::message::{Text, UserName};
+
+/// Does one job. Damage that it meets is added to `troubles`.
+pub(super) fn run(
+    file: &Connection,
+    job: &StoreJob,
+    troubles: &mut Vec<String>,
+) -> Result<StoreOutcome> {
+    match job {
+        StoreJob::Create { name, hash } => create(file, *name, hash),
+        StoreJob::SetHash { account, hash } => set_hash(file, *account, hash),
+        StoreJob::Revoke { account } => revoke(file, *account),
+        StoreJob::Block { account, user } => block(file, *account, *user),
+        StoreJob::Unblock { account, user } => {
+            let sql = "DELETE FROM blocks WHERE account = ?1 AND name_key = ?2";
+            file.execute(sql, params![signed(account.0), key(*user)])?;
+            Ok(StoreOutcome::Done)
+        }
+        StoreJob::Keep { to, from, text, at_ms, most } => {
+            keep(file, *to, *from, text, *at_ms, *most)
+        }
+        StoreJob::Letters { account, after, most } => {
+            letters(file, *account, *after, *most, troubles)
+        }
+        StoreJob::Arrived { account, up_to } => {
+            let sql = "DELETE FROM letters WHERE account = ?1 AND id <= ?2";
+            file.execute(sql, params![signed(account.0), signed(up_to.0)])?;
+            Ok(StoreOutcome::Done)
+        }
+    }
+}
+
+/// What names are compared by, in the file.
+pub(super) fn key(name: UserName) -> String {
+    name.as_str().to_ascii_lowercase()
+}
+
+fn create(file: &Connection, name: UserName, hash: &str) -> Result<StoreOutcome> {
+    let sql = "INSERT INTO accounts (name, name_key, hash, epoch, seal) VALUES (?1, ?2, ?3, 0, ?4)
+               ON CONFLICT (name_key) DO NOTHING";
+    let seal = rows::seal_account(name, hash, 0);
+    if file.execute(sql, params![name.as_str(), key(name), hash, seal])? == 0 {
+        return Ok(StoreOutcome::Exists);
+    }
+    let id = AccountId(file.last_insert_rowid().unsigned_abs());
+    Ok(StoreOutcome::Created(Account { id, name, hash: hash.to_owned(), epoch: 0 }))
+}
+
+/// Also repairs an account that was damaged.
+pub(super) fn set_hash(file: &Connection, account: AccountId, hash: &str) -> Result<StoreOutcome> {
+    let Some((found, epoch)) = find(file, account)? else { return Ok(StoreOutcome::NoAccount) };
+    let (name, epoch) = (found.account.name, epoch.saturating_add(1));
+    let sql = "UPDATE accounts SET name = ?2, name_key = ?3, hash = ?4, epoch = ?5, seal = ?6
+               WHERE id = ?1";
+    let seal = rows::seal_account(name, hash, epoch);
+    file.execute(sql, params![signed(account.0), name.as_str(), key(name), hash, epoch, seal])?;
+    Ok(StoreOutcome::Done)
+}
+
+/// Of a damaged account no token is good anyhow.
+fn revoke(file: &Connection, account: AccountId) -> Result<StoreOutcome> {
+    let Some((found, epoch)) = find(file, account)? else { return Ok(StoreOutcome::NoAccount) };
+    if found.is_sound {
+        let epoch = epoch.saturating_add(1);
+        let seal = rows::seal_account(found.account.name, &found.account.hash, epoch);
+        let sql = "UPDATE accounts SET epoch = ?2, seal = ?3 WHERE id = ?1";
+        file.execute(sql, params![signed(account.0), epoch, seal])?;
+    }
+    Ok(StoreOutcome::Done)
+}
+
+/// An account and its epoch as it stands in the file.
+fn find(file: &Connection, account: AccountId) -> Result<Option<(rows::Found, i64)>> {
+    let sql = format!("SELECT {ACCOUNT} FROM accounts WHERE id = ?1");
+    let found = |row: &rusqlite::Row<'_>| Ok(rows::account(row)?.zip(Some(row.get(4)?)));
+    Ok(file.query_row(&sql, [signed(account.0)], found).optional()?.flatten())
+}
+
+fn exists(file: &Connection, account: AccountId) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM accounts WHERE id = ?1)";
+    file.query_row(sql, [signed(account.0)], |row| row.get(0))
+}
+
+fn block(file: &Connection, account: AccountId, user: UserName) -> Result<StoreOutcome> {
+    if !exists(file, account)? {
+        return Ok(StoreOutcome::NoAccount);
+    }
+    let sql = "INSERT INTO blocks (account, name_key, name) VALUES (?1, ?2, ?3)
+               ON CONFLICT DO NOTHING";
+    file.execute(sql, params![signed(account.0), key(user), user.as_str()])?;
+    Ok(StoreOutcome::Done)
+}
+
+fn keep(
+    file: &Connection,
+    to: AccountId,
+    from: UserName,
+    text: &Text,
+    at_ms: u64,
+    most: u64,
+) -> Result<StoreOutcome> {
+    if !exists(file, to)? {
+        return Ok(StoreOutcome::NoAccount);
+    }
+    let (to, at_ms, text) = (signed(to.0), signed(at_ms), text.as_str());
+    let sql = "INSERT INTO letters (account, sender, text, at_ms, seal)
+               SELECT ?1, ?2, ?3, ?4, ?5
+               WHERE (SELECT count(*) FROM letters WHERE account = ?1) < ?6";
+    let seal = rows::seal_letter(to, from, text, at_ms);
+    let kept = file.execute(sql, params![to, from.as_str(), text, at_ms, seal, signed(most)])?;
+    Ok(match kept {
+        0 => StoreOutcome::Full,
+        _ => StoreOutcome::Kept(LetterId(file.last_insert_rowid().unsigned_abs())),
+    })
+}
+
+/// A damaged letter is passed over and does not count; it goes when those behind it have arrived.
+fn letters(
+    file: &Connection,
+    account: AccountId,
+    after: LetterId,
+    most: u32,
+    troubles: &mut Vec<String>,
+) -> Result<StoreOutcome> {
+    let sql = format!("SELECT {LETTER} FROM letters WHERE account = ?1 AND id > ?2 ORDER BY id");
+    let mut statement = file.prepare(&sql)?;
+    let mut found = statement.query(params![signed(account.0), signed(after.0)])?;
+    let mut letters = Vec::new();
+    while let Some(row) = found.next()? {
+        match rows::letter(row, signed(account.0))? {
+            Some(_) if letters.len() >= most as usize => {
+                return Ok(StoreOutcome::Letters { letters, more: true });
+            }
+            Some(letter) => letters.push(letter),
+            None => {
+                let (id, whose) = (row.get::<_, i64>(0)?, account.0);
+                troubles.push(format!("letter {id} of account {whose} is damaged and left out"));
+            }
+        }
+    }
+    Ok(StoreOutcome::Letters { letters, more: false })
+}

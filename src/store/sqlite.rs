@@ -1,0 +1,306 @@
+//! The store in one SQLite file beside its write-ahead log.
+//!
+//! After a commit that failed, the connection is kept: it knows where the log was good, and the
+//! next commit writes over what the failed one left. docs/decisions/0012-sqlite.md has the reasons.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use super::rows::{self, ACCOUNT};
+use super::{Store, jobs, schema, writes};
+use crate::id::AccountId;
+use crate::job::{Directory, StoreJob, StoreOutcome};
+use crate::limits::STORE_BUSY;
+use crate::os;
+
+/// The name of the file in the data folder; SQLite puts `-wal` and `-shm` beside it.
+pub const FILE: &str = "parlor.db";
+
+/// Troubles that are kept until somebody asks for them.
+const TROUBLES_MAX: usize = 16;
+
+/// Why the store cannot be used; the texts do not name the file.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder or the file cannot be made.
+    #[error("cannot make it: {0}")]
+    Create(io::Error),
+    /// There is none.
+    #[error("it does not exist; check --data, or make an account")]
+    Missing,
+    /// A newer Parlor has written it.
+    #[error("a newer Parlor wrote it (schema {found}, this one knows {known}); run that one")]
+    Newer {
+        /// The version of its schema.
+        found: usize,
+        /// The newest that this Parlor knows.
+        known: usize,
+    },
+    /// Some other program's file.
+    #[error("it is no store of Parlor; move it away, or choose another folder with --data")]
+    Foreign,
+    /// Its content makes no sense.
+    #[error("it is damaged ({0}); put a backup in its place, see docs/operations.md")]
+    Damaged(String),
+    /// The file system cannot hold it.
+    #[error(
+        "its file system cannot share memory between processes; choose a local one with --data"
+    )]
+    NoWal,
+    /// No random numbers from the system.
+    #[error("the system gives no random numbers: {0}")]
+    Random(io::Error),
+    /// What SQLite or the disk said.
+    #[error("{0}")]
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged(error.to_string())
+            }
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+/// All that lasts, in one file.
+#[derive(Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+    /// `None` after a failure that only a new connection can get over.
+    connection: Option<Connection>,
+    /// Whether nothing that may be committed here stands on a log that an earlier process left.
+    is_swept: bool,
+    /// SQLite's count of foreign commits when the directory was last read.
+    seen: Option<i64>,
+    troubles: Vec<String>,
+}
+
+/// What a transaction may do.
+#[derive(Clone, Copy)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+impl Access {
+    fn behavior(self) -> TransactionBehavior {
+        match self {
+            Self::Read => TransactionBehavior::Deferred,
+            // To begin as a reader and to write later can fail when somebody else has written.
+            Self::Write => TransactionBehavior::Immediate,
+        }
+    }
+}
+
+impl Sqlite {
+    /// Opens the store in the folder `data`, makes both if need be, and checks the whole file.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub fn open(data: &Path) -> Result<Self, Error> {
+        create(data).map_err(Error::Create)?;
+        Self::open_existing(data)
+    }
+
+    /// The same without making anything.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub fn open_existing(data: &Path) -> Result<Self, Error> {
+        let path = data.join(FILE);
+        if matches!(path.try_exists(), Ok(false)) {
+            return Err(Error::Missing);
+        }
+        let connection = connect(&path)?;
+        let verdict: String =
+            connection.pragma_query_value(None, "quick_check(1)", |row| row.get(0))?;
+        if verdict != "ok" {
+            return Err(Error::Damaged(verdict));
+        }
+        let troubles = Vec::new();
+        Ok(Self { path, connection: Some(connection), is_swept: false, seen: None, troubles })
+    }
+
+    /// Where the file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `work` in one transaction. If it fails, nothing of it is done.
+    pub(super) fn transact<T>(
+        &mut self,
+        access: Access,
+        work: impl FnOnce(&Connection, &mut Vec<String>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut connection = self.take_connection()?;
+        let mut troubles = Vec::new();
+        let result = match access {
+            Access::Write => self.sweep(&connection),
+            Access::Read => Ok(()),
+        };
+        let result = result.and_then(|()| {
+            // Dropped without a commit, it is rolled back.
+            let transaction = connection.transaction_with_behavior(access.behavior())?;
+            let done = work(&transaction, &mut troubles)?;
+            transaction.commit()?;
+            Ok(done)
+        });
+        self.note(troubles);
+        let is_lost = matches!(result, Err(Error::Damaged(_))) || !connection.is_autocommit();
+        if !is_lost {
+            self.connection = Some(connection);
+        }
+        result
+    }
+
+    /// Runs `work` on its own, without a transaction.
+    pub(super) fn with<T>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let connection = self.take_connection()?;
+        let result = work(&connection);
+        self.connection = Some(connection);
+        result
+    }
+
+    /// The connection, or a new one if it was lost.
+    fn take_connection(&mut self) -> Result<Connection, Error> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
+        }
+        self.is_swept = false;
+        self.seen = None;
+        connect(&self.path)
+    }
+
+    /// Moves all that is in the log into the file before anything is added to it: an earlier
+    /// process may have left there what the disk only pretends to have.
+    fn sweep(&mut self, connection: &Connection) -> Result<(), Error> {
+        if !self.is_swept {
+            let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+            let is_busy: bool = connection.query_row(sql, [], |row| row.get(0))?;
+            // Another process uses the file at this moment; the next commit tries again.
+            self.is_swept = !is_busy;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, troubles: Vec<String>) {
+        let room = TROUBLES_MAX.saturating_sub(self.troubles.len());
+        self.troubles.extend(troubles.into_iter().take(room));
+    }
+}
+
+impl Store for Sqlite {
+    fn directory(&mut self) -> Result<Directory, String> {
+        let read = |file: &Connection, troubles: &mut Vec<String>| {
+            Ok((data_version(file)?, directory(file, troubles)?))
+        };
+        let read = self.transact(Access::Read, read);
+        let (version, directory) = read.map_err(|error| error.to_string())?;
+        self.seen = Some(version);
+        Ok(directory)
+    }
+
+    fn token_key(&mut self) -> Result<[u8; 32], String> {
+        let sql = "SELECT value FROM meta WHERE key = 'token-key'";
+        self.with(|file| Ok(file.query_row(sql, [], |row| row.get(0))?))
+            .map_err(|error| error.to_string())
+    }
+
+    fn commit(&mut self, jobs: &[StoreJob]) -> Vec<StoreOutcome> {
+        let access = if jobs.iter().any(writes) { Access::Write } else { Access::Read };
+        let all = |file: &Connection, troubles: &mut Vec<String>| {
+            let run = |job| jobs::run(file, job, troubles).map_err(Error::from);
+            jobs.iter().map(run).collect::<Result<Vec<_>, _>>()
+        };
+        self.transact(access, all).unwrap_or_else(|error| {
+            let text = error.to_string();
+            jobs.iter().map(|_| StoreOutcome::Failed(text.clone())).collect()
+        })
+    }
+
+    fn is_changed(&mut self) -> Result<bool, String> {
+        let version = self.with(data_version).map_err(|error| error.to_string())?;
+        Ok(self.seen != Some(version))
+    }
+
+    fn troubles(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.troubles)
+    }
+}
+
+/// Makes the folder and an empty file for their owner only; SQLite gives its other files the mode
+/// of this one. A file that is there is not even opened: to close it would take SQLite's locks.
+fn create(data: &Path) -> io::Result<()> {
+    os::create_private_dir(data)?;
+    match os::create_private_file(&data.join(FILE)) {
+        Ok(file) => {
+            file.sync_all()?;
+            os::sync_dir(data)?;
+            // The folder may be new as well.
+            data.parent().filter(|parent| parent.is_dir()).map_or(Ok(()), os::sync_dir)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(STORE_BUSY)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // On macOS an fsync does not reach the platters; elsewhere this says nothing.
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    schema::migrate(&mut connection)?;
+    let mode = connection
+        .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
+    if mode == "wal" { Ok(connection) } else { Err(Error::NoWal) }
+}
+
+/// Changes whenever another connection has committed; within a transaction, what holds for it.
+fn data_version(connection: &Connection) -> Result<i64, Error> {
+    Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
+}
+
+fn directory(file: &Connection, troubles: &mut Vec<String>) -> Result<Directory, Error> {
+    let mut directory = Directory::default();
+    let mut accounts = file.prepare(&format!("SELECT {ACCOUNT} FROM accounts ORDER BY id"))?;
+    let mut found = accounts.query([])?;
+    while let Some(row) = found.next()? {
+        let account = rows::account(row)?;
+        if account.as_ref().is_none_or(|account| !account.is_sound) {
+            let id: i64 = row.get(0)?;
+            let name = account.as_ref().map(|found| found.account.name.to_string());
+            let name = name.unwrap_or_else(|| "a name that is lost".into());
+            troubles.push(format!(
+                "account {id} of {name} is damaged and locked; give it a password anew"
+            ));
+        }
+        directory.accounts.extend(account.map(|found| found.account));
+    }
+    let mut blocks = file.prepare("SELECT account, name FROM blocks ORDER BY account, name_key")?;
+    let mut found = blocks.query([])?;
+    while let Some(row) = found.next()? {
+        let account: i64 = row.get(0)?;
+        match rows::user(row, 1)? {
+            Some(user) => directory.blocks.push((AccountId(account.unsigned_abs()), user)),
+            None => troubles.push(format!("a block of account {account} is damaged and left out")),
+        }
+    }
+    Ok(directory)
+}

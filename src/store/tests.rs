@@ -1,0 +1,1 @@
+//! Both stores through the same cases.
