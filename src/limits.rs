@@ -64,16 +64,8 @@ pub const DESCRIPTORS_KEPT: u64 = 64;
 /// How long the listener rests after the process ran out of descriptors or memory.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Threads that hash passwords; each has 19 MiB of memory.
-pub const PASSWORD_WORKERS: usize = 2;
-/// Passwords that may wait to be hashed: at some 25 ms each and two at a time, under a second.
-pub const PASSWORD_WAITING: usize = 64;
 /// Passwords of one source that may wait: nobody fills the line alone.
 pub const PASSWORD_WAITING_SOURCE: u32 = 16;
-/// Shortest password in bytes that people may choose.
-pub const PASSWORD_MIN: usize = 6;
-/// Longest password in bytes: even if each of its bytes is escaped once, it fits a frame before login.
-pub const PASSWORD_MAX: usize = 256;
 /// Wrong passwords in a row after which a source may not try a name for a while (system D).
 pub const WRONG_MAX: u32 = 3;
 /// What each wrong password adds to the penalty of its source, whatever the name (as sshd's
@@ -99,9 +91,6 @@ pub const LETTERS_RETRY: Duration = Duration::from_secs(5);
 pub const BLOCKS_MAX: usize = 1000;
 /// Names remembered with the time when they were online last.
 pub const SEEN_MAX: usize = 10_000;
-/// Jobs that may wait for the store: with none beyond it, its answers always find room.
-pub const STORE_JOBS_MAX: usize = 4096;
-
 /// Names listed in one reply; the total is always told.
 pub const LIST_MAX: usize = 500;
 /// Jobs that may wait for the file worker. From half of it on nobody is given a slot, and those who
@@ -295,7 +284,6 @@ const _: () = assert!(READ_TURN_BYTES >= FRAME_MAX);
 const _: () = assert!(WRITE_BATCH <= 1024);
 const _: () = assert!(TURN_READ.as_millis() < TURN_FLUSH.as_millis());
 const _: () = assert!(TURN_FLUSH.as_millis() < 10);
-const _: () = assert!(2 * PASSWORD_MAX + 256 < FRAME_BEFORE_LOGIN_MAX);
 const _: () = assert!(FILE_JOBS_MAX as u64 >= 8 * UPLOAD_SLOTS_MAX);
 
 #[cfg(test)]

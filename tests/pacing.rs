@@ -1,8 +1,8 @@
 //! Marks of output: a listener that has just fallen behind holds up those who speak to it, for a
 //! moment and no more; one that is cut in the middle of a turn disturbs nobody else's.
 
-use parlor::engine::{Engine, Input};
-use parlor::id::{ConnId, Now};
+use parlor::engine::{Engine, Input, Setup};
+use parlor::id::{ConnId, Now, Source};
 use parlor::limits::{Limits, PACE};
 
 const SPEAKER: ConnId = ConnId { slot: 0, generation: 0 };
@@ -33,7 +33,12 @@ fn a_speaker_waits_for_a_listener_that_fell_behind_but_only_for_a_moment() {
 
 #[test]
 fn a_refusal_that_cuts_its_asker_is_over_before_the_next_one_is_served() {
-    let limits = Limits { output_soft_bytes: 2_000, output_hard_bytes: 2_001, presence_users: 0, ..Limits::default() };
+    let limits = Limits {
+        output_soft_bytes: 2_000,
+        output_hard_bytes: 2_001,
+        presence_users: 0,
+        ..Limits::default()
+    };
     let mut engine = Engine::new(Setup { limits, ..Setup::default() });
     let now = Now { mono_ms: 0, wall_ms: 0 };
     // More lines than one turn handles, so that both are served in one later turn.

@@ -17,15 +17,23 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use parlor::engine::{Engine, Input, Output};
+use parlor::engine::{Engine, Input, Output, Setup};
 use parlor::files::Disk;
-use parlor::id::{ConnId, Now};
+use parlor::id::{ConnId, Now, Source};
+use parlor::job::{Job, Outcome};
 use parlor::limits::{Limits, WRITE_BATCH};
+use parlor::store::Memory;
+
+use workers::{commit_one, hash};
+
+#[path = "support/workers.rs"]
+mod workers;
 
 /// A server, the connections to it by their letters, and what each has yet to hear.
 struct Stage {
     engine: Engine,
     disk: Disk,
+    store: Memory,
     now: Now,
     conns: BTreeMap<String, ConnId>,
     heard: BTreeMap<String, VecDeque<String>>,
@@ -99,6 +107,7 @@ impl Stage {
         Self {
             engine: Engine::new(Setup { limits, ..Setup::default() }),
             disk: Disk::open(folder.path()).unwrap(),
+            store: Memory::default(),
             now: Now { mono_ms: 0, wall_ms: 0 },
             conns: BTreeMap::new(),
             heard: BTreeMap::new(),
@@ -213,7 +222,11 @@ impl Stage {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Job(ticket, job) => {
-                    let outcome = self.disk.run(job);
+                    let outcome = match job {
+                        Job::File(job) => Outcome::File(self.disk.run(job)),
+                        Job::Store(job) => Outcome::Store(commit_one(&mut self.store, job)),
+                        Job::Password(job) => Outcome::Password(hash(&job)),
+                    };
                     self.engine.handle(self.now, Input::Done { ticket, outcome });
                 }
                 Output::HalfClose(conn) => {

@@ -78,9 +78,7 @@ mod tests {
         let mut admitted = Vec::new();
         for total in 0..=1000 {
             let lots = (0..100).map(|lot| lot * (u32::MAX / 100));
-            let count = lots.filter(|&lot| {
-                strangers.admits(&limits, Source::THIS_MACHINE, lot)
-            });
+            let count = lots.filter(|&lot| strangers.admits(&limits, Source::THIS_MACHINE, lot));
             admitted.push(count.count());
             assert_eq!(strangers.total, total);
             strangers.add(Source::THIS_MACHINE);

@@ -173,7 +173,12 @@ mod tests {
         Guard::new(Duration::from_secs(60))
     }
 
-    fn wrong(guard: &mut Guard, now: Now, name: &str, from: Source) -> Result<Option<u64>, Refusal> {
+    fn wrong(
+        guard: &mut Guard,
+        now: Now,
+        name: &str,
+        from: Source,
+    ) -> Result<Option<u64>, Refusal> {
         guard.begin(now, key(name), from)?;
         Ok(guard.wrong(now, key(name), from))
     }

@@ -100,13 +100,7 @@ impl Hub {
 
     /// Tells a letter that has just been kept, if its receiver has heard all before it. Says
     /// whether the receiver is here.
-    fn tell_kept(
-        &mut self,
-        request: Request,
-        to: ConnId,
-        draft: Draft,
-        letter: LetterId,
-    ) -> bool {
+    fn tell_kept(&mut self, request: Request, to: ConnId, draft: Draft, letter: LetterId) -> bool {
         let Some(mut letters) = self.letters_of(to).filter(|_| self.is_of(to, draft.to)) else {
             return false;
         };

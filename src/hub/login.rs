@@ -441,8 +441,8 @@ impl Hub {
             PasswordOutcome::Right => self.guard.right(name.key(), from),
             PasswordOutcome::Wrong | PasswordOutcome::Hash(_) => {
                 let locked = self.guard.wrong(now, name.key(), from);
-                let refusal = locked
-                    .map_or(Refusal::WrongPassword, |wait_ms| Refusal::LockedOut { wait_ms });
+                let refusal =
+                    locked.map_or(Refusal::WrongPassword, |wait_ms| Refusal::LockedOut { wait_ms });
                 return self.answer_late(request, Err(refusal));
             }
             PasswordOutcome::Failed(why) => {

@@ -52,9 +52,8 @@ impl Hub {
             }
             Some(seconds) => {
                 let since_ms = now.mono_ms.saturating_sub(seconds.saturating_mul(1000));
-                let recent = |key: &UserKey, at_ms: u64| {
-                    self.users.contains_key(key) || at_ms >= since_ms
-                };
+                let recent =
+                    |key: &UserKey, at_ms: u64| self.users.contains_key(key) || at_ms >= since_ms;
                 let seen = self.seen.iter().filter(|(key, _)| shown(key));
                 seen.filter(|(key, (_, at_ms))| recent(key, *at_ms))
                     .map(|(_, &(name, _))| name)
@@ -145,8 +144,7 @@ impl Hub {
 
     pub(super) fn list_blocked(&self, conn: ConnId) -> Answer {
         let owner = self.name_of(conn)?.key();
-        let users: Vec<UserName> =
-            self.directory.blocked(owner).copied().take(LIST_MAX).collect();
+        let users: Vec<UserName> = self.directory.blocked(owner).copied().take(LIST_MAX).collect();
         let total = count(self.directory.blocked(owner).count());
         Ok(Some(Reply::Blocked { members: Names { users, total } }))
     }
@@ -164,8 +162,7 @@ impl Hub {
     }
 
     fn in_order(&self, keys: impl Iterator<Item = UserKey>) -> Vec<ConnId> {
-        let mut conns: Vec<ConnId> =
-            keys.filter_map(|key| self.users.get(&key).copied()).collect();
+        let mut conns: Vec<ConnId> = keys.filter_map(|key| self.users.get(&key).copied()).collect();
         conns.sort_unstable();
         conns.dedup();
         conns

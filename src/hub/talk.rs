@@ -86,13 +86,7 @@ impl Hub {
         }
     }
 
-    pub(super) fn say(
-        &mut self,
-        now: Now,
-        conn: ConnId,
-        text: Cow<'_, str>,
-        me: bool,
-    ) -> Answer {
+    pub(super) fn say(&mut self, now: Now, conn: ConnId, text: Cow<'_, str>, me: bool) -> Answer {
         let from = self.name_of(conn)?;
         let id = self.room_of(conn).ok_or(Refusal::NotInRoom)?;
         let text = Text::parse(text, self.limits.message_bytes).map_err(Refusal::BadText)?;

@@ -24,13 +24,7 @@ pub(super) enum Waiting {
     /// A new account is stored.
     Create { request: Request, name: UserName },
     /// The present password is compared before it is changed.
-    OldPassword {
-        request: Request,
-        account: AccountId,
-        name: UserName,
-        from: Source,
-        new: String,
-    },
+    OldPassword { request: Request, account: AccountId, name: UserName, from: Source, new: String },
     /// The new password is hashed.
     NewPassword { request: Request, account: AccountId, from: Source },
     /// The new hash is stored.

@@ -1,8 +1,8 @@
 //! One stream, cut in two at every place and byte by byte, into an engine each time.
 
-use parlor::engine::{Engine, Input, Output};
+use parlor::engine::{Engine, Input, Output, Setup};
 use parlor::front::native::emit_request;
-use parlor::id::{ConnId, Now, TransferId};
+use parlor::id::{ConnId, Now, Source, TransferId};
 use parlor::limits::{Limits, WRITE_BATCH};
 use parlor::message::Command;
 use parlor::wire::frame;

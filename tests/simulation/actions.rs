@@ -155,7 +155,7 @@ fn act(world: &mut World, index: usize) {
 
 fn login(world: &mut World, index: usize) {
     if world.rng.chance(50) {
-        let user = (*world.rng.pick(&BAD_NAMES)).into();
+        let user = *world.rng.pick(&BAD_NAMES);
         return world.clients[index].ask(&Command::guest(user));
     }
     if world.rng.chance(100) && world.clients[index].native {
