@@ -165,8 +165,8 @@ impl Hub {
             self.set_state(conn, State::InRoom { user, room, seat });
             self.rooms.get(room).map(|room| room.name)
         });
-        self.audit(Category::Login, || format!("{name} ({conn:?})"));
         if !known {
+            self.audit(Category::Login, || format!("{name} ({conn:?})"));
             self.tell_presence(conn, name, Event::Online { user: name, at: now.wall_ms });
         }
         self.seen(now, name);
