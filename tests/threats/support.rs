@@ -20,7 +20,11 @@ use tempfile::TempDir;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const MIB: u64 = 1 << 20;
 /// No deadline comes to the help of a server that has lost sight of a connection.
-const NO_DEADLINES: [(&str, &str); 4] = [
+const NO_DEADLINES: [(&str, &str); 7] = [
+    // Nor bounds that a row does not ask for.
+    ("PARLOR_MESSAGE_RATE", "0"),
+    ("PARLOR_BEFORE_LOGIN", "0"),
+    ("PARLOR_PRESENCE", "0"),
     ("PARLOR_FIRST_BYTE_BEFORE", "1h"),
     ("PARLOR_LOGIN_BEFORE", "1h"),
     ("PARLOR_HEARTBEAT", "30m"),
