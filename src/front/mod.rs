@@ -5,6 +5,7 @@
 //! and an event is written once for each protocol, however many hear it.
 
 pub mod detect;
+mod json;
 pub mod native;
 pub mod slash;
 pub mod text;

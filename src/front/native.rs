@@ -9,9 +9,9 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::Incoming;
+use super::{Incoming, json};
 use crate::id::TransferId;
-use crate::message::{CloseReason, Command, Event, Op, Refusal, Reply};
+use crate::message::{CloseReason, Command, Event, Op, Refusal, Reply, Text};
 use crate::wire::frame::{self, Frame, FrameError};
 
 /// Reads the first message of a client.
@@ -174,6 +174,7 @@ pub fn emit_answer(id: Option<u64>, answer: &Result<Reply, Refusal>) -> Bytes {
         error: Problem,
     }
     match answer {
+        Ok(Reply::Heard { count }) => emit_heard(id, *count),
         Ok(reply) => emit(64, &Positive { re: id, reply }),
         Err(refusal) => {
             let error = Problem { code: refusal.code().into(), text: refusal.to_string() };
@@ -185,13 +186,51 @@ pub fn emit_answer(id: Option<u64>, answer: &Result<Reply, Refusal>) -> Bytes {
 /// Writes an event.
 #[must_use]
 pub fn emit_event(event: &Event) -> Bytes {
-    let size_hint = match event {
-        Event::Said { text, .. } | Event::Whispered { text, .. } => 128 + text.as_str().len(),
-        _ => 128,
-    };
-    let Event::Bye { reason, .. } = event else {
-        return emit(size_hint, event);
-    };
+    match event {
+        Event::Said { room, from, text, me, at } => {
+            let head = [r#"{"ev":"said","room":""#, room.as_str(), r#"","from":""#, from.as_str()];
+            emit_words(&head, text, *me, *at)
+        }
+        Event::Whispered { from, text, at } => {
+            emit_words(&[r#"{"ev":"whispered","from":""#, from.as_str()], text, false, *at)
+        }
+        Event::Bye { reason, .. } => emit_bye(event, *reason),
+        event => emit(128, event),
+    }
+}
+
+// What is written for every message, by hand: two to four times as fast as the general writer. That
+// it is the same to the byte is kept by a test.
+
+/// Something that somebody said; `head` ends within the name of the speaker.
+fn emit_words(head: &[&str], text: &Text, me: bool, at: u64) -> Bytes {
+    frame::emit_json(128 + text.as_str().len(), |out| {
+        head.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+        out.extend_from_slice(br#"","text":"#);
+        json::push_string(out, text.as_str());
+        if me {
+            out.extend_from_slice(br#","me":true"#);
+        }
+        out.extend_from_slice(br#","at":"#);
+        json::push_number(out, at);
+        out.push(b'}');
+    })
+}
+
+fn emit_heard(id: Option<u64>, count: u32) -> Bytes {
+    frame::emit_json(64, |out| {
+        out.extend_from_slice(br#"{"re":"#);
+        match id {
+            Some(id) => json::push_number(out, id),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(br#","ok":"heard","count":"#);
+        json::push_number(out, count.into());
+        out.push(b'}');
+    })
+}
+
+fn emit_bye(event: &Event, reason: CloseReason) -> Bytes {
     // Last words carry a text for people, so that the plainest client can show why.
     #[derive(Serialize)]
     struct Spoken<'a> {
@@ -199,7 +238,7 @@ pub fn emit_event(event: &Event) -> Bytes {
         event: &'a Event,
         text: String,
     }
-    emit(size_hint, &Spoken { event, text: reason.to_string() })
+    emit(128, &Spoken { event, text: reason.to_string() })
 }
 
 fn emit(size_hint: usize, message: &impl Serialize) -> Bytes {
@@ -284,7 +323,7 @@ fn parse_server_json(json: &[u8]) -> FromServer<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{RoomName, Text, UserName};
+    use crate::message::{RoomName, UserName};
 
     fn request(json: &str) -> (Option<u64>, Result<Command<'static>, Refusal>) {
         match parse_request(Box::leak(json.to_owned().into_boxed_str()).as_bytes()) {
@@ -347,6 +386,30 @@ mod tests {
     fn fields_that_are_not_known_are_ignored() {
         let (_, command) = request(r#"{"op":"leave","since":{"a":[1,2,{"b":null}]}}"#);
         assert_eq!(command, Ok(Command::Leave));
+    }
+
+    #[test]
+    fn what_is_written_by_hand_is_what_the_general_writer_writes() {
+        let (room, from) = (RoomName::parse("Lobby1").unwrap(), UserName::parse("Alice").unwrap());
+        let long = format!("{}\"", "x".repeat(200));
+        for words in ["hi", "\"", "a\\b", "tab\there", "line\nfeed", "é\u{1f600}", &long] {
+            let text = || serde_json::from_value::<Text>(words.into()).unwrap();
+            for (me, at) in [(false, 0), (true, u64::MAX), (false, 1_748_700_162_000)] {
+                for event in [
+                    Event::Said { room, from, text: text(), me, at },
+                    Event::Whispered { from, text: text(), at },
+                ] {
+                    assert_eq!(emit_event(&event), emit(0, &event), "{event:?}");
+                }
+            }
+        }
+        for (id, shown) in
+            [(None, "null"), (Some(0), "0"), (Some(u64::MAX), "18446744073709551615")]
+        {
+            let bytes = emit_answer(id, &Ok(Reply::Heard { count: 9 }));
+            let expected = format!(r#"{{"re":{shown},"ok":"heard","count":9}}"#);
+            assert_eq!(std::str::from_utf8(&bytes[5..]).unwrap(), expected);
+        }
     }
 
     #[test]
