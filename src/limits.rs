@@ -36,6 +36,10 @@ pub const WRITE_TURN_BYTES: usize = 64 * 1024;
 /// Buffers handed to one vectored write. The kernel takes 1,024 (`IOV_MAX`); beyond some dozens
 /// the call gains nothing.
 pub const WRITE_BATCH: usize = 64;
+/// Output of one connection that is put together before it is written. Up to here a copy of dozens
+/// of small frames costs less than what the kernel takes for a list of them: in rooms of ten who
+/// say 64 bytes 9 % of the server's time.
+pub const WRITE_JOIN_BYTES: usize = 16 * 1024;
 /// Connections accepted in one turn.
 pub const ACCEPTS_TURN: usize = 16;
 /// Commands of one connection handled in one turn.
@@ -205,6 +209,9 @@ const _: () = assert!((FRAME_MAX as u32) < FRAME_LENGTH_CEILING);
 // What one read brings can always be kept whole beside an unfinished frame.
 const _: () = assert!(READ_TURN_BYTES >= FRAME_MAX);
 const _: () = assert!(WRITE_BATCH <= 1024);
+// They are put together in the buffer for reading, and are no more than one turn writes.
+const _: () = assert!(WRITE_JOIN_BYTES <= READ_TURN_BYTES);
+const _: () = assert!(WRITE_JOIN_BYTES <= WRITE_TURN_BYTES);
 const _: () = assert!(TURN_READ.as_millis() < TURN_FLUSH.as_millis());
 const _: () = assert!(TURN_FLUSH.as_millis() < 10);
 const _: () = assert!(FILE_JOBS_MAX as u64 >= 8 * UPLOAD_SLOTS_MAX);

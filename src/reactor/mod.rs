@@ -37,7 +37,7 @@ use crate::id::{ConnId, Now, Ticket, millis};
 use crate::job::Job;
 use crate::limits::{
     ACCEPT_RETRY, ACCEPTS_TURN, CLOSES_TURN, Limits, READ_TURN_BYTES, TURN_FLUSH, TURN_READ,
-    WRITE_BATCH,
+    WRITE_BATCH, WRITE_JOIN_BYTES,
 };
 use crate::logging;
 use crate::message::{Category, Record};
@@ -425,11 +425,14 @@ impl Reactor {
     fn write_one(&mut self, now: Now, id: ConnId) {
         let Some(connection) = connection_mut(&mut self.connections, id) else { return };
         let Some(outbox) = self.engine.outbox(id).filter(|_| connection.writable) else { return };
-        let mut slices = [IoSlice::new(&[]); WRITE_BATCH];
-        let result = match outbox.gather(&mut slices) {
-            0 => Ok(0),
-            1 => connection.stream.write(&slices[0]),
-            count => connection.stream.write_vectored(&slices[..count]),
+        let result = match outbox.join(&mut self.scratch[..WRITE_JOIN_BYTES]) {
+            Some(0) => Ok(0),
+            Some(n) => connection.stream.write(&self.scratch[..n]),
+            None => {
+                let mut slices = [IoSlice::new(&[]); WRITE_BATCH];
+                let count = outbox.gather(&mut slices);
+                connection.stream.write_vectored(&slices[..count])
+            }
         };
         match result {
             Ok(n) => self.engine.handle_written(now, id, n, true),
