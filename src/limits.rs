@@ -31,8 +31,9 @@ pub const EMPTY_FRAMES_MAX: u8 = 3;
 
 /// Bytes read from one connection in one turn; also the size of the one shared scratch buffer.
 pub const READ_TURN_BYTES: usize = 64 * 1024;
-/// Bytes written to one connection in one turn.
-pub const WRITE_TURN_BYTES: usize = 64 * 1024;
+/// Bytes written to one connection in one turn: about 0.1 ms. A room of ten with four messages of
+/// 4 KiB from each under way makes 150 KiB for each, and one call for them is cheaper than three.
+pub const WRITE_TURN_BYTES: usize = 256 * 1024;
 /// Buffers handed to one vectored write. The kernel takes 1,024 (`IOV_MAX`); beyond some dozens
 /// the call gains nothing.
 pub const WRITE_BATCH: usize = 64;
