@@ -7,6 +7,7 @@
 pub mod detect;
 mod json;
 pub mod native;
+mod plain;
 pub mod slash;
 pub mod text;
 

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Incoming, json};
+use super::{Incoming, json, plain};
 use crate::id::TransferId;
 use crate::message::{CloseReason, Command, Event, Op, Refusal, Reply, Text};
 use crate::wire::frame::{self, Frame, FrameError};
@@ -66,6 +66,13 @@ struct Request<'a> {
 }
 
 fn parse_request(json: &[u8]) -> Incoming<'_> {
+    match plain::parse(json) {
+        Some((id, command)) => Incoming::Request { id: Some(id), command: Ok(command) },
+        None => parse_any_request(json),
+    }
+}
+
+fn parse_any_request(json: &[u8]) -> Incoming<'_> {
     // An array would fill the fields by their order, which is no part of the protocol.
     if json.trim_ascii_start().first() != Some(&b'{') {
         let refusal = Refusal::BadRequest("a message is a JSON object".to_owned());
@@ -379,6 +386,30 @@ mod tests {
         ] {
             let (got, command) = request(json);
             assert_eq!((got, command.unwrap_err().code()), (id, code), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_request_in_its_usual_shape_or_nearly_is_what_the_general_parser_says() {
+        let usual = [
+            r#"{"id":7,"op":"say","text":"hi"}"#,
+            "{\"id\":18446744073709551615,\"op\":\"whisper\",\"user\":\"bob\",\"text\":\"\u{e9}\"}",
+        ];
+        for usual in usual {
+            assert!(plain::parse(usual.as_bytes()).is_some(), "{usual}");
+            for at in 0..=usual.len() {
+                let (before, after) = usual.as_bytes().split_at(at);
+                let rest = after.get(1..).unwrap_or_default();
+                for piece in
+                    ["", "0", "9", " ", "\"", "\\", "\\n", "\n", "}", ",", "x", "-", "\u{7f}"]
+                {
+                    for after in [after, rest] {
+                        let json = [before, piece.as_bytes(), after].concat();
+                        let shown = String::from_utf8_lossy(&json).into_owned();
+                        assert_eq!(parse_request(&json), parse_any_request(&json), "{shown}");
+                    }
+                }
+            }
         }
     }
 
