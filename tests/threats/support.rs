@@ -219,6 +219,17 @@ impl Server {
     }
 
     /// Ends the server, which must end well, and in its time.
+    /// Does something while the server's process stands still, so that the server finds all that
+    /// was done at once.
+    pub(crate) fn while_it_stands(&self, act: impl FnOnce()) {
+        let stat = format!("/proc/{}/stat", self.pid().as_raw_nonzero());
+        let stands = || std::fs::read_to_string(&stat).unwrap().contains(") T ").then_some(());
+        kill_process(self.pid(), Signal::STOP).unwrap();
+        wait_for("the server stands still", stands);
+        act();
+        kill_process(self.pid(), Signal::CONT).unwrap();
+    }
+
     pub(crate) fn stop(mut self) {
         kill_process(self.pid(), Signal::TERM).unwrap();
         let status = wait_for("the end of the server", || self.child.try_wait().unwrap());
