@@ -120,7 +120,7 @@ impl Sqlite {
         }
         let connection = connect(&path)?;
         let verdict: String =
-            connection.pragma_query_value(None, "quick_check(1)", |row| row.get(0))?;
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if verdict != "ok" {
             return Err(Error::Damaged(verdict));
         }
@@ -304,3 +304,6 @@ fn directory(file: &Connection, troubles: &mut Vec<String>) -> Result<Directory,
     }
     Ok(directory)
 }
+
+#[cfg(test)]
+mod tests;

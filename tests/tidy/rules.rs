@@ -8,7 +8,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("id", &[]),
     ("limits", &[]),
     ("message", &["id", "limits"]),
-    ("job", &["id"]),
+    ("job", &["id", "message(UserName, Text)"]),
     ("wire", &["id", "limits"]),
     ("front", &["message", "wire", "id", "limits"]),
     ("hub", &["message", "id", "limits"]),
