@@ -10,10 +10,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use parlor::engine::outbox::Outbox;
-use parlor::engine::{Engine, Input};
+use parlor::engine::{Engine, Input, Setup};
 use parlor::front::{Protocol, native, slash};
 use parlor::hub::upload::{Bounds, Party, UploadQueue};
-use parlor::id::{ConnId, Now};
+use parlor::id::{ConnId, Now, Source};
 use parlor::limits::{Limits, WRITE_BATCH};
 use parlor::message::{Command, Event, FileName, RoomName, Text, UserName};
 
@@ -61,10 +61,20 @@ fn frames(c: &mut Criterion) {
 
 /// An engine with `members` connections in one room, of which the first will speak.
 fn room_of(members: u32) -> Engine {
-    let limits = Limits { room_members: u64::MAX, ..Limits::default() };
-    let mut engine = Engine::new(limits, "parlor".to_owned(), false);
+    // Nobody is told who comes and goes, and nobody is turned away: here a room is filled at once.
+    let limits = Limits {
+        room_members: u64::MAX,
+        before_login: 0,
+        message_rate: 0,
+        presence_users: 0,
+        ..Limits::default()
+    };
+    let mut engine = Engine::new(Setup { limits, ..Setup::default() });
     for slot in 0..members {
-        engine.handle(NOW, Input::Opened { conn: conn(slot), peer: "127.0.0.1:9" });
+        engine.handle(
+            NOW,
+            Input::Opened { conn: conn(slot), source: Source::THIS_MACHINE, peer: "127.0.0.1:9" },
+        );
         for command in [Command::guest(format!("u{slot}")), Command::Join { room: "lobby".into() }]
         {
             engine.handle(NOW, Input::Turn);
@@ -125,7 +135,10 @@ fn fan_out(c: &mut Criterion) {
             generation += 1;
             let conn = ConnId { slot: 0, generation };
             engine.handle(NOW, Input::Turn);
-            engine.handle(NOW, Input::Opened { conn, peer: "127.0.0.1:9" });
+            engine.handle(
+                NOW,
+                Input::Opened { conn, source: Source::THIS_MACHINE, peer: "127.0.0.1:9" },
+            );
             for bytes in &requests {
                 engine.handle(NOW, Input::Bytes { conn, bytes });
             }

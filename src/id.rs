@@ -82,6 +82,11 @@ pub struct LetterId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Source(pub u64);
 
+impl Source {
+    /// Connections of this machine to itself.
+    pub const THIS_MACHINE: Self = Self(0);
+}
+
 /// A job that a worker has been asked to do, by which its completion is known again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u64);

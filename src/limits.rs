@@ -64,6 +64,33 @@ pub const DESCRIPTORS_KEPT: u64 = 64;
 /// How long the listener rests after the process ran out of descriptors or memory.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
+/// Passwords of one source that may wait: nobody fills the line alone.
+pub const PASSWORD_WAITING_SOURCE: u32 = 16;
+/// Wrong passwords in a row after which a source may not try a name for a while (system D).
+pub const WRONG_MAX: u32 = 3;
+/// What each wrong password adds to the penalty of its source, whatever the name (as sshd's
+/// `PerSourcePenalties authfail`).
+pub const PENALTY: Duration = Duration::from_secs(5);
+/// Penalty above which a source has to wait: a dozen mistakes are forgiven.
+pub const PENALTY_FORGIVEN: Duration = Duration::from_secs(60);
+/// Most penalty that a source can collect.
+pub const PENALTY_MAX: Duration = Duration::from_secs(600);
+/// Sources, and names tried from them, that are remembered.
+pub const SOURCES_MAX: usize = 65_536;
+/// How long the present owner of a name has to show that it lives when another one logs in.
+pub const TAKEOVER_WAIT: Duration = Duration::from_secs(2);
+/// How long a resume token is good for.
+pub const TOKEN_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Requests of one connection that may wait for the store at once; then it is not read.
+pub const AWAITED_MAX: u16 = 32;
+/// Letters told at once to somebody who logs in; the next ones follow when these have arrived.
+pub const LETTERS_AT_ONCE: u64 = 64;
+/// How long to wait before letters that could not be read are asked for again.
+pub const LETTERS_RETRY: Duration = Duration::from_secs(5);
+/// Users that one user may block.
+pub const BLOCKS_MAX: usize = 1000;
+/// Names remembered with the time when they were online last.
+pub const SEEN_MAX: usize = 10_000;
 /// Names listed in one reply; the total is always told.
 pub const LIST_MAX: usize = 500;
 /// Jobs that may wait for the file worker. From half of it on nobody is given a slot, and those who
@@ -135,6 +162,20 @@ pub struct Limits {
     pub file_bytes: u64,
     /// Bytes of one upload that may be under way without having reached the disk.
     pub upload_credit_bytes: u64,
+    /// Connections at once that have not logged in; from a tenth of it on some are refused. 0: any.
+    pub before_login: u64,
+    /// The same from one source, except from this machine itself. 0: any.
+    pub before_login_source: u64,
+    /// Messages a second of one user; 0: any. As many again may come at once.
+    pub message_rate: u64,
+    /// Messages that are kept for one user.
+    pub letters: u64,
+    /// Users online above which nobody is told who comes and goes.
+    pub presence_users: u64,
+    /// How long a source that gave three wrong passwords in a row may not try that name.
+    pub block_duration: Duration,
+    /// Time without a command after which a user is logged out; zero: never.
+    pub timeout: Duration,
     /// Time in which [`STALL_BYTES`] of an upload or a hand-over must move, or it loses its slot.
     pub upload_stall: Duration,
     /// Time that a receiver has to accept or reject a file.
@@ -174,6 +215,13 @@ impl Default for Limits {
             upload_waiting: 64,
             file_bytes: 3 * MIB,
             upload_credit_bytes: 256 * KIB,
+            before_login: 1000,
+            before_login_source: 16,
+            message_rate: 1000,
+            letters: 1000,
+            presence_users: 1000,
+            block_duration: Duration::from_secs(60),
+            timeout: Duration::ZERO,
             upload_stall: Duration::from_secs(30),
             offer_wait: Duration::from_secs(60),
             output_soft_bytes: 256 * KIB,

@@ -4,11 +4,13 @@
 //! found before anybody is served, and ends in one line and an exit code.
 
 use crate::config::{Config, Mistake};
+use crate::engine::Setup;
 use crate::limits::DESCRIPTORS_KEPT;
 use crate::logging::{self, Log};
 use crate::message::{Category, Record, visible};
 use crate::os;
 use crate::reactor::{self, Reactor};
+use crate::store::{self, Sqlite, Store as _};
 use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
@@ -56,6 +58,12 @@ pub enum Error {
         /// What the system said.
         error: io::Error,
     },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The store cannot be read.
+    #[error("cannot read the store: {0}")]
+    Read(String),
     /// The reactor cannot start or go on.
     #[error(transparent)]
     Reactor(#[from] reactor::Error),
@@ -71,6 +79,8 @@ impl Error {
             | Self::Lock { .. }
             | Self::Held { .. }
             | Self::Log { .. }
+            | Self::Store(_)
+            | Self::Read(_)
             | Self::Reactor(_) => 1,
         }
     }
@@ -95,8 +105,16 @@ pub fn run(options: Vec<(String, String)>) -> Result<(), Error> {
 /// Listens, says so, and serves until told to stop.
 fn react(config: &Config) -> Result<(), Error> {
     let log_bodies = config.log_level >= log::LevelFilter::Debug;
-    let limits = config.limits.clone();
-    let reactor = Reactor::bind(&config.listen, limits, &config.data, log_bodies)?;
+    let mut store = Sqlite::open(&config.data).map_err(Error::Store)?;
+    let setup = Setup {
+        server: concat!("parlor ", env!("CARGO_PKG_VERSION")).to_owned(),
+        limits: config.limits.clone(),
+        policy: config.policy,
+        log_bodies,
+        directory: store.directory().map_err(Error::Read)?,
+        token_key: store.token_key().map_err(Error::Read)?,
+    };
+    let reactor = Reactor::bind(&config.listen, setup, &config.data, Box::new(store))?;
     announce(&reactor.addresses(), config);
     let report = reactor.run()?;
     logging::write(&Record::info(Category::Shutdown, format!("Stopped: {report}")));
@@ -242,7 +260,9 @@ mod tests {
         let text = banner(&bound, &config("/srv/a\x1b[2Jb"));
         let expected = format!(
             "parlor {} listens on 127.0.0.1:4711, [::1]:4712
-limits:   connections 10000, room-members 15, rooms 10000, message-max 4KiB,
+limits:   connections 10000, room-members 15, rooms 10000, before-login 1000,
+          before-login-source 16, block-duration 1m, timeout 0ms,
+          letters 1000, presence 1000, message-rate 1000, message-max 4KiB,
           upload-slots 5, upload-waiting 64, file-max 3MiB,
           upload-credit 256KiB, upload-stall 30s, offer-wait 1m,
           output-soft 256KiB, output-soft-wait 10s, output-hard 1MiB,

@@ -17,15 +17,23 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use parlor::engine::{Engine, Input, Output};
+use parlor::engine::{Engine, Input, Output, Setup};
 use parlor::files::Disk;
-use parlor::id::{ConnId, Now};
+use parlor::id::{ConnId, Now, Source};
+use parlor::job::{Job, Outcome};
 use parlor::limits::{Limits, WRITE_BATCH};
+use parlor::store::Memory;
+
+use workers::{commit_one, hash};
+
+#[path = "support/workers.rs"]
+mod workers;
 
 /// A server, the connections to it by their letters, and what each has yet to hear.
 struct Stage {
     engine: Engine,
     disk: Disk,
+    store: Memory,
     now: Now,
     conns: BTreeMap<String, ConnId>,
     heard: BTreeMap<String, VecDeque<String>>,
@@ -72,11 +80,15 @@ fn play(text: &str) -> Result<(), String> {
 }
 
 fn limits_of(text: &str) -> Limits {
-    let mut limits = Limits::default();
+    // Who comes and goes is told where a transcript asks for it.
+    let mut limits = Limits { presence_users: 0, ..Limits::default() };
     let settings = text.lines().filter_map(|line| line.strip_prefix("limits "));
     for (key, value) in settings.flat_map(str::split_whitespace).filter_map(|s| s.split_once('=')) {
         let value: u64 = value.parse().unwrap();
         match key {
+            "presence_users" => limits.presence_users = value,
+            "message_rate" => limits.message_rate = value,
+            "timeout_s" => limits.timeout = Duration::from_secs(value),
             "room_members" => limits.room_members = value,
             "rooms" => limits.rooms = value,
             "upload_slots" => limits.upload_slots = value,
@@ -93,8 +105,9 @@ impl Stage {
     fn new(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self {
-            engine: Engine::new(limits, "parlor".to_owned(), false),
+            engine: Engine::new(Setup { limits, ..Setup::default() }),
             disk: Disk::open(folder.path()).unwrap(),
+            store: Memory::default(),
             now: Now { mono_ms: 0, wall_ms: 0 },
             conns: BTreeMap::new(),
             heard: BTreeMap::new(),
@@ -141,7 +154,7 @@ impl Stage {
         let conn = ConnId { slot, generation: 0 };
         self.conns.insert(who.to_owned(), conn);
         self.heard.insert(who.to_owned(), VecDeque::new());
-        self.feed(Input::Opened { conn, peer: "a test" });
+        self.feed(Input::Opened { conn, source: Source::THIS_MACHINE, peer: "a test" });
         conn
     }
 
@@ -209,7 +222,11 @@ impl Stage {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Job(ticket, job) => {
-                    let outcome = self.disk.run(job);
+                    let outcome = match job {
+                        Job::File(job) => Outcome::File(self.disk.run(job)),
+                        Job::Store(job) => Outcome::Store(commit_one(&mut self.store, job)),
+                        Job::Password(job) => Outcome::Password(hash(&job)),
+                    };
                     self.engine.handle(self.now, Input::Done { ticket, outcome });
                 }
                 Output::HalfClose(conn) => {

@@ -151,7 +151,7 @@ mod tests {
         let text = help();
         assert!(text.contains("/sendfile FILE USER  "), "{text}");
         assert!(text.contains("/whisper USER TEXT"));
-        assert!(text.contains("/login NAME  "), "a name that was refused needs it");
+        assert!(text.contains("/login NAME [PASSWORD]  "), "a name that was refused needs it");
         for absent in ["/chunk", "/received", "SIZE"] {
             assert!(!text.contains(absent), "{absent}");
         }

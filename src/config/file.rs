@@ -1,4 +1,5 @@
-//! The configuration file: TOML with one level, the keys of the table of settings.
+//! The configuration file: TOML with the keys of the table of settings; a table stands for the
+//! beginning of its keys, so that `accounts.guests` is `accounts-guests`.
 //!
 //! Refuses to know the file system; the text comes in. The rule it keeps: each mistake names the
 //! file and the line, and nothing in the file is passed over.
@@ -19,18 +20,37 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<Given>, Mistake> {
         let what = error.message().replace('\n', ", ");
         Mistake::new(place(error.span().map_or(0, |span| span.start)), what)
     })?;
-    let mut entries: Vec<_> = table.get_ref().iter().collect();
-    entries.sort_by_key(|(key, _)| key.span().start);
+    let mut entries = Vec::new();
+    flatten("", table.get_ref(), &mut entries);
+    entries.sort_by_key(|(start, _, _)| *start);
     let mut all: Vec<Given> = Vec::new();
-    for (key, value) in entries {
-        let place = place(key.span().start);
-        let given = entry(place.clone(), key.get_ref(), value.get_ref())?;
+    for (start, key, value) in entries {
+        let place = place(start);
+        let given = entry(place.clone(), &key, value)?;
         if all.iter().any(|earlier| earlier.setting.key == given.setting.key) {
             return Err(Mistake::new(place, format!("{} is set twice", given.setting.key)));
         }
         all.push(given);
     }
     Ok(all)
+}
+
+/// The values of a table and of the tables in it, each with where it starts and its whole key.
+fn flatten<'a>(
+    before: &str,
+    table: &'a DeTable<'a>,
+    into: &mut Vec<(usize, String, &'a DeValue<'a>)>,
+) {
+    for (key, value) in table {
+        let name = format!("{before}{}", key.get_ref());
+        match value.get_ref() {
+            // One table deep, as far as our keys go; below it nothing can be meant.
+            DeValue::Table(inner) if before.is_empty() => {
+                flatten(&format!("{name}-"), inner, into);
+            }
+            value => into.push((key.span().start, name, value)),
+        }
+    }
 }
 
 fn entry(place: String, key: &str, value: &DeValue<'_>) -> Result<Given, Mistake> {
@@ -58,9 +78,10 @@ fn entry(place: String, key: &str, value: &DeValue<'_>) -> Result<Given, Mistake
 fn scalar(value: &DeValue<'_>, kind: &Kind) -> Result<String, String> {
     let takes_number = match kind {
         Kind::Count(..) | Kind::Bytes(..) | Kind::Time(..) => true,
-        Kind::Addresses(_) | Kind::Path(_) | Kind::Level(_) => false,
+        Kind::Addresses(_) | Kind::Path(_) | Kind::Level(_) | Kind::Choice(..) => false,
     };
     match value {
+        DeValue::Boolean(yes) if matches!(kind, Kind::Choice(..)) => Ok(yes.to_string()),
         DeValue::String(text) => Ok(text.clone().into_owned()),
         DeValue::Integer(number) if takes_number => {
             let value = i128::from_str_radix(number.as_str(), number.radix());

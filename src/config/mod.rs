@@ -21,6 +21,7 @@ mod value;
 pub use mistake::{Mistake, nearest};
 pub use options::{data_options, given, keys, options};
 
+use crate::engine::Policy;
 use crate::limits::{DESCRIPTORS_KEPT, Limits};
 use settings::{Draft, SETTINGS, Setting};
 use std::collections::BTreeMap;
@@ -48,6 +49,8 @@ pub struct Config {
     pub log: PathBuf,
     /// How much of it is written.
     pub log_level: log::LevelFilter,
+    /// Who may do what before he has shown anything.
+    pub policy: Policy,
     /// The bounds in force.
     pub limits: Limits,
 }
@@ -102,7 +105,8 @@ impl Config {
     fn from_draft(draft: Draft, variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let data = draft.data.unwrap_or_else(|| crate::os::default_data_dir(variable));
         let log = draft.log.unwrap_or_else(|| data.join("parlor.log"));
-        Self { listen: draft.listen, data, log, log_level: draft.log_level, limits: draft.limits }
+        let Draft { listen, log_level, policy, limits, .. } = draft;
+        Self { listen, data, log, log_level, policy, limits }
     }
 
     /// Each limit by its key, with the value in force as people write it.

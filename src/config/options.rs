@@ -41,9 +41,12 @@ pub fn given(matches: &ArgMatches) -> Vec<(String, String)> {
 fn option(setting: &'static Setting) -> Arg {
     let action = match setting.kind {
         Kind::Addresses(_) => ArgAction::Append,
-        Kind::Count(..) | Kind::Bytes(..) | Kind::Time(..) | Kind::Path(_) | Kind::Level(_) => {
-            ArgAction::Set
-        }
+        Kind::Count(..)
+        | Kind::Bytes(..)
+        | Kind::Time(..)
+        | Kind::Path(_)
+        | Kind::Level(_)
+        | Kind::Choice(..) => ArgAction::Set,
     };
     let heading = setting.is_limit().then_some("Limits");
     Arg::new(setting.key)

@@ -5,6 +5,7 @@
 //! exist, and each field of [`Limits`] is in it (a test takes `Limits` apart to prove that).
 
 use super::value;
+use crate::engine::Policy;
 use crate::limits::{KIB, Limits, MIB, UPLOAD_SLOTS_MAX};
 use log::LevelFilter;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,6 +24,7 @@ pub(super) struct Draft {
     pub(super) data: Option<PathBuf>,
     pub(super) log: Option<PathBuf>,
     pub(super) log_level: LevelFilter,
+    pub(super) policy: Policy,
     pub(super) limits: Limits,
 }
 
@@ -34,6 +36,7 @@ impl Default for Draft {
             data: None,
             log: None,
             log_level: LevelFilter::Info,
+            policy: Policy::default(),
             limits: Limits::default(),
         }
     }
@@ -59,10 +62,13 @@ pub(super) enum Kind {
     Addresses(fn(&mut Draft) -> &mut Vec<SocketAddr>),
     Path(fn(&mut Draft) -> &mut Option<PathBuf>),
     Level(fn(&mut Draft) -> &mut LevelFilter),
+    /// The word for yes and the word for no.
+    Choice([&'static str; 2], fn(&mut Draft) -> &mut bool),
 }
 
 /// What most durations may be. The least is for tests and tight local networks.
 const SPAN: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const GIB: u64 = 1024 * MIB;
 const TIB: u64 = 1024 * GIB;
 /// A text doubles at most when quoted, and still fits the longest frame beside its names.
@@ -70,7 +76,7 @@ const MESSAGE_MAX: u64 = 24 * KIB;
 
 /// Every setting, in the order of the help.
 #[rustfmt::skip]
-pub(super) static SETTINGS: [Setting; 25] = [
+pub(super) static SETTINGS: [Setting; 34] = [
     setting("listen", Kind::Addresses(|d| &mut d.listen),
         "Address and port to listen on; may be given several times, port 0 takes a free one"),
     in_words("data", Kind::Path(|d| &mut d.data),
@@ -81,6 +87,11 @@ pub(super) static SETTINGS: [Setting; 25] = [
         "How much is logged: off, error, info, or debug, which includes what people say"),
     in_words("config", Kind::Path(|d| &mut d.config),
         "TOML file with the same keys as these options", "none"),
+    setting("accounts-guests", Kind::Choice(["true", "false"], |d| &mut d.policy.guests),
+        "Whether a name without an account may be used without a password"),
+    setting("accounts-registration",
+        Kind::Choice(["open", "closed"], |d| &mut d.policy.registration),
+        "Whether people may make accounts, or the server's owner alone (parlor user add)"),
 
     in_words("connections", Kind::Count(0..=CONNECTIONS_MAX, |d| &mut d.limits.connections),
         "Connections at once; 0: as many as there are descriptors",
@@ -89,6 +100,21 @@ pub(super) static SETTINGS: [Setting; 25] = [
         "Members of a room"),
     setting("rooms", Kind::Count(1..=1_000_000, |d| &mut d.limits.rooms),
         "Rooms at once"),
+    setting("before-login", Kind::Count(0..=CONNECTIONS_MAX, |d| &mut d.limits.before_login),
+        "Connections that have not logged in; from a tenth on some are refused; 0: any number"),
+    setting("before-login-source",
+        Kind::Count(0..=CONNECTIONS_MAX, |d| &mut d.limits.before_login_source),
+        "The same from one address (IPv6: one /64) other than this machine's; 0: any number"),
+    setting("block-duration", Kind::Time(SPAN, |d| &mut d.limits.block_duration),
+        "How long three wrong passwords in a row keep an address from trying that name again"),
+    setting("timeout", Kind::Time(Duration::ZERO..=DAY, |d| &mut d.limits.timeout),
+        "Time without a command after which a user is logged out; 0s: never"),
+    setting("letters", Kind::Count(1..=1_000_000, |d| &mut d.limits.letters),
+        "Messages kept for one user until they have arrived"),
+    setting("presence", Kind::Count(0..=CONNECTIONS_MAX, |d| &mut d.limits.presence_users),
+        "Users online above which nobody is told who comes and goes"),
+    setting("message-rate", Kind::Count(0..=1_000_000, |d| &mut d.limits.message_rate),
+        "Messages a second of one user, as many again at once; 0: any number"),
     setting("message-max", Kind::Bytes(1..=MESSAGE_MAX, |d| &mut d.limits.message_bytes),
         "Longest text of a message"),
     setting("upload-slots", Kind::Count(1..=UPLOAD_SLOTS_MAX, |d| &mut d.limits.upload_slots),
@@ -157,6 +183,7 @@ impl Setting {
             Kind::Path(_) if last.is_empty() => return Err("the path is empty".into()),
             Kind::Path(field) => *field(draft) = Some(last.into()),
             Kind::Level(field) => *field(draft) = value::parse_level(last)?,
+            Kind::Choice(words, field) => *field(draft) = value::parse_choice(last, words)?,
         }
         Ok(())
     }
@@ -176,6 +203,9 @@ impl Setting {
                 field(&mut draft).as_ref().map_or_else(String::new, |p| p.display().to_string())
             }
             Kind::Level(field) => value::format_level(*field(&mut draft)),
+            Kind::Choice([yes, no], field) => {
+                (if *field(&mut draft) { *yes } else { *no }).to_owned()
+            }
         }
     }
 
@@ -199,6 +229,7 @@ impl Setting {
             Kind::Path(_) if self.key == "data" => "DIR",
             Kind::Path(_) => "FILE",
             Kind::Level(_) => "LEVEL",
+            Kind::Choice(..) => "WORD",
         }
     }
 
@@ -218,6 +249,7 @@ impl Setting {
             Kind::Addresses(_) => "IP:PORT".into(),
             Kind::Path(_) => "path".into(),
             Kind::Level(_) => "off, error, info, debug".into(),
+            Kind::Choice(words, _) => words.join(", "),
         }
     }
 
@@ -225,7 +257,7 @@ impl Setting {
     pub(super) fn is_limit(&self) -> bool {
         match self.kind {
             Kind::Count(..) | Kind::Bytes(..) | Kind::Time(..) => true,
-            Kind::Addresses(_) | Kind::Path(_) | Kind::Level(_) => false,
+            Kind::Addresses(_) | Kind::Path(_) | Kind::Level(_) | Kind::Choice(..) => false,
         }
     }
 }

@@ -55,13 +55,44 @@ fn with_nothing_written_all_is_default() {
     assert_eq!(config.log, Path::new("/home/a/.local/share/parlor/parlor.log"));
     assert_eq!(config.log_level, log::LevelFilter::Info);
     assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.policy, Policy::default());
+}
+
+#[test]
+fn who_may_come_in_is_two_words_in_the_file_also_in_a_table() {
+    let closed = Policy { guests: false, registration: false };
+    for text in [
+        "accounts.guests = false\naccounts.registration = \"closed\"",
+        "[accounts]\nguests = \"FALSE\"\nregistration = \"closed\"",
+        "accounts-guests = false\naccounts_registration = \"closed\"",
+    ] {
+        let config = Written { file: Some(text), ..Written::default() }.resolve().unwrap();
+        assert_eq!(config.policy, closed, "{text}");
+    }
+    let options = [("accounts-guests", "false"), ("accounts-registration", "closed")];
+    let config = Written { options: &options, ..Written::default() }.resolve().unwrap();
+    assert_eq!(config.policy, closed);
+    let mistake = file_mistake("\naccounts.guests = \"no\"");
+    assert!(
+        mistake.contains("line 2: accounts-guests: \"no\" is neither true nor false"),
+        "{mistake}"
+    );
+    assert!(file_mistake("[accounts]\nguest = true").contains("accounts-guests"));
+    assert!(file_mistake("rooms = true").contains("use a number"));
 }
 
 /// A value other than the default for every key of `Limits`.
-const OTHERS: [(&str, &str); 20] = [
+const OTHERS: [(&str, &str); 27] = [
     ("connections", "11"),
     ("room-members", "12"),
     ("rooms", "13"),
+    ("before-login", "30"),
+    ("before-login-source", "31"),
+    ("block-duration", "35s"),
+    ("timeout", "36s"),
+    ("letters", "33"),
+    ("presence", "34"),
+    ("message-rate", "32"),
     ("message-max", "14"),
     ("upload-slots", "15"),
     ("upload-waiting", "16"),
@@ -88,6 +119,13 @@ fn assert_all_others(limits: Limits) {
         room_members,
         rooms,
         message_bytes,
+        before_login,
+        before_login_source,
+        message_rate,
+        letters,
+        presence_users,
+        block_duration,
+        timeout,
         upload_slots,
         upload_waiting,
         file_bytes,
@@ -107,10 +145,14 @@ fn assert_all_others(limits: Limits) {
     } = limits;
     assert_eq!([connections, room_members, rooms, message_bytes], [11, 12, 13, 14]);
     assert_eq!([upload_slots, upload_waiting, file_bytes], [15, 16, 17]);
+    assert_eq!([before_login, before_login_source, message_rate], [30, 31, 32]);
+    assert_eq!([letters, presence_users], [33, 34]);
     assert_eq!([upload_credit_bytes, output_soft_bytes], [33 * KIB, 129 * KIB]);
     assert_eq!([output_hard_bytes, output_before_login_bytes], [2 * MIB, 9 * KIB]);
     assert_eq!(output_total_bytes, 25 * MIB);
     let seconds = [
+        (block_duration, 35),
+        (timeout, 36),
         (upload_stall, 19),
         (offer_wait, 20),
         (output_soft_wait, 22),
@@ -246,7 +288,7 @@ fn a_mistaken_file_names_the_line() {
         file_mistake("config = 'x'"),
         "parlor.toml line 1: a file cannot name another one with config"
     );
-    assert!(file_mistake("[server]\nrooms = 5").starts_with("parlor.toml line 1: unknown key"));
+    assert!(file_mistake("[server]\nrooms = 5").starts_with("parlor.toml line 2: unknown key"));
     assert!(file_mistake("\nrooms = = 5").starts_with("parlor.toml line 2: "));
     assert!(file_mistake("rooms = 5\nrooms = 6").starts_with("parlor.toml line 2: "));
 }

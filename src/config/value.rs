@@ -76,6 +76,18 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+/// One of two words.
+pub(super) fn parse_choice(text: &str, words: &[&str; 2]) -> Result<bool, String> {
+    let [yes, no] = words;
+    if text.eq_ignore_ascii_case(yes) {
+        Ok(true)
+    } else if text.eq_ignore_ascii_case(no) {
+        Ok(false)
+    } else {
+        Err(format!("{} is neither {yes} nor {no}", quoted(text)))
+    }
+}
+
 pub(super) fn parse_level(text: &str) -> Result<LevelFilter, String> {
     let known = LEVELS.into_iter().find(|level| level.as_str().eq_ignore_ascii_case(text));
     known.ok_or_else(|| format!("{} is not a level; use off, error, info or debug", quoted(text)))

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::lifecycle::spread;
 use super::outbox::Outbox;
 use crate::front::Protocol;
-use crate::id::{ConnId, Now, after};
-use crate::limits::{Limits, PACE, PACE_STEPS};
+use crate::id::{ConnId, LetterId, Now, Source, after};
+use crate::limits::{AWAITED_MAX, Limits, PACE, PACE_STEPS};
 
 /// A connection from `Opened` to the `Close` that the engine asks for.
 #[derive(Debug)]
@@ -20,7 +21,12 @@ pub(super) struct Conn {
     /// How much of the tail is known to hold no end of a message.
     pub(super) scanned: usize,
     pub(super) outbox: Outbox,
+    pub(super) source: Source,
     pub(super) opened_ms: u64,
+    /// Since when it has had no name.
+    pub(super) nameless_ms: u64,
+    /// When it last asked for something other than a sign of life.
+    pub(super) asked_ms: u64,
     pub(super) heard_ms: u64,
     /// Since when the outbox has been over its soft mark.
     pub(super) over_since_ms: Option<u64>,
@@ -34,6 +40,16 @@ pub(super) struct Conn {
     /// How many transfers are being delivered to it.
     pub(super) pulls: u16,
     pub(super) logged_in: bool,
+    /// Counted among those who have not logged in.
+    pub(super) is_stranger: bool,
+    /// Asked for a sign of life because another one wants its name.
+    pub(super) probed: bool,
+    /// Requests whose answers come later.
+    pub(super) awaited: u16,
+    /// One of them lets no other be handled before it.
+    pub(super) alone: bool,
+    /// The last letter that was told to somebody who cannot confirm it.
+    pub(super) unconfirmed: Option<LetterId>,
     /// Asked for a sign of life and none has come.
     pub(super) pinged: bool,
     /// The tail holds messages that wait for their turn.
@@ -63,7 +79,7 @@ pub(super) enum Phase {
 }
 
 impl Conn {
-    pub(super) fn new(id: ConnId, now_ms: u64) -> Self {
+    pub(super) fn new(id: ConnId, source: Source, now_ms: u64) -> Self {
         Self {
             id,
             protocol: None,
@@ -71,7 +87,10 @@ impl Conn {
             tail: Vec::new(),
             scanned: 0,
             outbox: Outbox::default(),
+            source,
             opened_ms: now_ms,
+            nameless_ms: now_ms,
+            asked_ms: now_ms,
             heard_ms: now_ms,
             over_since_ms: None,
             pace_mark: 0,
@@ -80,6 +99,11 @@ impl Conn {
             empty_frames: 0,
             pulls: 0,
             logged_in: false,
+            is_stranger: true,
+            probed: false,
+            awaited: 0,
+            alone: false,
+            unconfirmed: None,
             pinged: false,
             stalled: false,
             queued: false,
@@ -147,9 +171,15 @@ impl Conn {
         self.hard_mark(limits).saturating_sub(self.soft_mark(limits)) / PACE_STEPS
     }
 
+    /// Requests that may be under way at once: without numbers, answers must keep their order.
+    fn awaited_max(&self) -> u16 {
+        if self.protocol == Some(Protocol::Native) { AWAITED_MAX } else { 1 }
+    }
+
     /// Whether its requests may be handled now, budgets aside.
     pub(super) fn may_ask(&self, limits: &Limits) -> bool {
-        self.is_open() && !self.paced && self.outbox.len() <= self.soft_mark(limits)
+        let waits = self.alone || self.awaited >= self.awaited_max();
+        self.is_open() && !self.paced && !waits && self.outbox.len() <= self.soft_mark(limits)
     }
 
     /// Whether the reactor is to read it. One that is said goodbye to is read, and what it sends
@@ -163,7 +193,8 @@ impl Conn {
         match self.phase {
             Phase::Flushing { deadline_ms } | Phase::Lingering { deadline_ms } => Some(deadline_ms),
             Phase::Open => {
-                let login = (!self.logged_in).then(|| after(self.opened_ms, limits.login_before));
+                let login = (!self.logged_in).then(|| after(self.nameless_ms, limits.login_before));
+                let idle = self.has_timeout(limits).then(|| after(self.asked_ms, limits.timeout));
                 let first = self
                     .protocol
                     .is_none()
@@ -171,18 +202,21 @@ impl Conn {
                 let slow = self.over_since_ms.map(|since| after(since, limits.output_soft_wait));
                 let silence = if self.pinged { limits.dead_after } else { self.ping_after(limits) };
                 let silent = self.has_heartbeat().then(|| after(self.heard_ms, silence));
-                [login, first, slow, silent].into_iter().flatten().min()
+                [login, idle, first, slow, silent].into_iter().flatten().min()
             }
         }
     }
 
     /// Silence after which it is asked for a sign of life: up to a quarter before the heartbeat,
     /// by its slot, so that those who came at the same moment are not asked at the same moment.
-    /// Multiples of the golden ratio spread any run of slots evenly (Knuth 6.4, theorem S).
     pub(super) fn ping_after(&self, limits: &Limits) -> Duration {
-        const GOLDEN: u32 = 0x9e37_79b9;
-        let share = f64::from(self.id.slot.wrapping_mul(GOLDEN)) / f64::from(u32::MAX);
+        let share = f64::from(spread(self.id.slot)) / f64::from(u32::MAX);
         limits.heartbeat - (limits.heartbeat / 4).mul_f64(share)
+    }
+
+    /// Whether it is logged out when it asks for nothing.
+    pub(super) fn has_timeout(&self, limits: &Limits) -> bool {
+        self.logged_in && !limits.timeout.is_zero()
     }
 
     /// People with netcat cannot answer a ping; the kernel's keepalive looks after them.

@@ -19,6 +19,15 @@ pub(super) struct Paced {
     pub(super) listener: ConnId,
 }
 
+/// Who is told.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Audience {
+    /// The members of a room.
+    Room(RoomId),
+    /// Everybody who is logged in.
+    All,
+}
+
 /// An event, written at most once for each protocol.
 struct Encoded<'a> {
     event: &'a Event,
@@ -41,27 +50,35 @@ impl Engine {
             return;
         };
         self.stats.deliveries += 1;
+        if let (Event::Whispered { letter: Some(letter), .. }, Protocol::Text) = (event, protocol)
+            && let Some(conn) = self.conn_mut(id)
+        {
+            // Nobody with netcat confirms what he reads: that the kernel has it is all there is.
+            conn.unconfirmed = Some(*letter);
+        }
         self.push_talk(id, protocol.emit_event(event), is_said(event));
         self.after_push(now, id, by);
         self.keep_total(now);
     }
 
-    /// Tells the members of a room but the one that caused it.
-    pub(super) fn tell_room(&mut self, now: Now, room: RoomId, by: ConnId, event: &Event) {
+    /// Tells many connections but the one that caused it and those in the sorted list `except`.
+    pub(super) fn tell_many(
+        &mut self,
+        now: Now,
+        to: Audience,
+        by: ConnId,
+        except: &[ConnId],
+        event: &Event,
+    ) {
         let said = is_said(event);
         let mut encoded = Encoded { event, written: [const { None }; Protocol::COUNT] };
         let mut too_slow = Vec::new();
-        let members = self.hub.members(room);
-        self.work_left =
-            self.work_left.saturating_sub(u32::try_from(members.len()).unwrap_or(u32::MAX));
-        for &id in members {
-            if id == by {
-                continue;
+        let mut tell = |id: ConnId| {
+            if id == by || (!except.is_empty() && except.binary_search(&id).is_ok()) {
+                return;
             }
-            let Some(conn) = tenant(&mut self.conns, id) else { continue };
-            let Some(protocol) = conn.protocol.filter(|_| conn.is_open()) else {
-                continue;
-            };
+            let Some(conn) = tenant(&mut self.conns, id) else { return };
+            let Some(protocol) = conn.protocol.filter(|_| conn.is_open()) else { return };
             let bytes = encoded.get(protocol);
             self.output_bytes += bytes.len() as u64;
             self.stats.deliveries += 1;
@@ -73,7 +90,19 @@ impl Engine {
             if conn.outbox.len() > conn.soft_mark(&self.limits) {
                 too_slow.push(id);
             }
-        }
+        };
+        let count = match to {
+            Audience::Room(room) => {
+                let members = self.hub.members(room);
+                members.iter().copied().for_each(&mut tell);
+                members.len()
+            }
+            Audience::All => {
+                self.hub.online().for_each(&mut tell);
+                self.hub.user_count()
+            }
+        };
+        self.spend(u32::try_from(count).unwrap_or(u32::MAX));
         for id in too_slow {
             self.after_push(now, id, Some(by));
         }
@@ -192,6 +221,11 @@ impl Engine {
         if !conn.is_open() {
             return self.advance_close(now, id);
         }
+        if conn.outbox.is_empty()
+            && let Some(letter) = conn.unconfirmed.take()
+        {
+            self.hub.confirm_letters(id, letter);
+        }
         self.resume(id);
         // Also when talk was written: it may have been what left no room for a file.
         if self.conn(id).is_some_and(|conn| conn.pulls > 0) {
@@ -234,7 +268,7 @@ impl Engine {
     }
 
     /// Goes on with a connection that may have become able to ask.
-    fn resume(&mut self, id: ConnId) {
+    pub(super) fn resume(&mut self, id: ConnId) {
         let Some(conn) = self.conn(id) else { return };
         if conn.stalled {
             self.stall(id);
@@ -256,5 +290,5 @@ impl Engine {
 }
 
 fn is_said(event: &Event) -> bool {
-    matches!(event, Event::Said { .. } | Event::Whispered { .. })
+    matches!(event, Event::Said { .. } | Event::Whispered { .. } | Event::Broadcast { .. })
 }

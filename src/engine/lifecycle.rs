@@ -12,9 +12,9 @@ use std::time::Duration;
 use super::conn::{Conn, Phase};
 use super::{Engine, Output, tenant};
 use crate::front::{Protocol, detect};
-use crate::id::{ConnId, Now, after, millis};
+use crate::id::{ConnId, Now, Source, after, millis};
 use crate::limits::{WORK_SHARE, WORK_TURN};
-use crate::message::{Category, CloseReason, Event, Record};
+use crate::message::{Category, CloseReason, Event, LogoutReason, Record};
 
 /// How long a peer may take to close its end once ours is closed.
 const LINGER: Duration = Duration::from_secs(2);
@@ -24,17 +24,65 @@ const DEADLINES_TURN: usize = 512;
 const GOODBYES_TURN: usize = 256;
 
 impl Engine {
-    pub(super) fn on_opened(&mut self, now: Now, id: ConnId, peer: &str) {
+    pub(super) fn on_opened(&mut self, now: Now, id: ConnId, source: Source, peer: &str) {
         let slot = id.slot as usize;
         if self.conns.len() <= slot {
             self.conns.resize_with(slot + 1, || None);
         }
         debug_assert!(self.conns[slot].is_none(), "the slot has a tenant");
-        self.conns[slot] = Some(Conn::new(id, now.mono_ms));
+        self.conns[slot] = Some(Conn::new(id, source, now.mono_ms));
         self.stats.connections += 1;
-        self.hub.handle_opened(id);
+        self.hub.handle_opened(id, source);
+        let admitted = self.strangers.admits(&self.limits, source, spread(id.generation));
+        self.strangers.add(source);
         self.audit(Category::Client, format!("{id:?} connected from {peer}"));
         self.arm(id);
+        if !admitted {
+            self.begin_close(now, id, CloseReason::TooManyWaiting);
+        }
+    }
+
+    /// A connection has a name from now on, or has none any more.
+    pub(super) fn note_named(&mut self, now: Now, id: ConnId, named: bool) {
+        let Some(conn) = tenant(&mut self.conns, id) else { return };
+        if !conn.is_open() || conn.logged_in == named {
+            return;
+        }
+        conn.logged_in = named;
+        conn.is_stranger = !named;
+        conn.unconfirmed = None;
+        (conn.nameless_ms, conn.asked_ms) = (now.mono_ms, now.mono_ms);
+        if named {
+            self.strangers.remove(conn.source);
+        } else {
+            self.strangers.add(conn.source);
+        }
+        self.arm(id);
+        self.update_reading(id);
+    }
+
+    /// The answer to a request comes later.
+    pub(super) fn begin_wait(&mut self, id: ConnId, alone: bool) {
+        let Some(conn) = self.conn_mut(id) else { return };
+        conn.awaited = conn.awaited.saturating_add(1);
+        conn.alone |= alone;
+        self.update_reading(id);
+    }
+
+    /// An answer that was waited for has come.
+    pub(super) fn end_wait(&mut self, id: ConnId) {
+        let Some(conn) = self.conn_mut(id) else { return };
+        conn.awaited = conn.awaited.saturating_sub(1);
+        // Whatever waits alone is the last that was asked.
+        conn.alone &= conn.awaited > 0;
+        self.resume(id);
+    }
+
+    /// Asks for a sign of life, in earnest.
+    pub(super) fn probe(&mut self, now: Now, id: ConnId) {
+        let Some(conn) = self.conn_mut(id).filter(|conn| conn.is_open()) else { return };
+        conn.probed = true;
+        self.tell(now, id, None, &Event::Ping);
     }
 
     /// The end of a peer's stream stands in line behind the bytes before it.
@@ -99,7 +147,7 @@ impl Engine {
         missed: u64,
     ) {
         let drain = self.limits.drain;
-        let Some(conn) = self.conn_mut(id) else { return };
+        let Some(conn) = tenant(&mut self.conns, id) else { return };
         if !conn.is_open() {
             if reason == CloseReason::PeerReset {
                 self.close(id);
@@ -108,6 +156,9 @@ impl Engine {
         }
         conn.phase = Phase::Flushing { deadline_ms: now.after(drain) };
         conn.tail = Vec::new();
+        if std::mem::take(&mut conn.is_stranger) {
+            self.strangers.remove(conn.source);
+        }
         (conn.stalled, conn.paced, conn.over_since_ms) = (false, false, None);
         conn.ended |= matches!(reason, CloseReason::PeerClosed | CloseReason::PeerReset);
         let protocol = conn.protocol;
@@ -191,11 +242,14 @@ impl Engine {
         if conn.protocol.is_none() && passed(conn.opened_ms, limits.first_byte_before) {
             return self.begin_close(now, id, CloseReason::FirstByteLate);
         }
-        if !conn.logged_in && passed(conn.opened_ms, limits.login_before) {
+        if !conn.logged_in && passed(conn.nameless_ms, limits.login_before) {
             return self.begin_close(now, id, CloseReason::LoginLate);
         }
         if conn.over_since_ms.is_some_and(|since_ms| passed(since_ms, limits.output_soft_wait)) {
             return self.cut(now, id, CloseReason::TooSlow);
+        }
+        if conn.has_timeout(limits) && passed(conn.asked_ms, limits.timeout) {
+            return self.hub.log_out(now, id, LogoutReason::Idle);
         }
         if !conn.has_heartbeat() {
             return;
@@ -261,4 +315,10 @@ impl Engine {
     pub(super) fn note_error(&mut self, text: String) {
         self.outputs.push_back(Output::Audit(Record::error(text)));
     }
+}
+
+/// Numbers in a row to numbers that are spread evenly over all there are: multiples of the golden
+/// ratio (Knuth 6.4, theorem S).
+pub(super) const fn spread(number: u32) -> u32 {
+    number.wrapping_mul(0x9e37_79b9)
 }

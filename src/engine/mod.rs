@@ -14,20 +14,25 @@ mod conn;
 mod delivery;
 mod lifecycle;
 pub mod outbox;
+mod strangers;
 pub mod timers;
 mod transfers;
 
 use std::collections::VecDeque;
 
 use conn::{Conn, Phase};
+use delivery::Audience;
 use outbox::Outbox;
+use strangers::Strangers;
 use timers::Timers;
 use transfers::Transfers;
 
+pub use crate::hub::{Policy, Setup};
+
 use crate::front::{Incoming, Protocol, detect, slash};
-use crate::hub::{Effect, Hub};
-use crate::id::{ConnId, Now, Ticket};
-use crate::job::{Job, Outcome};
+use crate::hub::{Effect, Hub, Request};
+use crate::id::{ConnId, Now, Source, Ticket};
+use crate::job::{Directory, Job, Outcome};
 use crate::limits::{
     ANSWER_BYTES_PER_WORK, COMMANDS_TURN, EMPTY_FRAMES_MAX, Limits, WORK_PER_COMMAND, WORK_SHARE,
     WORK_TURN,
@@ -43,6 +48,8 @@ pub enum Input<'a> {
     Opened {
         /// The connection.
         conn: ConnId,
+        /// Whose limits it counts against.
+        source: Source,
         /// Where it comes from.
         peer: &'a str,
     },
@@ -67,6 +74,8 @@ pub enum Input<'a> {
         /// How it went.
         outcome: Outcome,
     },
+    /// Somebody else has changed the accounts in the store.
+    Directory(Directory),
     /// A turn of the loop begins: budgets are fresh, and what waited for one goes on.
     Turn,
     /// All that had come was read: only now is it told who is late.
@@ -134,6 +143,8 @@ pub struct Engine {
     transfers: Transfers,
     /// The id of the request at hand.
     answering: Option<u64>,
+    /// Connections that have not logged in.
+    strangers: Strangers,
     work_left: u32,
     output_bytes: u64,
     /// While stopping: the next slot to say goodbye to.
@@ -142,14 +153,14 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine without connections. `server` is its name and version for the greeting;
-    /// `log_bodies` asks for records at debug level that hold what was said.
+    /// An engine without connections.
     #[must_use]
-    pub fn new(limits: Limits, server: String, log_bodies: bool) -> Self {
+    pub fn new(setup: Setup) -> Self {
         Self {
-            hub: Hub::new(limits.clone(), slash::help(), log_bodies),
-            limits,
-            server,
+            limits: setup.limits.clone(),
+            server: setup.server.clone(),
+            hub: Hub::new(setup, slash::help()),
+            strangers: Strangers::default(),
             conns: Vec::new(),
             timers: Timers::default(),
             due: VecDeque::new(),
@@ -169,13 +180,14 @@ impl Engine {
     /// Takes one input. Afterwards outputs are to be taken until there are none.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
         match input {
-            Input::Opened { conn, peer } => self.on_opened(now, conn, peer),
+            Input::Opened { conn, source, peer } => self.on_opened(now, conn, source, peer),
             Input::Bytes { conn, bytes } => self.on_bytes(now, conn, bytes),
             Input::Ended { conn, reset } => self.on_ended(now, conn, reset),
             Input::Done { ticket, outcome: Outcome::File(outcome) } => {
                 self.on_file_done(now, ticket, outcome);
             }
-            Input::Done { .. } => {}
+            Input::Done { ticket, outcome } => self.hub.handle_done(now, ticket, outcome),
+            Input::Directory(directory) => self.hub.handle_directory(now, directory),
             Input::Turn => self.on_turn(now),
             Input::Deadlines => self.on_deadlines(now),
             Input::Shutdown => self.on_shutdown(),
@@ -280,6 +292,10 @@ impl Engine {
             // The next ping is due before the end that the silence would have had.
             self.arm(id);
         }
+        if self.conn_mut(id).is_some_and(|conn| std::mem::take(&mut conn.probed)) {
+            self.hub.handle_heard(id);
+            self.pump(now);
+        }
         let Some(conn) = self.conn(id) else { return };
         if conn.protocol.is_none() && !self.on_first_byte(now, id, first) {
             return;
@@ -307,6 +323,7 @@ impl Engine {
                 if let Some(conn) = self.conn_mut(conn) {
                     conn.protocol = Some(protocol);
                 }
+                self.hub.handle_greeted(conn, protocol == Protocol::Native);
                 self.push_talk(conn, protocol.emit_event(&hello), false);
                 self.arm(conn);
                 true
@@ -401,12 +418,12 @@ impl Engine {
         self.stats.requests += 1;
         match incoming {
             Incoming::Request { id, command: Ok(command) } => {
-                let is_login = matches!(command, Command::Login { .. });
-                self.answering = id;
-                self.hub.handle_command(now, conn, command);
-                if is_login {
-                    self.note_login(conn);
+                if !matches!(command, Command::Ping)
+                    && let Some(conn) = self.conn_mut(conn)
+                {
+                    conn.asked_ms = now.mono_ms;
                 }
+                self.hub.handle_command(now, Request { conn, id }, command);
                 self.pump(now);
             }
             Incoming::Request { id, command: Err(refusal) } => {
@@ -422,13 +439,6 @@ impl Engine {
             }
             Incoming::Empty => self.on_empty_frame(now, conn),
             Incoming::Nothing => {}
-        }
-    }
-
-    fn note_login(&mut self, conn_id: ConnId) {
-        let logged_in = self.hub.is_logged_in(conn_id);
-        if let Some(conn) = self.conn_mut(conn_id) {
-            conn.logged_in = logged_in;
         }
     }
 
@@ -448,9 +458,24 @@ impl Engine {
     fn pump(&mut self, now: Now) {
         while let Some(effect) = self.hub.poll_effect() {
             match effect {
-                Effect::Answer { conn, answer } => self.answer(now, conn, &answer),
+                Effect::Answer { request: Request { conn, id }, answer, late } => {
+                    self.answering = id;
+                    self.answer(now, conn, &answer);
+                    if late {
+                        self.end_wait(conn);
+                    }
+                }
+                Effect::Wait { conn, alone } => self.begin_wait(conn, alone),
+                Effect::Named { conn, named } => self.note_named(now, conn, named),
+                Effect::Probe { conn } => self.probe(now, conn),
                 Effect::Tell { conn, by, event } => self.tell(now, conn, by, &event),
-                Effect::TellRoom { room, by, event } => self.tell_room(now, room, by, &event),
+                Effect::TellRoom { room, by, except, event } => {
+                    self.tell_many(now, Audience::Room(room), by, &except, &event);
+                }
+                Effect::TellAll { by, except, event } => {
+                    self.tell_many(now, Audience::All, by, &except, &event);
+                }
+                Effect::Job { ticket, job } => self.outputs.push_back(Output::Job(ticket, job)),
                 Effect::Receive { transfer, from, size, waited_ms } => {
                     self.begin_receiving(now, transfer, from, size, waited_ms);
                 }
@@ -507,6 +532,8 @@ impl Engine {
             assert_eq!(conn.paused, !conn.wants_reading(&self.limits), "{:?} paused", conn.id);
             let open_and_named = conn.is_open() && conn.logged_in;
             assert_eq!(open_and_named, self.hub.is_logged_in(conn.id), "{:?} logged in", conn.id);
+            let counted = conn.is_open() && !conn.logged_in;
+            assert_eq!(conn.is_stranger, counted, "{:?} counted as a stranger", conn.id);
             if let Phase::Open = conn.phase {
                 let waits = conn.stalled && conn.may_ask(&self.limits);
                 assert!(!waits || conn.queued, "{:?} has messages and nobody comes", conn.id);

@@ -447,7 +447,7 @@ mod tests {
 
         let reply = Reply::welcome(name("alice"));
         let bytes = emit_answer(Some(4), &Ok(reply.clone()));
-        assert_eq!(&bytes[5..], br#"{"re":4,"ok":"welcome","user":"alice"}"#);
+        assert_eq!(&bytes[5..], br#"{"re":4,"ok":"welcome","user":"alice","guest":true}"#);
         let read = FromServer::Answer { id: Some(4), answer: Ok(reply) };
         assert_eq!(parse_server(&bytes, 4096), Ok(Some((read, bytes.len()))));
 

@@ -86,6 +86,7 @@ pub fn describe_reply(reply: &Reply) -> String {
         Reply::Welcome { user, room: Some(room), .. } => {
             format!("* welcome back, {user}; you are in {room}")
         }
+        Reply::PasswordChanged { .. } => "* your password is changed".to_owned(),
         Reply::LoggedOut => "* you are logged out; /login NAME to come back".to_owned(),
         Reply::Joined { room, members } => format!("* you are in {room}: {}", list(members)),
         Reply::Left { room } => format!("* you left {room}"),

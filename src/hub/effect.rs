@@ -1,17 +1,48 @@
 //! What the hub wants done: effects go into a queue and are taken out one by one.
 
-use crate::id::{ConnId, RoomId, TransferId};
+use crate::id::{ConnId, RoomId, Ticket, TransferId};
+use crate::job::Job;
 use crate::message::{CloseReason, Event, Record, Refusal, Reply};
+
+/// Which request is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Whose.
+    pub conn: ConnId,
+    /// What the answer refers to, where the protocol has that and the peer gave it.
+    pub id: Option<u64>,
+}
 
 /// One thing to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Answer the request at hand.
+    /// Answer a request.
     Answer {
-        /// Whose request.
-        conn: ConnId,
+        /// Which.
+        request: Request,
         /// The answer.
         answer: Result<Reply, Refusal>,
+        /// Whether the request had to wait: [`Effect::Wait`] was asked for before.
+        late: bool,
+    },
+    /// The answer to the request at hand will come later.
+    Wait {
+        /// Whose request.
+        conn: ConnId,
+        /// Whether nothing else of the connection may be handled before it.
+        alone: bool,
+    },
+    /// A connection has a name from now on, or has none any more.
+    Named {
+        /// Which.
+        conn: ConnId,
+        /// Whether it has one.
+        named: bool,
+    },
+    /// Ask a connection for a sign of life; tell the hub when there is one.
+    Probe {
+        /// Which.
+        conn: ConnId,
     },
     /// Tell one connection.
     Tell {
@@ -28,8 +59,26 @@ pub enum Effect {
         room: RoomId,
         /// Who caused it: is not told, and may be held up when a member is slow.
         by: ConnId,
+        /// Who is not told either; sorted.
+        except: Vec<ConnId>,
         /// What.
         event: Event,
+    },
+    /// Tell everybody who is logged in.
+    TellAll {
+        /// Who caused it: is not told, and may be held up when somebody is slow.
+        by: ConnId,
+        /// Who is not told either; sorted.
+        except: Vec<ConnId>,
+        /// What.
+        event: Event,
+    },
+    /// Have a worker do this, and tell the hub how it went.
+    Job {
+        /// By which it will be known again.
+        ticket: Ticket,
+        /// What.
+        job: Job,
     },
     /// An upload has a slot: make its file and let its bytes come.
     Receive {

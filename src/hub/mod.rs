@@ -5,48 +5,128 @@
 //! request that is refused changes nothing; each request has exactly one answer, and it comes
 //! before whatever the request causes.
 
+mod directory;
 mod effect;
 mod files;
+mod guard;
+mod letters;
+mod login;
+mod pace;
+mod presence;
+mod room;
 mod session;
 mod talk;
+mod token;
 pub mod upload;
+mod waiting;
 
-mod room;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use std::collections::{BTreeMap, VecDeque};
-
-pub use effect::Effect;
+use directory::Directory;
+pub use effect::{Effect, Request};
+use guard::Guard;
+use login::Contest;
 use room::Rooms;
-use session::{Session, State};
+pub use session::table;
+use session::{Session, State, User};
+use token::Tokens;
 use upload::{Bounds, UploadQueue};
+use waiting::{Answer, Waiting};
 
-use crate::id::{ConnId, Now, RoomId};
+use crate::id::{ConnId, Now, RoomId, Source, Ticket};
+use crate::job;
 use crate::limits::{Limits, USER_NAME_MAX};
 use crate::message::{
     Category, CloseReason, Command, Event, Key, Op, PROTOCOL_VERSION, Record, Refusal, Reply,
     UserName,
 };
 
+/// What a user is found by.
+type UserKey = Key<USER_NAME_MAX>;
+
+/// Everything that a server is told at its start.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Its name and version, for the greeting.
+    pub server: String,
+    /// The bounds in force.
+    pub limits: Limits,
+    /// Who may do what before he has shown anything.
+    pub policy: Policy,
+    /// Make records at debug level that hold what was said.
+    pub log_bodies: bool,
+    /// What the store knows.
+    pub directory: job::Directory,
+    /// The secret under which resume tokens are made.
+    pub token_key: [u8; 32],
+}
+
+/// Who may do what before he has shown anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// A name that is nobody's may be used without a password.
+    pub guests: bool,
+    /// Whoever comes may make an account.
+    pub registration: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { guests: true, registration: true }
+    }
+}
+
+impl Default for Setup {
+    /// The defaults, without a single account; the secret is for tests.
+    fn default() -> Self {
+        Self {
+            server: "parlor".to_owned(),
+            limits: Limits::default(),
+            policy: Policy::default(),
+            log_bodies: false,
+            directory: job::Directory::default(),
+            token_key: [0; 32],
+        }
+    }
+}
+
 /// Everybody who is connected, their rooms and their uploads.
 #[derive(Debug)]
 pub struct Hub {
     limits: Limits,
+    policy: Policy,
     log_bodies: bool,
     stopping: bool,
     help: String,
     /// By slot; a slot without a connection is empty.
     sessions: Vec<Option<Session>>,
-    users: BTreeMap<Key<USER_NAME_MAX>, ConnId>,
+    users: BTreeMap<UserKey, ConnId>,
     rooms: Rooms,
     uploads: UploadQueue,
+    directory: Directory,
+    guard: Guard,
+    tokens: Tokens,
+    next_serial: u64,
+    /// Names that are being registered.
+    registering: BTreeSet<UserKey>,
+    /// Names whose owner is asked whether he lives.
+    contests: BTreeMap<UserKey, Contest>,
+    /// Names with the time when they were here last, on the monotonic clock.
+    seen: BTreeMap<UserKey, (UserName, u64)>,
+    /// Connections whose letters could not be read, and when to try again.
+    retries: VecDeque<(u64, ConnId)>,
+    /// What waits for a worker.
+    waiting: BTreeMap<Ticket, Waiting>,
+    next_ticket: u64,
+    store_trouble: bool,
     effects: VecDeque<Effect>,
 }
 
 impl Hub {
-    /// An empty hub. `help` is the answer to [`Command::Help`]; `log_bodies` asks for records at
-    /// debug level that hold what was said.
+    /// A hub without connections. `help` is the answer to [`Command::Help`].
     #[must_use]
-    pub fn new(limits: Limits, help: String, log_bodies: bool) -> Self {
+    pub fn new(setup: Setup, help: String) -> Self {
+        let Setup { limits, policy, log_bodies, directory, token_key, .. } = setup;
         let count = |bound: u64| usize::try_from(bound).unwrap_or(usize::MAX);
         let uploads = UploadQueue::new(Bounds {
             slots: count(limits.upload_slots),
@@ -55,7 +135,9 @@ impl Hub {
             offer_wait: limits.offer_wait,
         });
         Self {
+            guard: Guard::new(limits.block_duration),
             limits,
+            policy,
             log_bodies,
             stopping: false,
             help,
@@ -63,6 +145,16 @@ impl Hub {
             users: BTreeMap::new(),
             rooms: Rooms::default(),
             uploads,
+            directory: Directory::new(directory),
+            tokens: Tokens::new(token_key),
+            next_serial: 0,
+            registering: BTreeSet::new(),
+            contests: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            retries: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            next_ticket: 0,
+            store_trouble: false,
             effects: VecDeque::new(),
         }
     }
@@ -76,6 +168,11 @@ impl Hub {
     #[must_use]
     pub fn members(&self, room: RoomId) -> &[ConnId] {
         self.rooms.get(room).map_or(&[], |room| &room.members)
+    }
+
+    /// Everybody who is logged in.
+    pub fn online(&self) -> impl Iterator<Item = ConnId> {
+        self.users.values().copied()
     }
 
     /// Whether a connection has a name.
@@ -105,29 +202,40 @@ impl Hub {
     /// When [`Self::handle_time`] has something to do, on the monotonic clock.
     #[must_use]
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        self.uploads.next_deadline_ms()
+        let contest = self.contests.values().map(|contest| contest.until_ms).min();
+        let retry = self.retries.front().map(|(due_ms, _)| *due_ms);
+        [self.uploads.next_deadline_ms(), contest, retry].into_iter().flatten().min()
     }
 
     /// A connection was made.
-    pub fn handle_opened(&mut self, conn: ConnId) {
+    pub fn handle_opened(&mut self, conn: ConnId, source: Source) {
         let slot = conn.slot as usize;
         if self.sessions.len() <= slot {
             self.sessions.resize_with(slot + 1, || None);
         }
         debug_assert!(self.sessions[slot].is_none(), "the slot has a tenant");
-        self.sessions[slot] = Some(Session { conn, state: State::Nameless });
+        let bucket = pace::Bucket::default();
+        let state = State::Nameless;
+        self.sessions[slot] = Some(Session { conn, source, state, bucket, answers_pings: false });
+    }
+
+    /// It is known what a connection speaks: whether its client answers a ping by itself.
+    pub fn handle_greeted(&mut self, conn: ConnId, answers_pings: bool) {
+        if let Some(session) = self.session_mut(conn) {
+            session.answers_pings = answers_pings;
+        }
     }
 
     /// A connection is over, for whatever reason: its name, its seat and its uploads are free.
     /// `missed` is how many messages of others it was not told.
     pub fn handle_gone(&mut self, now: Now, conn: ConnId, reason: CloseReason, missed: u64) {
         let Some(session) = self.session(conn) else { return };
-        let name = session.state.name();
-        self.end_uploads_of(now, conn);
-        self.leave_room(now, conn);
-        if let Some(name) = name {
-            self.users.remove(&name.key());
+        let state = session.state;
+        let name = state.name();
+        if let State::Entering { name } = state {
+            self.end_entering(conn, name);
         }
+        self.end_session(now, conn);
         self.audit(Category::Disconnect, || {
             let who = name.map_or_else(|| format!("{conn:?}"), |name| format!("{name} ({conn:?})"));
             let missed =
@@ -143,12 +251,13 @@ impl Hub {
     }
 
     /// A request of a connection.
-    pub fn handle_command(&mut self, now: Now, conn: ConnId, command: Command<'_>) {
+    pub fn handle_command(&mut self, now: Now, request: Request, command: Command<'_>) {
         debug_assert!(self.effects.is_empty(), "effects were not drained");
+        let conn = request.conn;
         let Some(session) = self.session(conn).copied() else { return };
         let op = command.op();
         let answer = match session.state.may(op) {
-            Ok(()) => self.dispatch(now, conn, command),
+            Ok(()) => self.dispatch(now, request, command),
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = &answer {
@@ -158,7 +267,9 @@ impl Hub {
                 format!("{who}: {} refused: {}", op.name(), refusal.code())
             });
         }
-        self.effects.push_front(Effect::Answer { conn, answer });
+        if let Some(answer) = answer.transpose() {
+            self.effects.push_front(Effect::Answer { request, answer, late: false });
+        }
     }
 
     /// Whether a part of a file may come from this connection at all.
@@ -174,25 +285,30 @@ impl Hub {
         while let Some((id, ending)) = self.uploads.overdue(now) {
             self.end_upload(now, id, ending);
         }
+        self.end_contests(now);
+        self.retry_letters(now);
     }
 
-    fn dispatch(&mut self, now: Now, conn: ConnId, command: Command<'_>) -> Result<Reply, Refusal> {
+    fn dispatch(&mut self, now: Now, request: Request, command: Command<'_>) -> Answer {
+        let conn = request.conn;
         match command {
+            Command::Login { user, proof } => return self.login(now, request, &user, proof),
+            Command::Register { user, password } => {
+                return self.register(now, request, &user, password);
+            }
+            Command::Passwd { old, new } => return self.passwd(now, request, old, new),
+            Command::Logout => return self.logout(now, request),
+            Command::Say { text, me } => return self.say(now, conn, text, me),
+            Command::Broadcast { text } => return self.broadcast(now, conn, text),
+            Command::Whisper { user, text } => return self.whisper(now, request, &user, text),
+            Command::Got { letter } => return self.got(conn, letter),
+            Command::WhoElse { within_s } => return self.who_else(now, conn, within_s),
+            Command::Block { user } => return self.block(request, &user),
+            Command::Unblock { user } => return self.unblock(request, &user),
+            Command::Blocked => return self.list_blocked(conn),
             Command::Hello { version } => hello(version),
-            Command::Login { user, .. } => self.login(conn, &user),
-            Command::Register { .. }
-            | Command::Passwd { .. }
-            | Command::Logout
-            | Command::Broadcast { .. }
-            | Command::Got { .. }
-            | Command::WhoElse { .. }
-            | Command::Block { .. }
-            | Command::Unblock { .. }
-            | Command::Blocked => Err(Refusal::StoreFailed),
             Command::Join { room } => self.join(now, conn, &room),
             Command::Leave => self.leave(now, conn),
-            Command::Say { text, me } => self.say(now, conn, text, me),
-            Command::Whisper { user, text } => self.whisper(now, conn, &user, text),
             Command::Rooms => Ok(self.list_rooms()),
             Command::Who { room } => self.who(conn, room.as_deref()),
             Command::Queue => Ok(self.show_queue(now)),
@@ -208,21 +324,7 @@ impl Hub {
             Command::Received { transfer } => self.received(now, conn, transfer),
             Command::Cancel { transfer } => self.cancel(now, conn, transfer),
         }
-    }
-
-    fn login(&mut self, conn: ConnId, user: &str) -> Result<Reply, Refusal> {
-        let name = UserName::parse(user).map_err(Refusal::BadUserName)?;
-        if self.stopping {
-            return Err(Refusal::ShuttingDown);
-        }
-        if self.users.contains_key(&name.key()) {
-            self.audit(Category::Login, || format!("{conn:?} refused: {name} is in use"));
-            return Err(Refusal::NameInUse(name));
-        }
-        self.users.insert(name.key(), conn);
-        self.set_state(conn, State::Named { name });
-        self.audit(Category::Login, || format!("{name} ({conn:?})"));
-        Ok(Reply::welcome(name))
+        .map(Some)
     }
 
     fn session(&self, conn: ConnId) -> Option<&Session> {
@@ -230,17 +332,24 @@ impl Hub {
         (session.conn == conn).then_some(session)
     }
 
+    fn session_mut(&mut self, conn: ConnId) -> Option<&mut Session> {
+        let session = self.sessions.get_mut(conn.slot as usize)?.as_mut()?;
+        (session.conn == conn).then_some(session)
+    }
+
     fn set_state(&mut self, conn: ConnId, state: State) {
-        if let Some(Some(session)) = self.sessions.get_mut(conn.slot as usize)
-            && session.conn == conn
-        {
+        if let Some(session) = self.session_mut(conn) {
             session.state = state;
         }
     }
 
-    /// The name of a connection that has one: the table lets no other come here.
+    /// Who is logged in on a connection: the table lets no other come here.
+    fn user_of(&self, conn: ConnId) -> Result<User, Refusal> {
+        self.session(conn).and_then(|session| session.state.user()).ok_or(Refusal::LoginFirst)
+    }
+
     fn name_of(&self, conn: ConnId) -> Result<UserName, Refusal> {
-        self.session(conn).and_then(|session| session.state.name()).ok_or(Refusal::LoginFirst)
+        self.user_of(conn).map(|user| user.name)
     }
 
     /// The online user whom a raw name means.
@@ -256,6 +365,10 @@ impl Hub {
 
     fn audit(&mut self, category: Category, text: impl FnOnce() -> String) {
         self.effects.push_back(Effect::Audit(Record::info(category, text())));
+    }
+
+    fn complain(&mut self, text: String) {
+        self.effects.push_back(Effect::Audit(Record::error(text)));
     }
 
     fn audit_body(&mut self, category: Category, text: impl FnOnce() -> String) {
@@ -293,6 +406,7 @@ impl Hub {
                 assert_eq!(self.name_of(party.conn), Ok(party.name), "an upload of somebody gone");
             }
         }
+        self.check_waiting();
     }
 }
 

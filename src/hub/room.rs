@@ -58,6 +58,11 @@ impl Rooms {
         members.len() - 1
     }
 
+    /// Gives a seat to another connection.
+    pub(super) fn reseat(&mut self, id: RoomId, seat: usize, conn: ConnId) {
+        self.rooms[id.0 as usize].members[seat] = conn;
+    }
+
     /// Takes a seat away. Answers with the member that moved into it, if one did.
     pub(super) fn vacate(&mut self, id: RoomId, seat: usize) -> Option<ConnId> {
         let members = &mut self.rooms[id.0 as usize].members;

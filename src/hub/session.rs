@@ -1,20 +1,34 @@
 //! What a connection may do: its state, and the one table of (state, request).
 //!
-//! | request | nameless | named | in a room |
-//! | --- | --- | --- | --- |
-//! | hello, help, ping, exit | yes | yes | yes |
-//! | login | yes | no: logged in | no: logged in |
-//! | leave, say | no: log in first | no: not in a room | yes |
-//! | everything else | no: log in first | yes | yes |
+//! Each state owns what belongs to it. The rules it keeps: a connection is in exactly one state;
+//! the default is no; [`State::may`] is the only place that says yes. `docs/protocol.md` shows the
+//! table as [`table`] writes it, and a test compares the two.
+//!
+//! ```text
+//!            login, register                 worker: yes            join
+//!   Nameless ───────────────> Entering ─────────────────> Named ──────────> InRoom
+//!     ^  ^                       │ worker: no, or the       │ ^    leave        │
+//!     │  └───────────────────────┘ owner of the name lives  │ └─────────────────┤
+//!     └──────── logout, idle, account removed ──────────────┴───────────────────┘
+//! ```
 
-use crate::id::{ConnId, RoomId};
+use std::fmt::Write as _;
+
+use crate::id::{AccountId, ConnId, LetterId, RoomId, Source};
 use crate::message::{Op, Refusal, UserName};
+
+use super::pace::Bucket;
 
 /// One connection, as the hub knows it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Session {
     pub(super) conn: ConnId,
+    pub(super) source: Source,
     pub(super) state: State,
+    /// Messages that it may send.
+    pub(super) bucket: Bucket,
+    /// Its client answers a ping without being told to.
+    pub(super) answers_pings: bool,
 }
 
 /// The state of a session; each owns what belongs to it.
@@ -22,17 +36,55 @@ pub(super) struct Session {
 pub(super) enum State {
     /// Connected, not logged in.
     Nameless,
+    /// A login or a registration waits for a worker, or for the owner of the name.
+    Entering {
+        /// The name wanted.
+        name: UserName,
+    },
     /// Logged in, in no room.
-    Named { name: UserName },
+    Named { user: User },
     /// In a room; `seat` is its place in the room's list of members.
-    InRoom { name: UserName, room: RoomId, seat: usize },
+    InRoom { user: User, room: RoomId, seat: usize },
+}
+
+/// Somebody who is logged in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct User {
+    pub(super) name: UserName,
+    /// `None` for a guest.
+    pub(super) account: Option<AccountId>,
+    /// Which login of the server this is.
+    pub(super) serial: u64,
+    pub(super) letters: Letters,
+}
+
+/// How far the letters that are kept for a user have come on this connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Letters {
+    /// Everything up to here was looked at.
+    pub(super) read: LetterId,
+    /// The last one that was told.
+    pub(super) told: LetterId,
+    /// The last one that has arrived.
+    pub(super) arrived: LetterId,
+    /// The store has been asked for some.
+    pub(super) asked: bool,
+    /// The store holds some that were not looked at.
+    pub(super) more: bool,
 }
 
 impl State {
-    pub(super) const fn name(&self) -> Option<UserName> {
+    pub(super) const fn user(&self) -> Option<User> {
         match self {
-            Self::Nameless => None,
-            Self::Named { name } | Self::InRoom { name, .. } => Some(*name),
+            Self::Nameless | Self::Entering { .. } => None,
+            Self::Named { user } | Self::InRoom { user, .. } => Some(*user),
+        }
+    }
+
+    pub(super) const fn name(&self) -> Option<UserName> {
+        match self.user() {
+            Some(user) => Some(user.name),
+            None => None,
         }
     }
 
@@ -43,18 +95,18 @@ impl State {
                 Op::Hello | Op::Login | Op::Register | Op::Help | Op::Ping | Op::Exit => Ok(()),
                 Op::Passwd
                 | Op::Logout
+                | Op::Join
+                | Op::Leave
+                | Op::Say
                 | Op::Broadcast
+                | Op::Whisper
                 | Op::Got
+                | Op::Rooms
+                | Op::Who
                 | Op::WhoElse
                 | Op::Block
                 | Op::Unblock
                 | Op::Blocked
-                | Op::Join
-                | Op::Leave
-                | Op::Say
-                | Op::Whisper
-                | Op::Rooms
-                | Op::Who
                 | Op::Queue
                 | Op::SendFile
                 | Op::Accept
@@ -63,31 +115,32 @@ impl State {
                 | Op::Cancel
                 | Op::Chunk => Err(Refusal::LoginFirst),
             },
+            Self::Entering { .. } => Err(Refusal::LoginUnderWay),
             Self::Named { .. } if matches!(op, Op::Leave | Op::Say) => Err(Refusal::NotInRoom),
-            Self::Named { name } => named_may(*name, op),
-            Self::InRoom { name, .. } => named_may(*name, op),
+            Self::Named { user } | Self::InRoom { user, .. } => user_may(*user, op),
         }
     }
 }
 
-fn named_may(name: UserName, op: Op) -> Result<(), Refusal> {
+fn user_may(user: User, op: Op) -> Result<(), Refusal> {
     match op {
-        Op::Login | Op::Register => Err(Refusal::LoggedIn(name)),
+        Op::Login | Op::Register => Err(Refusal::LoggedIn(user.name)),
+        Op::Passwd if user.account.is_none() => Err(Refusal::NoAccount),
         Op::Hello
         | Op::Passwd
         | Op::Logout
+        | Op::Join
+        | Op::Leave
+        | Op::Say
         | Op::Broadcast
+        | Op::Whisper
         | Op::Got
+        | Op::Rooms
+        | Op::Who
         | Op::WhoElse
         | Op::Block
         | Op::Unblock
         | Op::Blocked
-        | Op::Join
-        | Op::Leave
-        | Op::Say
-        | Op::Whisper
-        | Op::Rooms
-        | Op::Who
         | Op::Queue
         | Op::Help
         | Op::Ping
@@ -99,4 +152,36 @@ fn named_may(name: UserName, op: Op) -> Result<(), Refusal> {
         | Op::Cancel
         | Op::Chunk => Ok(()),
     }
+}
+
+/// The columns of the table: every state, with the word that the documents use for it. A guest may
+/// do all that an account may, save to change a password.
+fn columns() -> [(&'static str, State); 5] {
+    let name = UserName::parse("somebody").expect("it is a name");
+    let user = |account| User { name, account, serial: 0, letters: Letters::default() };
+    let (guest, owner) = (user(None), user(Some(AccountId(1))));
+    [
+        ("nameless", State::Nameless),
+        ("entering", State::Entering { name }),
+        ("guest", State::Named { user: guest }),
+        ("named", State::Named { user: owner }),
+        ("in a room", State::InRoom { user: owner, room: RoomId(0), seat: 0 }),
+    ]
+}
+
+/// The table of states and requests in Markdown: `yes`, or the code of the refusal.
+#[must_use]
+pub fn table() -> String {
+    let columns = columns();
+    let heads: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
+    let mut text = format!("| request | {} |\n|{}\n", heads.join(" | "), " --- |".repeat(6));
+    for op in Op::ALL {
+        let _ = write!(text, "| `{}` |", op.name());
+        for (_, state) in &columns {
+            let cell = state.may(op).err().map_or("yes", |refusal| refusal.code());
+            let _ = write!(text, " {cell} |");
+        }
+        text.push('\n');
+    }
+    text
 }

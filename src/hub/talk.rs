@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Effect, Hub, State};
+use super::{Answer, Effect, Hub, State};
 use crate::id::{ConnId, Now, RoomId};
 use crate::limits::LIST_MAX;
 use crate::message::{
@@ -13,7 +13,7 @@ impl Hub {
     /// Joining while in a room moves: everything that could refuse is looked at before the old
     /// room is left.
     pub(super) fn join(&mut self, now: Now, conn: ConnId, room: &str) -> Result<Reply, Refusal> {
-        let user = self.name_of(conn)?;
+        let user = self.user_of(conn)?;
         let wanted = RoomName::parse(room).map_err(Refusal::BadRoomName)?;
         let leaves = self.room_of(conn);
         match self.rooms.find(wanted) {
@@ -27,7 +27,8 @@ impl Hub {
         self.leave_room(now, conn);
         let (id, made) = self.rooms.open(wanted);
         let seat = self.rooms.enter(id, conn);
-        self.set_state(conn, State::InRoom { name: user, room: id, seat });
+        self.set_state(conn, State::InRoom { user, room: id, seat });
+        let user = user.name;
         let room = self.rooms.get(id).map_or(wanted, |room| room.name);
         if made {
             self.audit(Category::Room, || format!("{room} made by {user}"));
@@ -35,8 +36,12 @@ impl Hub {
         let count = self.members(id).len();
         self.audit(Category::Join, || format!("{user} -> {room} ({count} there)"));
         let event = Event::Joined { room, user, at: now.wall_ms };
-        self.effects.push_back(Effect::TellRoom { room: id, by: conn, event });
-        let members = self.names(self.members(id).iter().copied(), count);
+        let except = self.apart_from(user);
+        let hidden = except.iter().filter(|&&conn| self.room_of(conn) == Some(id)).count();
+        let shown = |conn: &ConnId| except.binary_search(conn).is_err();
+        let shown = self.members(id).iter().copied().filter(shown);
+        let members = self.names(shown, count - hidden);
+        self.effects.push_back(Effect::TellRoom { room: id, by: conn, except, event });
         Ok(Reply::Joined { room, members })
     }
 
@@ -55,73 +60,50 @@ impl Hub {
 
     /// Takes a connection out of its room, if it is in one, and tells those who stay.
     pub(super) fn leave_room(&mut self, now: Now, conn: ConnId) -> Option<RoomName> {
-        let State::InRoom { name, room: id, seat } = self.session(conn)?.state else {
+        let State::InRoom { user, room: id, seat } = self.session(conn)?.state else {
             return None;
         };
+        let name = user.name;
         let room = self.rooms.get(id)?.name;
         if let Some(moved) = self.rooms.vacate(id, seat) {
             self.reseat(moved, seat);
         }
-        self.set_state(conn, State::Named { name });
+        self.set_state(conn, State::Named { user });
         self.audit(Category::Leave, || format!("{name} <- {room}"));
         if self.rooms.close_if_empty(id) {
             self.audit(Category::Room, || format!("{room} is gone"));
         } else if !self.stopping {
             let event = Event::Left { room, user: name, at: now.wall_ms };
-            self.effects.push_back(Effect::TellRoom { room: id, by: conn, event });
+            let except = self.apart_from(name);
+            self.effects.push_back(Effect::TellRoom { room: id, by: conn, except, event });
         }
         Some(room)
     }
 
     fn reseat(&mut self, conn: ConnId, new_seat: usize) {
-        if let Some(State::InRoom { name, room, .. }) = self.session(conn).map(|s| s.state) {
-            self.set_state(conn, State::InRoom { name, room, seat: new_seat });
+        if let Some(State::InRoom { seat, .. }) = self.session_mut(conn).map(|s| &mut s.state) {
+            *seat = new_seat;
         }
     }
 
-    pub(super) fn say(
-        &mut self,
-        now: Now,
-        conn: ConnId,
-        text: Cow<'_, str>,
-        me: bool,
-    ) -> Result<Reply, Refusal> {
+    pub(super) fn say(&mut self, now: Now, conn: ConnId, text: Cow<'_, str>, me: bool) -> Answer {
         let from = self.name_of(conn)?;
         let id = self.room_of(conn).ok_or(Refusal::NotInRoom)?;
         let text = Text::parse(text, self.limits.message_bytes).map_err(Refusal::BadText)?;
+        self.take_message(now, conn)?;
         let room = self.rooms.get(id).ok_or(Refusal::NotInRoom)?;
         let (room, others) = (room.name, room.members.len() - 1);
+        let mut except = self.deaf_to(from);
+        except.retain(|&conn| self.room_of(conn) == Some(id));
+        let (others, blocked) = (others - except.len(), !except.is_empty());
         let bytes = text.as_str().len();
         self.audit(Category::Broadcast, || format!("{from} in {room}: {bytes} bytes to {others}"));
         self.audit_body(Category::Broadcast, || {
             format!("{from} in {room}: {}", visible(text.as_str()))
         });
         let event = Event::Said { room, from, text, me, at: now.wall_ms };
-        self.effects.push_back(Effect::TellRoom { room: id, by: conn, event });
-        Ok(Reply::heard(u32::try_from(others).unwrap_or(u32::MAX)))
-    }
-
-    pub(super) fn whisper(
-        &mut self,
-        now: Now,
-        conn: ConnId,
-        user: &str,
-        text: Cow<'_, str>,
-    ) -> Result<Reply, Refusal> {
-        let from = self.name_of(conn)?;
-        let (to, name) = self.find_user(user)?;
-        if to == conn {
-            return Err(Refusal::ToYourself);
-        }
-        let text = Text::parse(text, self.limits.message_bytes).map_err(Refusal::BadText)?;
-        let bytes = text.as_str().len();
-        self.audit(Category::Whisper, || format!("{from} -> {name}: {bytes} bytes"));
-        self.audit_body(Category::Whisper, || {
-            format!("{from} -> {name}: {}", visible(text.as_str()))
-        });
-        let event = Event::Whispered { from, text, at: now.wall_ms, letter: None };
-        self.effects.push_back(Effect::Tell { conn: to, by: Some(conn), event });
-        Ok(Reply::heard(1))
+        self.effects.push_back(Effect::TellRoom { room: id, by: conn, except, event });
+        Ok(Some(Reply::Heard { count: u32::try_from(others).unwrap_or(u32::MAX), blocked }))
     }
 
     pub(super) fn list_rooms(&self) -> Reply {
@@ -142,18 +124,23 @@ impl Hub {
             }
             None => self.room_of(conn),
         };
-        let Some(room) = id.and_then(|id| self.rooms.get(id)) else {
-            let members = self.names(self.users.values().copied(), self.users.len());
+        let apart = self.apart_from(self.name_of(conn)?);
+        let shown = |conn: &ConnId| apart.binary_search(conn).is_err();
+        let Some((id, room)) = id.and_then(|id| Some((id, self.rooms.get(id)?))) else {
+            let total = self.users.len() - apart.len();
+            let members = self.names(self.users.values().copied().filter(shown), total);
             return Ok(Reply::Who { room: None, members });
         };
-        let members = self.names(room.members.iter().copied(), room.members.len());
+        let hidden = apart.iter().filter(|&&conn| self.room_of(conn) == Some(id)).count();
+        let total = room.members.len() - hidden;
+        let members = self.names(room.members.iter().copied().filter(shown), total);
         Ok(Reply::Who { room: Some(room.name), members })
     }
 
     pub(super) fn room_of(&self, conn: ConnId) -> Option<RoomId> {
         match self.session(conn)?.state {
             State::InRoom { room, .. } => Some(room),
-            State::Nameless | State::Named { .. } => None,
+            State::Nameless | State::Entering { .. } | State::Named { .. } => None,
         }
     }
 

@@ -28,6 +28,11 @@ pub enum Reply {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         room: Option<RoomName>,
     },
+    /// The account has another password, and all tokens of before are void.
+    PasswordChanged {
+        /// The new token.
+        token: String,
+    },
     /// Logged out; the connection stays.
     LoggedOut,
     /// Now in a room.

@@ -14,10 +14,11 @@
 mod connection;
 mod listener;
 mod turns;
+mod workers;
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -28,18 +29,18 @@ use slab::Slab;
 use connection::Connection;
 use listener::{Accepted, Listeners, turn_away};
 pub use turns::Turns;
+use workers::{News, Workers};
 
-use crate::engine::{Engine, Input, Output};
-use crate::files::{Disk, Worker};
-use crate::id::{ConnId, Now, Ticket, millis};
-use crate::job::{Job, Outcome};
+use crate::engine::{Engine, Input, Output, Setup};
+use crate::id::{ConnId, Now, Source, Ticket, millis};
+use crate::job::Job;
 use crate::limits::{
-    ACCEPT_RETRY, ACCEPTS_TURN, CLOSES_TURN, Limits, READ_TURN_BYTES, TURN_FLUSH, TURN_READ,
-    WRITE_BATCH,
+    ACCEPT_RETRY, ACCEPTS_TURN, CLOSES_TURN, READ_TURN_BYTES, TURN_FLUSH, TURN_READ, WRITE_BATCH,
 };
 use crate::logging;
 use crate::message::{Category, Record};
 use crate::os::{self, Signal, Signals, Trouble};
+use crate::store::Store;
 
 /// No connection ever has this slot: what else the poller watches is told apart by generation.
 const SPECIAL_SLOT: u32 = u32::MAX;
@@ -50,8 +51,8 @@ const FIRST_LISTENER: u32 = 2;
 /// Errors about exhausted descriptors are logged once in this time.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
 
-/// How long the file worker may take for its last jobs.
-const FILES_STOP: Duration = Duration::from_secs(2);
+/// How long the workers may take for their last jobs.
+const WORKERS_STOP: Duration = Duration::from_secs(2);
 
 /// Why the server cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +97,7 @@ pub struct Reactor {
     next_generation: u32,
     connections_max: usize,
     engine: Engine,
-    files: Worker,
+    workers: Workers,
     /// Connections to be read, in their order.
     ready: VecDeque<ConnId>,
     jobs: Vec<(Ticket, Job)>,
@@ -122,9 +123,9 @@ impl Reactor {
     /// [`Error`] says what is missing; nothing is left behind.
     pub fn bind(
         listen: &[SocketAddr],
-        limits: Limits,
+        setup: Setup,
         data: &Path,
-        log_bodies: bool,
+        store: Box<dyn Store>,
     ) -> Result<Self, Error> {
         let poll = Poll::new()?;
         let mut listeners =
@@ -134,9 +135,8 @@ impl Reactor {
         })?;
         let signals = Signals::new(poll.registry(), special(SIGNALS))?;
         let waker = Arc::new(Waker::new(poll.registry(), special(WAKER))?);
-        let disk = Disk::open(data).map_err(Error::Data)?;
-        let files = Worker::start(disk, waker)?;
-        let server = concat!("parlor ", env!("CARGO_PKG_VERSION")).to_owned();
+        let workers = Workers::start(data, store, &waker).map_err(Error::Data)?;
+        let limits = setup.limits.clone();
         Ok(Self {
             poll,
             listeners: Some(listeners),
@@ -145,8 +145,8 @@ impl Reactor {
             next_generation: 0,
             connections_max: usize::try_from(limits.connections).unwrap_or(usize::MAX),
             drain: limits.drain,
-            engine: Engine::new(limits, server, log_bodies),
-            files,
+            engine: Engine::new(setup),
+            workers,
             ready: VecDeque::new(),
             jobs: Vec::new(),
             to_close: VecDeque::new(),
@@ -190,7 +190,7 @@ impl Reactor {
             self.turns.count(began);
         }
         let report = self.report();
-        self.files.stop(if self.stop_now { Duration::ZERO } else { FILES_STOP });
+        self.workers.stop(if self.stop_now { Duration::ZERO } else { WORKERS_STOP });
         Ok(report)
     }
 
@@ -316,7 +316,10 @@ impl Reactor {
         let interest = Interest::READABLE | Interest::WRITABLE;
         let token = Token(usize::try_from(id.to_token()).expect("tokens are 64 bits wide"));
         match self.poll.registry().register(&mut connection.stream, token, interest) {
-            Ok(()) => self.feed(now, Input::Opened { conn: id, peer: &peer.to_string() }),
+            Ok(()) => {
+                let source = source(peer.ip());
+                self.feed(now, Input::Opened { conn: id, source, peer: &peer.to_string() });
+            }
             Err(error) => {
                 self.connections.remove(slot as usize);
                 self.complain(Instant::now(), &format!("{peer} cannot be watched: {error}"));
@@ -388,8 +391,11 @@ impl Reactor {
     }
 
     fn complete(&mut self, now: Now) {
-        while let Some((ticket, outcome)) = self.files.poll() {
-            self.feed(now, Input::Done { ticket, outcome: Outcome::File(outcome) });
+        while let Some(news) = self.workers.poll() {
+            match news {
+                News::Input(input) => self.feed(now, input),
+                News::Trouble(text) => logging::write(&Record::error(text)),
+            }
         }
     }
 
@@ -445,12 +451,8 @@ impl Reactor {
 
     fn submit(&mut self, now: Now) {
         for (ticket, job) in std::mem::take(&mut self.jobs) {
-            let done = match job {
-                Job::File(job) => self.files.submit(ticket, job),
-                Job::Store(_) | Job::Password(_) => None,
-            };
-            if let Some((ticket, outcome)) = done {
-                self.feed(now, Input::Done { ticket, outcome: Outcome::File(outcome) });
+            if let Some((ticket, outcome)) = self.workers.submit(ticket, job) {
+                self.feed(now, Input::Done { ticket, outcome });
             }
         }
     }
@@ -519,6 +521,16 @@ impl Reactor {
             logging::dropped(),
             self.turns
         )
+    }
+}
+
+/// What limits take for one source. The numbers of IPv4 and of IPv6 do not meet: those that are
+/// routed begin with 001.
+fn source(ip: IpAddr) -> Source {
+    match ip.to_canonical() {
+        ip if ip.is_loopback() => Source::THIS_MACHINE,
+        IpAddr::V4(ip) => Source(1 << 32 | u64::from(ip.to_bits())),
+        IpAddr::V6(ip) => Source((ip.to_bits() >> 64) as u64 | 1 << 63),
     }
 }
 

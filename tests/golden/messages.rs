@@ -1,10 +1,10 @@
 //! One of each message. A new one is added here and to the files beside.
 
-use parlor::id::TransferId;
+use parlor::id::{LetterId, TransferId};
 use parlor::limits::Limits;
 use parlor::message::{
-    CloseReason, Command, Ending, Event, FileName, Greeting, NameError, Names, Refusal, Reply,
-    RoomLine, RoomName, Text, TextError, UploadLine, UserName,
+    CloseReason, Command, Ending, Event, FileName, Greeting, LogoutReason, NameError, Names, Proof,
+    Refusal, Reply, RoomLine, RoomName, Secret, Text, TextError, UploadLine, UserName,
 };
 
 const TRANSFER: TransferId = TransferId(7);
@@ -26,10 +26,30 @@ fn file() -> FileName {
     FileName::parse("a b.pdf").unwrap()
 }
 
+fn secret(text: &str) -> Secret<'_> {
+    Secret(text.into())
+}
+
+fn login(proof: Proof<'static>) -> Command<'static> {
+    Command::Login { user: "alice".into(), proof }
+}
+
 pub(crate) fn commands() -> Vec<(&'static str, Command<'static>)> {
     vec![
         ("hello", Command::Hello { version: 1 }),
         ("login", Command::guest("alice")),
+        ("login with a password", login(Proof::Password(secret("open \"sesame\"")))),
+        ("login with a token", login(Proof::Token(secret("1.2.3.4.abc")))),
+        ("register", Command::Register { user: "alice".into(), password: secret("open sesame") }),
+        ("passwd", Command::Passwd { old: secret("one"), new: secret("another") }),
+        ("logout", Command::Logout),
+        ("broadcast", Command::Broadcast { text: "hi all".into() }),
+        ("got", Command::Got { letter: LetterId(u64::MAX) }),
+        ("whoelse", Command::WhoElse { within_s: None }),
+        ("whoelse within", Command::WhoElse { within_s: Some(60) }),
+        ("block", Command::Block { user: "bob".into() }),
+        ("unblock", Command::Unblock { user: "bob".into() }),
+        ("blocked", Command::Blocked),
         ("join", Command::Join { room: "lobby".into() }),
         ("leave", Command::Leave),
         ("say", Command::Say { text: "hi \"you\"\n\u{1f600}".into(), me: false }),
@@ -58,6 +78,15 @@ pub(crate) fn answers() -> Vec<(String, Result<Reply, Refusal>)> {
     let replies = [
         ("done", Reply::Done),
         ("welcome", Reply::welcome(user("Alice"))),
+        ("welcome back", welcome_back()),
+        ("password changed", Reply::PasswordChanged { token: "1.2.3.4.abc".to_owned() }),
+        ("logged out", Reply::LoggedOut),
+        ("heard, but not by all", Reply::Heard { count: 2, blocked: true }),
+        ("kept", Reply::Kept { user: user("bob"), online: false }),
+        ("kept and sent", Reply::Kept { user: user("bob"), online: true }),
+        ("whoelse", Reply::WhoElse { within_s: None, members: names() }),
+        ("whoelse within", Reply::WhoElse { within_s: Some(60), members: names() }),
+        ("blocked", Reply::Blocked { members: names() }),
         ("joined", Reply::Joined { room: room(), members: names() }),
         ("left", Reply::Left { room: room() }),
         ("heard", Reply::heard(2)),
@@ -74,6 +103,11 @@ pub(crate) fn answers() -> Vec<(String, Result<Reply, Refusal>)> {
     yes.into_iter().chain(no).collect()
 }
 
+fn welcome_back() -> Reply {
+    let token = "1.2.3.4.abc".to_owned();
+    Reply::Welcome { user: user("Alice"), guest: false, token, room: Some(room()) }
+}
+
 fn upload() -> UploadLine {
     UploadLine {
         transfer: TRANSFER,
@@ -86,7 +120,7 @@ fn upload() -> UploadLine {
     }
 }
 
-fn refusals() -> [Refusal; 23] {
+fn refusals() -> [Refusal; 39] {
     [
         Refusal::BadRequest("`op` is missing".to_owned()),
         Refusal::UnknownOp("dance".to_owned()),
@@ -97,6 +131,22 @@ fn refusals() -> [Refusal; 23] {
         Refusal::BadFileName(NameError::NotAFileName("`.` and `..` are folders")),
         Refusal::BadText(TextError::Control(27)),
         Refusal::NameInUse(user("Alice")),
+        Refusal::PasswordNeeded(user("Alice")),
+        Refusal::WrongPassword,
+        Refusal::LockedOut { wait_ms: 59_001 },
+        Refusal::Busy { wait_ms: 1000 },
+        Refusal::BadPassword { min: 6, max: 256 },
+        Refusal::NameTaken(user("Alice")),
+        Refusal::RegistrationClosed,
+        Refusal::NoAccount,
+        Refusal::LoginUnderWay,
+        Refusal::BlockedBy(user("bob")),
+        Refusal::AlreadyBlocked(user("bob")),
+        Refusal::NotBlocked(user("bob")),
+        Refusal::TooManyBlocks { limit: 1000 },
+        Refusal::MailboxFull { user: user("bob"), limit: 1000 },
+        Refusal::StoreFailed,
+        Refusal::SlowDown { wait_ms: 1 },
         Refusal::WrongVersion { theirs: 2, ours: 1 },
         Refusal::NotInRoom,
         Refusal::AlreadyThere,
@@ -123,7 +173,14 @@ pub(crate) fn events() -> Vec<(String, Event)> {
         ("hello", Event::Hello { protocol: 1, server, limits }),
         ("said", said(false, "hi \"you\"\n\u{1f600}\u{202e}")),
         ("said me", said(true, "waves")),
-        ("whispered", Event::Whispered { from, text: text("psst"), at }),
+        ("whispered", Event::Whispered { from, text: text("psst"), at, letter: None }),
+        ("letter", Event::Whispered { from, text: text("psst"), at, letter: Some(LetterId(7)) }),
+        ("broadcast", Event::Broadcast { from, text: text("hi all"), at }),
+        ("online", Event::Online { user: user("bob"), at }),
+        ("offline", Event::Offline { user: user("bob"), at }),
+        ("logged out idle", Event::LoggedOut { reason: LogoutReason::Idle }),
+        ("logged out registered", Event::LoggedOut { reason: LogoutReason::Registered }),
+        ("logged out removed", Event::LoggedOut { reason: LogoutReason::Removed }),
         ("joined", Event::Joined { room: room(), user: user("bob"), at }),
         ("left", Event::Left { room: room(), user: user("bob"), at }),
         ("queued", Event::Queued { transfer, place: 2, of: 3 }),
@@ -157,7 +214,7 @@ fn endings() -> [Ending; 9] {
     ]
 }
 
-fn reasons() -> [CloseReason; 11] {
+fn reasons() -> [CloseReason; 13] {
     [
         CloseReason::Exit,
         CloseReason::Shutdown,
@@ -166,6 +223,8 @@ fn reasons() -> [CloseReason; 11] {
         CloseReason::FirstByteLate,
         CloseReason::LoginLate,
         CloseReason::Silent,
+        CloseReason::TakenOver,
+        CloseReason::TooManyWaiting,
         CloseReason::FrameTooLong,
         CloseReason::EmptyFrames,
         CloseReason::UnknownKind,

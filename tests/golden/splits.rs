@@ -1,8 +1,8 @@
 //! One stream, cut in two at every place and byte by byte, into an engine each time.
 
-use parlor::engine::{Engine, Input, Output};
+use parlor::engine::{Engine, Input, Output, Setup};
 use parlor::front::native::emit_request;
-use parlor::id::{ConnId, Now, TransferId};
+use parlor::id::{ConnId, Now, Source, TransferId};
 use parlor::limits::{Limits, WRITE_BATCH};
 use parlor::message::Command;
 use parlor::wire::frame;
@@ -64,10 +64,11 @@ struct Seen {
 }
 
 fn outcome(parts: &[&[u8]]) -> Seen {
-    let mut engine = Engine::new(Limits::default(), "golden".to_owned(), false);
+    let limits = Limits { presence_users: 0, ..Limits::default() };
+    let mut engine = Engine::new(Setup { server: "golden".to_owned(), limits, ..Setup::default() });
     let mut seen = Seen::default();
     for conn in [LISTENER, SPEAKER] {
-        engine.handle(NOW, Input::Opened { conn, peer: "a test" });
+        engine.handle(NOW, Input::Opened { conn, source: Source::THIS_MACHINE, peer: "a test" });
     }
     feed(&mut engine, LISTENER, b"/login alice\r\n/join lobby\r\n");
     for part in parts {

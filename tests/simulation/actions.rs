@@ -27,6 +27,8 @@ pub(crate) fn limits(rng: &mut Rng) -> Limits {
         upload_waiting: rng.between(1, 3),
         upload_stall: Duration::from_secs(rng.between(2, 30)),
         offer_wait: Duration::from_secs(rng.between(2, 60)),
+        presence_users: 0,
+        message_rate: 0,
         ..Limits::default()
     };
     if rng.chance(250) {
@@ -153,7 +155,7 @@ fn act(world: &mut World, index: usize) {
 
 fn login(world: &mut World, index: usize) {
     if world.rng.chance(50) {
-        let user = (*world.rng.pick(&BAD_NAMES)).into();
+        let user = *world.rng.pick(&BAD_NAMES);
         return world.clients[index].ask(&Command::guest(user));
     }
     if world.rng.chance(100) && world.clients[index].native {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use parlor::front::native;
 use parlor::id::{ConnId, TransferId};
-use parlor::message::{Command, Op};
+use parlor::message::{Command, Op, Proof, Secret};
 use parlor::wire::frame;
 
 use super::oracle::Oracle;
@@ -340,12 +340,27 @@ fn live(sending: &mut BTreeMap<u32, Sending>, transfer: u32) -> &mut Sending {
 fn to_line(command: &Command<'_>) -> String {
     match command {
         Command::Hello { .. } | Command::Help => "/help".to_owned(),
+        Command::Login { user, proof: Proof::Password(Secret(password)) } => {
+            format!("/login {user} {password}")
+        }
         Command::Login { user, .. } => format!("/login {user}"),
+        Command::Register { user, password: Secret(password) } => {
+            format!("/register {user} {password}")
+        }
+        Command::Passwd { old: Secret(old), new: Secret(new) } => format!("/passwd {old} {new}"),
+        Command::Logout => "/logout".to_owned(),
+        Command::Broadcast { text } => format!("/broadcast {text}"),
+        Command::Got { letter } => format!("/got {}", letter.0),
+        Command::WhoElse { within_s: None } => "/whoelse".to_owned(),
+        Command::WhoElse { within_s: Some(seconds) } => format!("/whoelsesince {seconds}"),
+        Command::Block { user } => format!("/block {user}"),
+        Command::Unblock { user } => format!("/unblock {user}"),
+        Command::Blocked => "/blocked".to_owned(),
         Command::Join { room } => format!("/JOIN {room}"),
         Command::Leave => "/leave".to_owned(),
         Command::Say { text, me: true } => format!("/me {text}"),
         Command::Say { text, me: false } if text.len() % 2 == 0 => text.to_string(),
-        Command::Say { text, me: false } => format!("/broadcast {text}"),
+        Command::Say { text, me: false } => format!("/say {text}"),
         Command::Whisper { user, text } => format!("/whisper {user} {text}"),
         Command::Rooms => "/rooms".to_owned(),
         Command::Who { room: None } => "/who".to_owned(),

@@ -53,6 +53,11 @@ pub(crate) enum Heard {
 pub(crate) enum Yes {
     Done,
     Welcome,
+    PasswordChanged,
+    LoggedOut,
+    Kept,
+    WhoElse,
+    Blocked,
     Joined,
     Left,
     Heard,
@@ -139,6 +144,11 @@ fn read_reply(reply: Reply) -> Yes {
     match reply {
         Reply::Done => Yes::Done,
         Reply::Welcome { .. } => Yes::Welcome,
+        Reply::PasswordChanged { .. } => Yes::PasswordChanged,
+        Reply::LoggedOut => Yes::LoggedOut,
+        Reply::Kept { .. } => Yes::Kept,
+        Reply::WhoElse { .. } => Yes::WhoElse,
+        Reply::Blocked { .. } => Yes::Blocked,
         Reply::Joined { .. } => Yes::Joined,
         Reply::Left { .. } => Yes::Left,
         Reply::Heard { .. } => Yes::Heard,
@@ -164,6 +174,10 @@ fn read_event(event: &Event) -> Heard {
         Event::Hello { .. } => Heard::Hello,
         Event::Said { .. }
         | Event::Whispered { .. }
+        | Event::Broadcast { .. }
+        | Event::Online { .. }
+        | Event::Offline { .. }
+        | Event::LoggedOut { .. }
         | Event::Joined { .. }
         | Event::Left { .. } => Heard::Line(text::describe_event(event)),
         Event::Queued { transfer, place, of } => {

@@ -6,16 +6,18 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::io::IoSlice;
 
-use parlor::engine::{Engine, Input, Output};
-use parlor::id::{ConnId, Now, Ticket};
-use parlor::job::{Job, Outcome};
+use parlor::engine::{Engine, Input, Output, Setup};
+use parlor::id::{ConnId, Now, Source, Ticket};
+use parlor::job::{FileOutcome, Job, Outcome};
 use parlor::limits::{Limits, WRITE_BATCH};
+use parlor::store::Memory;
 
 use super::client::{Bounds, Client, Habit};
 use super::oracle::Oracle;
 use super::store::Store;
 use crate::support::fnv::Fnv;
 use crate::support::rng::Rng;
+use crate::support::workers::{commit_one, hash};
 
 /// Both directions of one TCP connection, as the kernels at its ends hold them.
 #[derive(Debug)]
@@ -54,6 +56,7 @@ pub(crate) struct World {
     pub(crate) links: Vec<Link>,
     pub(crate) oracle: Oracle,
     pub(crate) store: Store,
+    pub(crate) accounts: Memory,
     pub(crate) hash: Fnv,
     pub(crate) tracing: bool,
     pub(crate) closed_ids: Vec<ConnId>,
@@ -71,7 +74,12 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(limits: Limits, rng: Rng, tracing: bool) -> Self {
         Self {
-            engine: Engine::new(limits.clone(), "sim".to_owned(), true),
+            engine: Engine::new(Setup {
+                server: "sim".to_owned(),
+                limits: limits.clone(),
+                log_bodies: true,
+                ..Setup::default()
+            }),
             limits,
             now: Now { mono_ms: 0, wall_ms: 1_700_000_000_000 },
             rng,
@@ -79,6 +87,7 @@ impl World {
             links: Vec::new(),
             oracle: Oracle::default(),
             store: Store::default(),
+            accounts: Memory::default(),
             hash: Fnv::new(),
             tracing,
             closed_ids: Vec::new(),
@@ -196,13 +205,21 @@ impl World {
         self.accept();
         self.read(budget);
         while let Some((ticket, outcome)) = self.store.poll(self.now.mono_ms, &mut self.rng) {
-            self.feed(Input::Done { ticket, outcome });
+            self.feed(Input::Done { ticket, outcome: Outcome::File(outcome) });
         }
         self.feed(Input::Deadlines);
         self.flush(budget);
         for (ticket, job) in std::mem::take(&mut self.jobs) {
             let now_ms = self.now.mono_ms;
-            if let Some((ticket, outcome)) = self.store.submit(now_ms, &mut self.rng, ticket, job) {
+            let done = match job {
+                Job::File(job) => self
+                    .store
+                    .submit(now_ms, &mut self.rng, ticket, job)
+                    .map(|(_, outcome)| Outcome::File(outcome)),
+                Job::Store(job) => Some(Outcome::Store(commit_one(&mut self.accounts, job))),
+                Job::Password(job) => Some(Outcome::Password(hash(&job))),
+            };
+            if let Some(outcome) = done {
                 self.feed(Input::Done { ticket, outcome });
             }
         }
@@ -323,7 +340,7 @@ impl World {
                 paused: false,
                 queued: false,
             });
-            self.feed(Input::Opened { conn: id, peer: "virtual" });
+            self.feed(Input::Opened { conn: id, source: Source::THIS_MACHINE, peer: "virtual" });
         }
     }
 
@@ -427,11 +444,11 @@ impl World {
             && self.rng.chance(300)
         {
             let outcome = match self.rng.below(3) {
-                0 => Outcome::Done,
-                1 => Outcome::Bytes(b"STALE".to_vec()),
-                _ => Outcome::Failed("stale".to_owned()),
+                0 => FileOutcome::Done,
+                1 => FileOutcome::Bytes(b"STALE".to_vec()),
+                _ => FileOutcome::Failed("stale".to_owned()),
             };
-            return self.feed(Input::Done { ticket, outcome });
+            return self.feed(Input::Done { ticket, outcome: Outcome::File(outcome) });
         }
         if self.closed_ids.is_empty() {
             return;

@@ -2,3 +2,4 @@
 
 pub(crate) mod fnv;
 pub(crate) mod rng;
+pub(crate) mod workers;

@@ -11,4 +11,6 @@ mod pure;
 mod startup;
 mod states;
 mod support;
+#[path = "../support/workers.rs"]
+mod workers;
 mod world;

@@ -7,27 +7,37 @@ use parlor::limits::Limits;
 use parlor::message::Op;
 use serde_json::json;
 
-/// What a request is answered in each state: nameless, named, in a room. A word with `!` is the
-/// code of a refusal, any other the kind of the reply; a dash is no answer at all.
-const TABLE: [(Op, [&str; 3]); 18] = [
-    (Op::Hello, ["done", "done", "done"]),
-    (Op::Login, ["welcome", "!logged_in", "!logged_in"]),
-    (Op::Join, ["!login_first", "joined", "joined"]),
-    (Op::Leave, ["!login_first", "!not_in_room", "left"]),
-    (Op::Say, ["!login_first", "!not_in_room", "heard"]),
-    (Op::Whisper, ["!login_first", "heard", "heard"]),
-    (Op::Rooms, ["!login_first", "rooms", "rooms"]),
-    (Op::Who, ["!login_first", "who", "who"]),
-    (Op::Queue, ["!login_first", "queue", "queue"]),
-    (Op::Help, ["help", "help", "help"]),
-    (Op::Ping, ["pong", "pong", "pong"]),
-    (Op::Exit, ["done", "done", "done"]),
-    (Op::SendFile, ["!login_first", "announced", "announced"]),
-    (Op::Accept, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
-    (Op::Reject, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
-    (Op::Received, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
-    (Op::Cancel, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
-    (Op::Chunk, ["!login_first", "!no_such_transfer", "!no_such_transfer"]),
+/// What a request is answered in each state: nameless, as a guest, with an account, as a guest in a
+/// room. A word with `!` is the code of a refusal, any other the kind of the reply. Between two
+/// states nothing is answered: that is `row_12_while_a_login_is_undecided_nothing_else_is_handled`.
+const TABLE: [(Op, [&str; 4]); 27] = [
+    (Op::Hello, ["done", "done", "done", "done"]),
+    (Op::Login, ["welcome", "!logged_in", "!logged_in", "!logged_in"]),
+    (Op::Register, ["welcome", "!logged_in", "!logged_in", "!logged_in"]),
+    (Op::Passwd, ["!login_first", "!no_account", "password_changed", "!no_account"]),
+    (Op::Logout, ["!login_first", "logged_out", "logged_out", "logged_out"]),
+    (Op::Join, ["!login_first", "joined", "joined", "joined"]),
+    (Op::Leave, ["!login_first", "!not_in_room", "!not_in_room", "left"]),
+    (Op::Say, ["!login_first", "!not_in_room", "!not_in_room", "heard"]),
+    (Op::Broadcast, ["!login_first", "heard", "heard", "heard"]),
+    (Op::Whisper, ["!login_first", "heard", "heard", "heard"]),
+    (Op::Got, ["!login_first", "done", "done", "done"]),
+    (Op::Rooms, ["!login_first", "rooms", "rooms", "rooms"]),
+    (Op::Who, ["!login_first", "who", "who", "who"]),
+    (Op::WhoElse, ["!login_first", "who_else", "who_else", "who_else"]),
+    (Op::Block, ["!login_first", "done", "done", "done"]),
+    (Op::Unblock, ["!login_first", "!not_blocked", "!not_blocked", "!not_blocked"]),
+    (Op::Blocked, ["!login_first", "blocked", "blocked", "blocked"]),
+    (Op::Queue, ["!login_first", "queue", "queue", "queue"]),
+    (Op::Help, ["help", "help", "help", "help"]),
+    (Op::Ping, ["pong", "pong", "pong", "pong"]),
+    (Op::Exit, ["done", "done", "done", "done"]),
+    (Op::SendFile, ["!login_first", "announced", "announced", "announced"]),
+    (Op::Accept, ["!login_first", "!no_such_transfer", "!no_such_transfer", "!no_such_transfer"]),
+    (Op::Reject, ["!login_first", "!no_such_transfer", "!no_such_transfer", "!no_such_transfer"]),
+    (Op::Received, ["!login_first", "!no_such_transfer", "!no_such_transfer", "!no_such_transfer"]),
+    (Op::Cancel, ["!login_first", "!no_such_transfer", "!no_such_transfer", "!no_such_transfer"]),
+    (Op::Chunk, ["!login_first", "!no_such_transfer", "!no_such_transfer", "!no_such_transfer"]),
 ];
 
 /// A request that is right in all but, perhaps, its time; as a frame and as a line.
@@ -35,6 +45,21 @@ fn request(op: Op) -> (Vec<u8>, &'static str) {
     let (message, line) = match op {
         Op::Hello => (json!({"op": "hello", "version": 1}), ""),
         Op::Login => (json!({"op": "login", "user": "alice"}), "/login alice"),
+        Op::Register => (
+            json!({"op": "register", "user": "carol", "password": "opensesame"}),
+            "/register carol opensesame",
+        ),
+        Op::Passwd => (
+            json!({"op": "passwd", "password": "opensesame", "new": "another one"}),
+            "/passwd opensesame another one",
+        ),
+        Op::Logout => (json!({"op": "logout"}), "/logout"),
+        Op::Broadcast => (json!({"op": "broadcast", "text": "hi"}), "/broadcast hi"),
+        Op::Got => (json!({"op": "got", "letter": 1}), "/got 1"),
+        Op::WhoElse => (json!({"op": "whoelse"}), "/whoelse"),
+        Op::Block => (json!({"op": "block", "user": "bob"}), "/block bob"),
+        Op::Unblock => (json!({"op": "unblock", "user": "bob"}), "/unblock bob"),
+        Op::Blocked => (json!({"op": "blocked"}), "/blocked"),
         Op::Join => (json!({"op": "join", "room": "other"}), "/join other"),
         Op::Leave => (json!({"op": "leave"}), "/leave"),
         Op::Say => (json!({"op": "say", "text": "hi"}), "/say hi"),
@@ -60,19 +85,29 @@ fn request(op: Op) -> (Vec<u8>, &'static str) {
     (frame(&message), line)
 }
 
+const NAMELESS: usize = 0;
+const GUEST: usize = 1;
+const ACCOUNT: usize = 2;
+const IN_ROOM: usize = 3;
+
 /// A room with bob in it, and a connection in one of the states of the table.
 fn in_state(state: usize, native: bool) -> (World, ConnId, ConnId) {
     let mut world = World::new(Limits::default());
     let bob = world.login("bob");
     world.join(bob, "lobby");
     let conn = world.open();
-    let steps = [
-        (frame(&json!({"op": "hello", "version": 1})), "/ping\n"),
-        (frame(&json!({"op": "login", "user": "alice"})), "/login alice\n"),
-        (frame(&json!({"op": "join", "room": "lobby"})), "/join lobby\n"),
-    ];
-    for (step, line) in &steps[..=state] {
-        world.ask(conn, if native { step } else { line.as_bytes() });
+    let guest = json!({"op": "login", "user": "alice"});
+    let account = json!({"op": "register", "user": "alice", "password": "opensesame"});
+    let join = json!({"op": "join", "room": "lobby"});
+    let steps = match state {
+        NAMELESS => vec![(json!({"op": "ping"}), "/ping")],
+        GUEST => vec![(guest, "/login alice")],
+        ACCOUNT => vec![(account, "/register alice opensesame")],
+        _ => vec![(guest, "/login alice"), (join, "/join lobby")],
+    };
+    for (step, line) in steps {
+        let line = format!("{line}\n");
+        world.ask(conn, &if native { frame(&step) } else { line.into_bytes() });
     }
     world.came(bob);
     (world, conn, bob)
@@ -121,7 +156,7 @@ fn row_12_every_request_in_every_state_has_its_answer_and_a_refused_one_changes_
 #[test]
 fn row_12_after_goodbye_no_request_has_any_effect() {
     for (op, _) in TABLE {
-        let (mut world, conn, bob) = in_state(2, true);
+        let (mut world, conn, bob) = in_state(IN_ROOM, true);
         let goodbye = frame(&json!({"id": 1, "op": "exit"}));
         world.put(conn, &[goodbye, request(op).0].concat());
         world.put(conn, &request(op).0);
@@ -131,15 +166,15 @@ fn row_12_after_goodbye_no_request_has_any_effect() {
         assert_eq!(came[0]["ok"], "done");
         assert_eq!(came[1]["ev"], "bye");
         let heard = Frames::all(&world.came(bob));
-        assert_eq!(heard.len(), 1, "{op:?}: {heard:?}");
-        assert_eq!(heard[0]["ev"], "left");
+        assert_eq!(heard.len(), 2, "{op:?}: {heard:?}");
+        assert_eq!((&heard[0]["ev"], &heard[1]["ev"]), (&json!("left"), &json!("offline")));
         assert_eq!(world.closed, 1);
     }
 }
 
 #[test]
 fn row_12_what_is_no_request_is_answered_and_changes_nothing() {
-    for state in 0..3 {
+    for state in NAMELESS..=IN_ROOM {
         let (mut world, conn, bob) = in_state(state, true);
         let before = world.state();
         // Words of the server in the mouth of a client, ops of another case, shapes of no message.
@@ -166,5 +201,28 @@ fn row_12_what_is_no_request_is_answered_and_changes_nothing() {
             assert_eq!(world.state(), before, "{json}");
         }
         assert_eq!(world.came(bob), b"");
+    }
+}
+
+#[test]
+fn row_12_while_a_login_is_undecided_nothing_else_is_handled() {
+    for (op, answers) in TABLE {
+        let (mut world, conn, bob) = in_state(NAMELESS, true);
+        world.late = Some(Vec::new());
+        let register = json!({"op": "register", "user": "alice", "password": "opensesame"});
+        world.put(conn, &frame(&register));
+        let before = world.state();
+        assert_eq!(world.ask(conn, &request(op).0), b"", "{op:?} was answered");
+        assert_eq!(world.state(), before, "{op:?} had an effect");
+        assert_eq!(world.came(bob), b"", "{op:?} was heard");
+        world.catch_up();
+        let came = Frames::all(&world.came(conn));
+        let answers_came: Vec<_> = came.iter().filter(|came| came.get("re").is_some()).collect();
+        assert_eq!(answers_came.len(), 2, "{op:?}: {came:?}");
+        assert_eq!(answers_came[0]["ok"], "welcome");
+        match answers[ACCOUNT].strip_prefix('!') {
+            Some(code) => assert_eq!(answers_came[1]["error"]["code"], code, "{op:?}"),
+            None => assert_eq!(answers_came[1]["ok"], answers[ACCOUNT], "{op:?}"),
+        }
     }
 }

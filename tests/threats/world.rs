@@ -1,10 +1,12 @@
 //! An engine and what stands around it, in virtual time, for the rows that need no sockets.
 
 use crate::support::{Frames, frame};
-use parlor::engine::{Engine, Input, Output};
-use parlor::id::{ConnId, Now, Ticket};
-use parlor::job::{Job, Outcome};
+use crate::workers::{commit_one, hash};
+use parlor::engine::{Engine, Input, Output, Setup};
+use parlor::id::{ConnId, Now, Source, Ticket};
+use parlor::job::{FileJob, FileOutcome, Job, Outcome};
 use parlor::limits::{Limits, WRITE_BATCH};
+use parlor::store::Memory;
 use serde_json::{Value, json};
 use std::io::IoSlice;
 
@@ -12,6 +14,7 @@ use std::io::IoSlice;
 pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) now: Now,
+    pub(crate) store: Memory,
     /// What each slot was sent and its test has not looked at.
     pub(crate) came: Vec<Vec<u8>>,
     pub(crate) closed: usize,
@@ -21,9 +24,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(limits: Limits) -> Self {
-        let engine = Engine::new(limits, "parlor".to_owned(), false);
+        let engine = Engine::new(Setup { limits, ..Setup::default() });
         Self {
             engine,
+            store: Memory::default(),
             now: Now { mono_ms: 0, wall_ms: 0 },
             came: Vec::new(),
             closed: 0,
@@ -36,7 +40,7 @@ impl World {
         let slot = u32::try_from(self.came.len()).unwrap();
         self.came.push(Vec::new());
         let conn = ConnId { slot, generation: u32::MAX.wrapping_add(slot) };
-        self.feed(Input::Opened { conn, peer: "test" });
+        self.feed(Input::Opened { conn, source: Source::THIS_MACHINE, peer: "test" });
         conn
     }
 
@@ -49,12 +53,7 @@ impl World {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Job(ticket, job) => {
-                    let outcome = match job {
-                        Job::Read { len, .. } => Outcome::Bytes(vec![0; len as usize]),
-                        Job::Create { .. } | Job::Append { .. } | Job::Remove { .. } => {
-                            Outcome::Done
-                        }
-                    };
+                    let outcome = self.run(job);
                     match &mut self.late {
                         Some(late) => late.push((ticket, outcome)),
                         None => self.engine.handle(self.now, Input::Done { ticket, outcome }),
@@ -69,9 +68,31 @@ impl World {
         }
     }
 
+    /// What the workers say to a job.
+    fn run(&mut self, job: Job) -> Outcome {
+        match job {
+            Job::File(FileJob::Read { len, .. }) => {
+                Outcome::File(FileOutcome::Bytes(vec![0; len as usize]))
+            }
+            Job::File(FileJob::Create { .. } | FileJob::Append { .. } | FileJob::Remove { .. }) => {
+                Outcome::File(FileOutcome::Done)
+            }
+            Job::Store(job) => Outcome::Store(commit_one(&mut self.store, job)),
+            Job::Password(job) => Outcome::Password(hash(&job)),
+        }
+    }
+
     /// Sends without reading what it causes.
     pub(crate) fn put(&mut self, conn: ConnId, bytes: &[u8]) {
         self.feed(Input::Bytes { conn, bytes });
+    }
+
+    /// The workers do what they have put off, and are quick again.
+    pub(crate) fn catch_up(&mut self) {
+        for (ticket, outcome) in self.late.take().unwrap_or_default() {
+            self.feed(Input::Done { ticket, outcome });
+        }
+        self.settle();
     }
 
     /// Turns until nothing is left to do; all output is taken.

@@ -184,6 +184,7 @@ fn announced(answer: &Result<Reply, Problem>) -> Option<TransferId> {
             | Reply::Welcome { .. }
             | Reply::Joined { .. }
             | Reply::Left { .. }
+            | Reply::PasswordChanged { .. }
             | Reply::LoggedOut
             | Reply::Heard { .. }
             | Reply::Kept { .. }

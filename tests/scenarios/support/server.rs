@@ -93,14 +93,16 @@ impl Server {
         kib * 1024
     }
 
-    /// What the server keeps beside its lock and its log: the files on their way.
+    /// What the server keeps beside its lock, its log and its store: the files on their way.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut folders = vec![self.data.path().to_owned()];
         let mut files = Vec::new();
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                let ours = path.ends_with("lock") || path.ends_with("parlor.log");
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let ours = ["lock", "parlor.log", "parlor.db", "parlor.db-wal", "parlor.db-shm"];
+                let ours = ours.contains(&&*name);
                 match path.is_dir() {
                     true => folders.push(path),
                     false if ours => {}

@@ -1,0 +1,162 @@
+//! What is known of users by heart: accounts, and who has blocked whom.
+//!
+//! Knows no connections. It follows the store: what is here of an account is durable already. The
+//! blocks of guests are here too, and end with their sessions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::UserKey;
+use crate::id::AccountId;
+use crate::job::{self, Account};
+use crate::message::UserName;
+
+/// Accounts and blocks.
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    accounts: BTreeMap<UserKey, Account>,
+    names: BTreeMap<AccountId, UserName>,
+    /// By the one who blocks.
+    blocks: BTreeMap<UserKey, BTreeMap<UserKey, UserName>>,
+    /// The same, by the one who is blocked.
+    blocked_by: BTreeMap<UserKey, BTreeSet<UserKey>>,
+}
+
+impl Directory {
+    pub(super) fn new(stored: job::Directory) -> Self {
+        let mut directory = Self::default();
+        directory.replace(stored);
+        directory
+    }
+
+    /// Takes over what the store says; the blocks of guests stay as they are.
+    pub(super) fn replace(&mut self, stored: job::Directory) {
+        let owners: Vec<UserKey> = self.accounts.keys().copied().collect();
+        for owner in owners {
+            self.forget_blocks(owner);
+        }
+        self.accounts.clear();
+        self.names.clear();
+        for account in stored.accounts {
+            self.add(account);
+        }
+        for (owner, user) in stored.blocks {
+            if let Some(name) = self.names.get(&owner) {
+                self.block(name.key(), user);
+            }
+        }
+    }
+
+    pub(super) fn add(&mut self, account: Account) {
+        self.names.insert(account.id, account.name);
+        self.accounts.insert(account.name.key(), account);
+    }
+
+    pub(super) fn find(&self, name: UserKey) -> Option<&Account> {
+        self.accounts.get(&name)
+    }
+
+    pub(super) fn get(&self, id: AccountId) -> Option<&Account> {
+        self.find(self.names.get(&id)?.key())
+    }
+
+    /// Voids all tokens of an account, and gives it another hash if there is one.
+    pub(super) fn begin_epoch(&mut self, id: AccountId, hash: Option<String>) {
+        let Some(name) = self.names.get(&id) else { return };
+        if let Some(account) = self.accounts.get_mut(&name.key()) {
+            account.epoch += 1;
+            if let Some(hash) = hash {
+                account.hash = hash;
+            }
+        }
+    }
+
+    pub(super) fn block(&mut self, owner: UserKey, user: UserName) {
+        self.blocks.entry(owner).or_default().insert(user.key(), user);
+        self.blocked_by.entry(user.key()).or_default().insert(owner);
+    }
+
+    pub(super) fn unblock(&mut self, owner: UserKey, user: UserKey) {
+        remove(&mut self.blocks, owner, |users| {
+            users.remove(&user);
+            users.is_empty()
+        });
+        remove(&mut self.blocked_by, user, |owners| {
+            owners.remove(&owner);
+            owners.is_empty()
+        });
+    }
+
+    /// Forgets whom a user has blocked.
+    pub(super) fn forget_blocks(&mut self, owner: UserKey) {
+        let users: Vec<UserKey> = self.blocked(owner).map(UserName::key).collect();
+        for user in users {
+            self.unblock(owner, user);
+        }
+    }
+
+    pub(super) fn has_blocked(&self, owner: UserKey, user: UserKey) -> bool {
+        self.blocks.get(&owner).is_some_and(|users| users.contains_key(&user))
+    }
+
+    /// Whom a user has blocked, in the order of the names.
+    pub(super) fn blocked(&self, owner: UserKey) -> impl Iterator<Item = &UserName> {
+        self.blocks.get(&owner).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// Who has blocked a user.
+    pub(super) fn blockers(&self, user: UserKey) -> impl Iterator<Item = UserKey> {
+        self.blocked_by.get(&user).into_iter().flatten().copied()
+    }
+
+    /// Whether either of two users has blocked the other.
+    pub(super) fn is_apart(&self, one: UserKey, other: UserKey) -> bool {
+        self.has_blocked(one, other) || self.has_blocked(other, one)
+    }
+}
+
+/// Changes an entry of a map, and removes it when it says that it is empty.
+fn remove<V>(map: &mut BTreeMap<UserKey, V>, key: UserKey, change: impl FnOnce(&mut V) -> bool) {
+    if map.get_mut(&key).is_some_and(change) {
+        map.remove(&key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(name: &str) -> UserName {
+        UserName::parse(name).unwrap()
+    }
+
+    fn account(id: u64, of: &str) -> Account {
+        Account { id: AccountId(id), name: name(of), hash: String::new(), epoch: 0 }
+    }
+
+    #[test]
+    fn blocks_are_found_from_both_ends() {
+        let accounts = vec![account(1, "Bob"), account(2, "eve")];
+        let blocks = vec![(AccountId(1), name("eve")), (AccountId(9), name("bob"))];
+        let mut directory = Directory::new(job::Directory { accounts, blocks });
+        let (bob, eve) = (name("bob").key(), name("EVE").key());
+        assert!(directory.has_blocked(bob, eve) && !directory.has_blocked(eve, bob));
+        assert!(directory.is_apart(eve, bob) && directory.is_apart(bob, eve));
+        assert_eq!(directory.blockers(eve).collect::<Vec<_>>(), [bob]);
+        directory.unblock(bob, eve);
+        assert!(!directory.is_apart(eve, bob));
+        assert_eq!(directory.blockers(eve).count(), 0);
+    }
+
+    #[test]
+    fn what_the_store_says_replaces_all_but_the_blocks_of_guests() {
+        let stored = |accounts, blocks| job::Directory { accounts, blocks };
+        let first = stored(vec![account(1, "bob")], vec![(AccountId(1), name("eve"))]);
+        let mut directory = Directory::new(first);
+        directory.block(name("guest").key(), name("bob"));
+        directory.replace(stored(vec![account(2, "eve")], Vec::new()));
+        assert!(directory.find(name("bob").key()).is_none());
+        assert_eq!(directory.get(AccountId(2)).map(|account| account.name), Some(name("eve")));
+        assert!(!directory.has_blocked(name("bob").key(), name("eve").key()));
+        assert!(directory.has_blocked(name("guest").key(), name("bob").key()));
+    }
+}

@@ -1,0 +1,85 @@
+//! The workers that stand behind the reactor: each kind of job goes to its own.
+//!
+//! Refuses to know what a job is about. The rule it keeps: nobody here waits; a job that its worker
+//! cannot take has failed at once.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::Waker;
+
+use crate::engine::Input;
+use crate::files::{self, Disk};
+use crate::id::Ticket;
+use crate::job::{Job, Outcome};
+use crate::passwords::Pool;
+use crate::store::{self, Report, Store};
+
+/// What a worker has to tell.
+pub(super) enum News {
+    /// For the engine.
+    Input(Input<'static>),
+    /// For the log.
+    Trouble(String),
+}
+
+/// All of them.
+pub(super) struct Workers {
+    files: files::Worker,
+    store: store::Worker,
+    passwords: Pool,
+}
+
+impl Workers {
+    pub(super) fn start(
+        data: &Path,
+        store: Box<dyn Store>,
+        waker: &Arc<Waker>,
+    ) -> io::Result<Self> {
+        let disk = Disk::open(data)?;
+        Ok(Self {
+            files: files::Worker::start(disk, Arc::clone(waker))?,
+            store: store::Worker::start(store, Arc::clone(waker))?,
+            passwords: Pool::start(Arc::clone(waker))?,
+        })
+    }
+
+    /// Hands over a job. Answers with its outcome when it cannot be done.
+    pub(super) fn submit(&self, ticket: Ticket, job: Job) -> Option<(Ticket, Outcome)> {
+        match job {
+            Job::File(job) => wrap(self.files.submit(ticket, job), Outcome::File),
+            Job::Store(job) => wrap(self.store.submit(ticket, job), Outcome::Store),
+            Job::Password(job) => wrap(self.passwords.submit(ticket, job), Outcome::Password),
+        }
+    }
+
+    /// What one of them has to tell, if there is anything.
+    pub(super) fn poll(&self) -> Option<News> {
+        let done = wrap(self.files.poll(), Outcome::File)
+            .or_else(|| wrap(self.passwords.poll(), Outcome::Password));
+        if let Some((ticket, outcome)) = done {
+            return Some(News::Input(Input::Done { ticket, outcome }));
+        }
+        Some(match self.store.poll()? {
+            Report::Done(ticket, outcome) => {
+                News::Input(Input::Done { ticket, outcome: Outcome::Store(outcome) })
+            }
+            Report::Changed(directory) => News::Input(Input::Directory(directory)),
+            Report::Trouble(text) => News::Trouble(text),
+        })
+    }
+
+    /// Lets them finish what they were given, each for `wait` at most: a disk that hangs does not
+    /// keep the process.
+    pub(super) fn stop(self, wait: Duration) {
+        self.store.stop(wait);
+        self.files.stop(wait);
+        self.passwords.stop(Duration::ZERO);
+    }
+}
+
+fn wrap<O>(done: Option<(Ticket, O)>, outcome: fn(O) -> Outcome) -> Option<(Ticket, Outcome)> {
+    done.map(|(ticket, done)| (ticket, outcome(done)))
+}
