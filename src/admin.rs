@@ -140,7 +140,7 @@ fn with_password(command: Command) -> Command {
 }
 
 fn path() -> clap::builder::ValueParser {
-    clap::value_parser!(PathBuf).into()
+    clap::value_parser!(PathBuf)
 }
 
 /// Does `parlor user`.
