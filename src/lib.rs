@@ -25,6 +25,7 @@
 //! `ARCHITECTURE.md` has the map, the life of a message and the lexicon; `docs/protocol.md` the
 //! wire.
 
+pub mod admin;
 pub mod client;
 pub mod config;
 pub mod engine;

@@ -114,8 +114,8 @@ pub const STORE_LOOK: Duration = Duration::from_secs(1);
 /// which hashes first and then writes for some milliseconds.
 pub const STORE_BUSY: Duration = Duration::from_secs(5);
 
-/// Shortest password in bytes that can be chosen: below it, guessing at one try in 20 seconds,
-/// which is what the lock after wrong ones leaves, is within reach.
+/// Shortest password in bytes that can be chosen. Guessing is held up by the lock after wrong ones,
+/// not by length; six keep out what is tried first: names, years, four digits.
 pub const PASSWORD_MIN: usize = 6;
 /// Longest password in bytes: it fits a frame before login beside its name, also with each byte
 /// escaped. What it costs to hash does not depend on it.

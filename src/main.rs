@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use parlor::client::plain;
 use parlor::message::visible;
-use parlor::{config, serve};
+use parlor::{admin, config, serve};
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
@@ -51,6 +51,7 @@ fn command() -> Command {
         .subcommand_required(true)
         .subcommand(serve_command())
         .subcommand(chat_command())
+        .subcommands(admin::commands())
 }
 
 fn serve_command() -> Command {
@@ -91,7 +92,19 @@ fn run(matches: &ArgMatches) -> ExitCode {
             }
         },
         Some(("chat", options)) => chat(options),
+        Some(("user", command)) => administer(admin::user(command)),
+        Some(("backup", options)) => administer(admin::backup(options)),
         _ => unreachable!("clap demands one of the subcommands that are declared above"),
+    }
+}
+
+fn administer(done: Result<(), admin::Error>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(error.exit_code())
+        }
     }
 }
 

@@ -9,13 +9,13 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IsTerminal as _, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use platform::{
-    Signals, create_private_dir, lower_thread_priority, open_reserve, raise_descriptor_limit,
-    sync_dir, thread_cpu,
+    Hidden, Signals, create_private_dir, hide_input, lower_thread_priority, open_reserve,
+    raise_descriptor_limit, sync_dir, thread_cpu,
 };
 
 /// Whether a listening socket asks for an address that closed connections still hold. Elsewhere
@@ -142,12 +142,66 @@ pub fn random(bytes: &mut [u8]) -> io::Result<()> {
     getrandom::fill(bytes).map_err(|error| io::Error::other(error.to_string()))
 }
 
+/// Longest line that is read without echo, in bytes; far beyond any password.
+const SECRET_MAX: usize = 4096;
+
+/// Asks on standard error for a line that nobody shall see, and reads it from the terminal that
+/// standard input is. Ctrl-C is an error like any other, so that the terminal is left as it was.
+///
+/// # Errors
+/// `Interrupted` for Ctrl-C, `UnexpectedEof` for Ctrl-D, `Unsupported` where input cannot be
+/// hidden or is no terminal, and those of the system.
+pub fn read_secret(prompt: &str) -> io::Result<String> {
+    if !io::stdin().is_terminal() {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "there is no terminal to ask at"));
+    }
+    // Hidden before anybody is asked, so that nothing typed in answer is ever seen.
+    let hidden = platform::take_keyboard()?;
+    let mut screen = io::stderr();
+    let _ = write!(screen, "{prompt}").and_then(|()| screen.flush());
+    let line = hidden_line(platform::keyboard());
+    drop(hidden);
+    let _ = writeln!(screen);
+    line
+}
+
+/// A line from a keyboard whose every key comes as it is pressed.
+fn hidden_line(mut keys: impl Read) -> io::Result<String> {
+    let mut line = Vec::new();
+    let mut key = [0];
+    loop {
+        match keys.read(&mut key) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+        match key[0] {
+            b'\r' | b'\n' => break,
+            3 => return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted")),
+            4 if line.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+            // Backspace takes a whole character back.
+            8 | 127 => while line.pop().is_some_and(|byte: u8| byte & 0xc0 == 0x80) {},
+            // Ctrl-U: all of it.
+            21 => line.clear(),
+            byte => line.push(byte),
+        }
+        if line.len() > SECRET_MAX {
+            return Err(io::Error::other("that line is too long"));
+        }
+    }
+    String::from_utf8(line).map_err(|_| io::Error::other("that is not UTF-8"))
+}
+
 #[cfg(unix)]
 mod platform {
     use super::{Duration, File, OpenOptions, Path, PathBuf, Signal, Trouble, io};
     use mio::{Interest, Registry, Token};
     use rustix::io::Errno;
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    use rustix::termios::{
+        LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+    };
     use rustix::time::{ClockId, clock_gettime};
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
     use signal_hook::flag;
@@ -243,6 +297,60 @@ mod platform {
     /// Those of the system.
     pub fn create_private_dir(path: &Path) -> io::Result<()> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+
+    /// While it lives, what is typed at the terminal is not shown; then all is as it was.
+    #[derive(Debug)]
+    pub struct Hidden(Termios);
+
+    impl Hidden {
+        fn start(change: impl FnOnce(&mut Termios)) -> io::Result<Self> {
+            let before = tcgetattr(io::stdin())?;
+            let mut after = before.clone();
+            change(&mut after);
+            tcsetattr(io::stdin(), OptionalActions::Flush, &after)?;
+            Ok(Self(before))
+        }
+    }
+
+    impl Drop for Hidden {
+        fn drop(&mut self) {
+            // A terminal that is gone needs nothing.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+        }
+    }
+
+    /// Shows nothing of what is typed at standard input but the ends of lines, which it still
+    /// delivers one by one. What was typed before is forgotten.
+    ///
+    /// # Errors
+    /// Those of the system: standard input is no terminal, mostly.
+    pub fn hide_input() -> io::Result<Hidden> {
+        Hidden::start(|terminal| {
+            terminal.local_modes.remove(LocalModes::ECHO);
+            terminal.local_modes.insert(LocalModes::ECHONL);
+        })
+    }
+
+    /// The same, and each key is delivered as it is pressed, those that send signals as well.
+    pub(super) fn take_keyboard() -> io::Result<Hidden> {
+        Hidden::start(|terminal| {
+            let modes = LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
+            terminal.local_modes.remove(modes);
+            terminal.special_codes[SpecialCodeIndex::VMIN] = 1;
+            terminal.special_codes[SpecialCodeIndex::VTIME] = 0;
+        })
+    }
+
+    /// Standard input without a buffer, so that nothing is taken beyond the line.
+    pub(super) fn keyboard() -> impl io::Read {
+        struct Keyboard;
+        impl io::Read for Keyboard {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                Ok(rustix::io::read(io::stdin(), buffer)?)
+            }
+        }
+        Keyboard
     }
 
     /// Waits until the names in a folder are on the disk.
@@ -356,6 +464,27 @@ mod platform {
         std::fs::create_dir_all(path)
     }
 
+    /// There is none here.
+    #[derive(Debug)]
+    pub struct Hidden(());
+
+    /// Cannot be done without `unsafe`.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
+    pub fn hide_input() -> io::Result<Hidden> {
+        let text = "what is typed cannot be hidden here; set PARLOR_PASSWORD";
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+
+    pub(super) fn take_keyboard() -> io::Result<Hidden> {
+        hide_input()
+    }
+
+    pub(super) fn keyboard() -> impl io::Read {
+        io::stdin()
+    }
+
     /// Nothing to wait for: names are on the disk with what they name.
     ///
     /// # Errors
@@ -443,6 +572,40 @@ mod tests {
         create_private_file(&dir.join("file")).unwrap();
         assert_eq!((mode(&dir.join("log")), mode(&dir.join("file"))), (0o600, 0o600));
         assert!(create_private_file(&dir.join("file")).is_err());
+    }
+
+    #[test]
+    fn a_hidden_line_is_what_was_typed_after_all_corrections() {
+        let line = |keys: &str| hidden_line(keys.as_bytes()).map_err(|error| error.kind());
+        assert_eq!(line("open sesame\rmore"), Ok("open sesame".into()));
+        assert_eq!(line("opem\u{7f}n \u{8}\n"), Ok("open".into()));
+        assert_eq!(line("\u{7f}sésam\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}x\n"), Ok("x".into()));
+        assert_eq!(line("wrong\u{15}right\n"), Ok("right".into()));
+        assert_eq!(line("half\u{3}\n"), Err(io::ErrorKind::Interrupted));
+        assert_eq!(line("\u{4}"), Err(io::ErrorKind::UnexpectedEof));
+        assert_eq!(line("no end"), Err(io::ErrorKind::UnexpectedEof));
+        assert_eq!(line(&"x".repeat(5000)), Err(io::ErrorKind::Other));
+        let raw = hidden_line(&b"\xff\n"[..]).map_err(|error| error.kind());
+        assert_eq!(raw, Err(io::ErrorKind::Other));
+    }
+
+    #[test]
+    fn the_system_gives_other_random_numbers_each_time() {
+        let mut bytes = [[0; 32]; 2];
+        bytes.iter_mut().for_each(|bytes| random(bytes).unwrap());
+        assert_ne!(bytes[0], bytes[1]);
+        assert_ne!(bytes[0], [0; 32]);
+    }
+
+    #[test]
+    fn a_thread_steps_back_and_the_others_do_not() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let before = nice();
+        let lowered = std::thread::spawn(move || {
+            lower_thread_priority();
+            nice()
+        });
+        assert_eq!((lowered.join().unwrap(), nice()), (19, before));
     }
 
     #[test]

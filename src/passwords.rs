@@ -176,3 +176,136 @@ fn algorithm(name: &Ident) -> Result<Algorithm, String> {
 fn told(error: impl std::fmt::Display) -> String {
     format!("cannot hash: {error}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use argon2::PasswordHasher as _;
+    use std::time::Instant;
+
+    fn hash(password: &str) -> String {
+        match Hasher::new().run(&PasswordJob::Hash { password: password.into() }) {
+            PasswordOutcome::Hash(hash) => hash,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn verify(password: &str, hash: Option<&str>) -> PasswordOutcome {
+        let (password, hash) = (password.to_owned(), hash.map(str::to_owned));
+        Hasher::new().run(&PasswordJob::Verify { password, hash })
+    }
+
+    #[test]
+    fn a_password_belongs_to_its_own_hash_alone() {
+        let hash = hash("open sesame");
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert_eq!(verify("open sesame", Some(&hash)), PasswordOutcome::Right);
+        assert_eq!(verify("open sesamE", Some(&hash)), PasswordOutcome::Wrong);
+        assert_eq!(verify("", Some(&hash)), PasswordOutcome::Wrong);
+    }
+
+    #[test]
+    fn two_hashes_of_one_password_are_not_alike() {
+        assert_ne!(hash("sesame"), hash("sesame"));
+    }
+
+    #[test]
+    fn nobodys_hash_costs_what_everybodys_costs_and_nothing_belongs_to_it() {
+        let ours = PasswordHash::new(&hash("sesame")).unwrap();
+        let nobody = PasswordHash::new(NOBODY).unwrap();
+        assert_eq!(nobody.params, ours.params);
+        assert_eq!((nobody.algorithm, nobody.version), (ours.algorithm, ours.version));
+        let lengths = |hash: &PasswordHash| {
+            (hash.salt.as_ref().unwrap().len(), hash.hash.as_ref().unwrap().len())
+        };
+        assert_eq!(lengths(&nobody), lengths(&ours));
+        for password in ["", "sesame"] {
+            assert_eq!(verify(password, None), PasswordOutcome::Wrong);
+        }
+    }
+
+    #[test]
+    fn hashes_from_elsewhere_are_verified_with_their_own_parameters() {
+        // From the README of the reference implementation.
+        let readme = "$argon2i$v=19$m=65536,t=2,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b+dWRWJTmaaJObG";
+        assert_eq!(verify("password", Some(readme)), PasswordOutcome::Right);
+        assert_eq!(verify("passwort", Some(readme)), PasswordOutcome::Wrong);
+        for (algorithm, memory, passes, lanes, bytes) in [
+            (Algorithm::Argon2id, 64 * 1024, 1, 4, 32),
+            (Algorithm::Argon2i, 1024, 3, 1, 16),
+            (Algorithm::Argon2d, 8, 1, 1, 64),
+        ] {
+            let params = Params::new(memory, passes, lanes, Some(bytes)).unwrap();
+            let argon2 = Argon2::new(algorithm, Version::V0x13, params);
+            let hash = argon2.hash_password_with_salt(b"sesame", b"salt and pepper").unwrap();
+            let hash = hash.to_string();
+            assert_eq!(verify("sesame", Some(&hash)), PasswordOutcome::Right, "{hash}");
+            assert_eq!(verify("simsim", Some(&hash)), PasswordOutcome::Wrong, "{hash}");
+        }
+    }
+
+    #[test]
+    fn memory_is_used_again_and_leaves_no_trace_in_the_next_hash() {
+        let mut hasher = Hasher::new();
+        let hash = hash("sesame");
+        let right = PasswordJob::Verify { password: "sesame".into(), hash: Some(hash) };
+        assert_eq!(hasher.run(&right), PasswordOutcome::Right);
+        let (memory, blocks) = (hasher.memory.as_ptr(), hasher.memory.capacity());
+        for _ in 0..2 {
+            hasher.run(&PasswordJob::Hash { password: "other".into() });
+            assert_eq!(hasher.run(&right), PasswordOutcome::Right);
+        }
+        assert_eq!((hasher.memory.as_ptr(), hasher.memory.capacity()), (memory, blocks));
+        assert_eq!(blocks, MEMORY_KIB as usize);
+    }
+
+    #[test]
+    fn a_hash_that_asks_for_too_much_or_is_none_fails_without_being_computed() {
+        let tail = "$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        for head in [
+            "$argon2id$v=19$m=65537,t=2,p=1",
+            "$argon2id$v=19$m=4294967295,t=2,p=1",
+            "$argon2id$v=19$m=19456,t=11,p=1",
+            "$argon2id$v=19$m=19456,t=4294967295,p=1",
+            "$argon2id$v=19$m=19456,t=2,p=17",
+            "$argon2id$v=17$m=19456,t=2,p=1",
+            "$scrypt$ln=16,r=8,p=1",
+        ] {
+            let hash = format!("{head}{tail}");
+            assert!(matches!(verify("x", Some(&hash)), PasswordOutcome::Failed(_)), "{hash}");
+        }
+        let cut = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA";
+        for none in ["", "sesame", "$", cut] {
+            assert!(matches!(verify("x", Some(none)), PasswordOutcome::Failed(_)), "{none}");
+        }
+    }
+
+    #[test]
+    fn the_pool_answers_each_job_once_and_refuses_what_cannot_wait() {
+        let mut poll = mio::Poll::new().unwrap();
+        let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
+        let pool = Pool::start(waker).unwrap();
+        let job = PasswordJob::Verify { password: "x".into(), hash: Some("none".into()) };
+        let mut answered = Vec::new();
+        for ticket in 0..200 {
+            answered.extend(pool.submit(Ticket(ticket), job.clone()));
+        }
+        let until = Instant::now() + Duration::from_secs(30);
+        while answered.len() < 200 {
+            match pool.poll() {
+                Some(outcome) => answered.push(outcome),
+                None => {
+                    assert!(Instant::now() < until, "{} of 200 answered", answered.len());
+                    let mut events = mio::Events::with_capacity(1);
+                    // A signal may come in between.
+                    let _ = poll.poll(&mut events, Some(Duration::from_secs(30)));
+                }
+            }
+        }
+        let mut tickets: Vec<u64> = answered.iter().map(|(ticket, _)| ticket.0).collect();
+        tickets.sort_unstable();
+        assert!(tickets.into_iter().eq(0..200));
+        assert_eq!(pool.poll(), None);
+        pool.stop(Duration::from_secs(30));
+    }
+}

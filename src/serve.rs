@@ -189,7 +189,11 @@ fn shown(path: &Path) -> String {
     visible(&path.display().to_string()).into_owned()
 }
 
-fn read_config(path: &Path) -> io::Result<String> {
+/// The text of a configuration file.
+///
+/// # Errors
+/// Those of the system, and that it is too long to be one.
+pub fn read_config(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let read = File::open(path)?.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text)?;
     if read as u64 > CONFIG_BYTES_MAX {

@@ -19,7 +19,7 @@ mod settings;
 mod value;
 
 pub use mistake::{Mistake, nearest};
-pub use options::{given, keys, options};
+pub use options::{data_options, given, keys, options};
 
 use crate::engine::Policy;
 use crate::limits::{DESCRIPTORS_KEPT, Limits};

@@ -13,6 +13,13 @@ pub fn options() -> Vec<Arg> {
     SETTINGS.iter().map(option).collect()
 }
 
+/// Those of them that tell where the data is, for the commands that need nothing else.
+#[must_use]
+pub fn data_options() -> Vec<Arg> {
+    let asked = |setting: &&Setting| matches!(setting.key, "data" | "config");
+    SETTINGS.iter().filter(asked).map(option).collect()
+}
+
 /// Every key there is, for suggestions.
 pub fn keys() -> impl Iterator<Item = &'static str> {
     SETTINGS.iter().map(|setting| setting.key)
@@ -21,7 +28,10 @@ pub fn keys() -> impl Iterator<Item = &'static str> {
 /// The options that were given, as keys and texts.
 #[must_use]
 pub fn given(matches: &ArgMatches) -> Vec<(String, String)> {
-    let texts = |key: &'static str| matches.get_many::<String>(key).into_iter().flatten();
+    // Not every command has every option.
+    let texts = |key: &'static str| {
+        matches.try_get_many::<String>(key).ok().flatten().into_iter().flatten()
+    };
     SETTINGS
         .iter()
         .flat_map(|setting| texts(setting.key).map(|text| (setting.key.into(), text.clone())))

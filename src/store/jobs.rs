@@ -43,8 +43,9 @@ pub(super) fn key(name: UserName) -> String {
 }
 
 fn create(file: &Connection, name: UserName, hash: &str) -> Result<StoreOutcome> {
-    let sql = "INSERT INTO accounts (name, name_key, hash, epoch, seal) VALUES (?1, ?2, ?3, 0, ?4)
-               ON CONFLICT (name_key) DO NOTHING";
+    // Not `ON CONFLICT`, which would use up a number.
+    let sql = "INSERT INTO accounts (name, name_key, hash, epoch, seal) SELECT ?1, ?2, ?3, 0, ?4
+               WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE name_key = ?2)";
     let seal = rows::seal_account(name, hash, 0);
     if file.execute(sql, params![name.as_str(), key(name), hash, seal])? == 0 {
         return Ok(StoreOutcome::Exists);

@@ -46,10 +46,11 @@ const STEPS: [&str; 1] = ["
 
 /// Brings the file to this version, in one transaction.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
-    if version(connection)? == STEPS.len() {
+    // Each in one transaction: another process may bring the file there at this moment.
+    if version(&*connection.transaction()?)? == STEPS.len() {
         return Ok(());
     }
-    // Another process may do the same at this moment; who comes second finds it done.
+    // Who comes second finds it done.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = version(&transaction)?;
     for step in &STEPS[found..] {
@@ -65,7 +66,8 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
     Ok(transaction.commit()?)
 }
 
-/// Which version the file has, 0 if it is empty; never more than this Parlor knows.
+/// Which version the file has, 0 if it is empty; never more than this Parlor knows. To be asked
+/// within a transaction, for it reads more than one thing.
 fn version(connection: &Connection) -> Result<usize, Error> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let (application, version) = (number("application_id")?, number("user_version")?);

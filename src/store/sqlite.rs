@@ -25,7 +25,7 @@ const TROUBLES_MAX: usize = 16;
 /// Why the store cannot be used; the texts do not name the file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The folder or the file cannot be made.
+    /// The folder or the file cannot be made, or not so that it lasts.
     #[error("cannot make it: {0}")]
     Create(io::Error),
     /// There is none.
@@ -188,6 +188,9 @@ impl Sqlite {
         if !self.is_swept {
             let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
             let is_busy: bool = connection.query_row(sql, [], |row| row.get(0))?;
+            // The log is there by now. SQLite asks for its name to be on the disk, too, but takes a
+            // no for a yes.
+            self.path.parent().map_or(Ok(()), os::sync_dir).map_err(Error::Create)?;
             // Another process uses the file at this moment; the next commit tries again.
             self.is_swept = !is_busy;
         }
@@ -304,3 +307,6 @@ fn directory(file: &Connection, troubles: &mut Vec<String>) -> Result<Directory,
     }
     Ok(directory)
 }
+
+#[cfg(test)]
+mod tests;

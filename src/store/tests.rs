@@ -1,1 +1,206 @@
-//! Both stores through the same cases.
+//! Both stores through the same cases; what only the file can show is in `sqlite/tests.rs`.
+
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+
+use super::{Memory, Sqlite, Store};
+use crate::id::{AccountId, LetterId};
+use crate::job::{StoreJob, StoreOutcome};
+use crate::message::{Text, UserName};
+
+pub(super) fn user(name: &str) -> UserName {
+    UserName::parse(name).unwrap()
+}
+
+pub(super) fn create(name: &str) -> StoreJob {
+    StoreJob::Create { name: user(name), hash: format!("hash of {name}") }
+}
+
+pub(super) fn keep(to: u64, text: &str) -> StoreJob {
+    let text = Text::parse(Cow::Borrowed(text), u64::MAX).unwrap();
+    StoreJob::Keep { to: AccountId(to), from: user("zoe"), text, at_ms: 7, most: 3 }
+}
+
+pub(super) fn letters(account: u64) -> StoreJob {
+    StoreJob::Letters { account: AccountId(account), after: LetterId(0), most: 100 }
+}
+
+/// The texts of an account's letters.
+pub(super) fn texts(store: &mut dyn Store, account: u64) -> Vec<String> {
+    match store.commit(&[letters(account)]).remove(0) {
+        StoreOutcome::Letters { letters, more: false } => {
+            letters.iter().map(|letter| letter.text.to_string()).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn account_id() -> impl Strategy<Value = AccountId> {
+    (1_u64..5).prop_map(AccountId)
+}
+
+fn name() -> impl Strategy<Value = UserName> {
+    prop::sample::select(vec!["alice", "ALICE", "bob", "Carol", "dave"]).prop_map(user)
+}
+
+fn job() -> impl Strategy<Value = StoreJob> {
+    let letter = (account_id(), name(), "[ -~]{0,9}x", any::<u64>(), 0_u64..4);
+    let letters = (account_id(), 0_u64..9, 0_u32..4);
+    prop_oneof![
+        1 => (name(), "[a-z]{3}").prop_map(|(name, hash)| StoreJob::Create { name, hash }),
+        1 => (account_id(), "[a-z]{3}").prop_map(|(account, hash)| StoreJob::SetHash { account, hash }),
+        1 => account_id().prop_map(|account| StoreJob::Revoke { account }),
+        1 => (account_id(), name()).prop_map(|(account, user)| StoreJob::Block { account, user }),
+        1 => (account_id(), name()).prop_map(|(account, user)| StoreJob::Unblock { account, user }),
+        4 => letter.prop_map(|(to, from, text, at_ms, most)| {
+            let text = Text::parse(Cow::Owned(text), u64::MAX).unwrap();
+            StoreJob::Keep { to, from, text, at_ms: at_ms >> 1, most }
+        }),
+        2 => letters.prop_map(|(account, after, most)| {
+            StoreJob::Letters { account, after: LetterId(after), most }
+        }),
+        1 => (account_id(), 0_u64..9)
+            .prop_map(|(account, up_to)| StoreJob::Arrived { account, up_to: LetterId(up_to) }),
+    ]
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Commit(Vec<StoreJob>),
+    Elsewhere(Vec<StoreJob>),
+    Remove(UserName),
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => prop::collection::vec(job(), 1..8).prop_map(Step::Commit),
+        1 => prop::collection::vec(job(), 1..3).prop_map(Step::Elsewhere),
+        1 => name().prop_map(Step::Remove),
+        1 => Just(Step::Restart),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn the_file_and_the_memory_answer_alike(steps in prop::collection::vec(step(), 1..20)) {
+        let data = tempfile::tempdir().unwrap();
+        let mut file = Sqlite::open(data.path()).unwrap();
+        let mut elsewhere = Sqlite::open(data.path()).unwrap();
+        let mut memory = Memory::new();
+        prop_assert_eq!(file.directory(), memory.directory());
+        for step in steps {
+            let before = memory.directory();
+            let is_elsewhere = matches!(step, Step::Elsewhere(_) | Step::Remove(_));
+            match step {
+                Step::Commit(jobs) => prop_assert_eq!(file.commit(&jobs), memory.commit(&jobs)),
+                Step::Elsewhere(jobs) => {
+                    prop_assert_eq!(elsewhere.commit(&jobs), memory.commit_elsewhere(&jobs));
+                }
+                Step::Remove(user) => {
+                    prop_assert_eq!(elsewhere.remove(user).unwrap(), memory.remove_elsewhere(user));
+                }
+                Step::Restart => file = Sqlite::open(data.path()).unwrap(),
+            }
+            // The file may suspect a change where none was; it must never miss one.
+            let is_changed = is_elsewhere && memory.directory() != before;
+            prop_assert!(file.is_changed().unwrap() || !is_changed);
+            prop_assert_eq!(file.directory(), memory.directory());
+            prop_assert!(!file.is_changed().unwrap());
+        }
+        prop_assert_eq!(file.troubles(), Vec::<String>::new());
+    }
+}
+
+fn both(case: impl Fn(&mut dyn Store)) {
+    case(&mut Memory::new());
+    let data = tempfile::tempdir().unwrap();
+    case(&mut Sqlite::open(data.path()).unwrap());
+}
+
+#[test]
+fn a_letter_is_read_by_a_later_job_of_the_same_commit() {
+    both(|store| {
+        let outcomes = store.commit(&[create("alice"), keep(1, "one"), letters(1)]);
+        let StoreOutcome::Letters { letters, more: false } = &outcomes[2] else {
+            panic!("{outcomes:?}");
+        };
+        assert_eq!(outcomes[1], StoreOutcome::Kept(letters[0].id));
+        assert_eq!((letters[0].from, letters[0].at_ms), (user("zoe"), 7));
+    });
+}
+
+#[test]
+fn a_mailbox_takes_as_many_letters_as_it_may_and_more_when_some_have_arrived() {
+    both(|store| {
+        store.commit(&[create("alice")]);
+        let kept = [1, 2, 3].map(|id| StoreOutcome::Kept(LetterId(id)));
+        let jobs = ["a", "b", "c", "d"].map(|text| keep(1, text));
+        assert_eq!(store.commit(&jobs), [&kept[..], &[StoreOutcome::Full]].concat());
+        store.commit(&[StoreJob::Arrived { account: AccountId(1), up_to: LetterId(3) }]);
+        // Not the first number again, although no letter is left.
+        assert_eq!(store.commit(&[keep(1, "e")]), [StoreOutcome::Kept(LetterId(4))]);
+        assert_eq!(texts(store, 1), ["e"]);
+    });
+}
+
+#[test]
+fn one_name_is_one_account_however_it_is_written() {
+    both(|store| {
+        let outcomes = store.commit(&[create("Alice"), create("aLICE")]);
+        assert_eq!(outcomes[1], StoreOutcome::Exists);
+        let accounts = store.directory().unwrap().accounts;
+        assert_eq!(accounts.len(), 1);
+        assert_eq!(accounts[0].name.as_str(), "Alice");
+    });
+}
+
+#[test]
+fn a_new_password_begins_a_new_epoch_and_so_does_a_revocation() {
+    both(|store| {
+        let set = StoreJob::SetHash { account: AccountId(1), hash: "new".into() };
+        store.commit(&[create("alice"), set]);
+        store.commit(&[StoreJob::Revoke { account: AccountId(1) }]);
+        let account = store.directory().unwrap().accounts.remove(0);
+        assert_eq!((account.hash.as_str(), account.epoch), ("new", 2));
+    });
+}
+
+#[test]
+fn what_is_asked_of_no_account_is_said_to_be_so() {
+    both(|store| {
+        let account = AccountId(9);
+        let jobs = [
+            StoreJob::SetHash { account, hash: String::new() },
+            StoreJob::Revoke { account },
+            StoreJob::Block { account, user: user("bob") },
+            keep(9, "hello"),
+        ];
+        assert!(store.commit(&jobs).iter().all(|outcome| *outcome == StoreOutcome::NoAccount));
+        assert_eq!(texts(store, 9), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn what_is_committed_here_is_no_change_from_elsewhere() {
+    both(|store| {
+        store.directory().unwrap();
+        store.commit(&[create("alice"), keep(1, "hello")]);
+        assert_eq!(store.is_changed(), Ok(false));
+    });
+}
+
+#[test]
+fn the_memory_fails_as_often_as_it_is_asked_to_and_changes_nothing() {
+    let mut store = Memory::new();
+    store.fail_next(2);
+    for _ in 0..2 {
+        let outcomes = store.commit(&[create("alice"), letters(1)]);
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, StoreOutcome::Failed(_))));
+    }
+    assert_eq!(store.directory().unwrap().accounts, []);
+    assert!(matches!(store.commit(&[create("alice")])[0], StoreOutcome::Created(_)));
+}

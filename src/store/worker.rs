@@ -154,3 +154,160 @@ impl Clerk {
 fn tell(desk: &Desk<StoreJob, Report>, report: Report) -> Result<(), Gone> {
     if desk.report(report) { Ok(()) } else { Err(Gone) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Memory;
+    use super::super::tests::{create, keep, user};
+    use super::*;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::{Mutex, PoisonError};
+
+    /// More than any step takes; a test that waits so long has failed.
+    const DEADLINE: Duration = Duration::from_secs(30);
+    const NEVER: Duration = Duration::from_secs(3600);
+
+    /// A store that tells how many jobs each commit has, and does it when it is let.
+    struct Gated {
+        memory: Arc<Mutex<Memory>>,
+        begun: Sender<usize>,
+        gate: Receiver<()>,
+    }
+
+    impl Gated {
+        fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+            self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
+    impl Store for Gated {
+        fn directory(&mut self) -> Result<Directory, String> {
+            self.memory().directory()
+        }
+        fn token_key(&mut self) -> Result<[u8; 32], String> {
+            self.memory().token_key()
+        }
+        fn commit(&mut self, jobs: &[StoreJob]) -> Vec<StoreOutcome> {
+            self.begun.send(jobs.len()).unwrap();
+            self.gate.recv_timeout(DEADLINE).unwrap();
+            self.memory().commit(jobs)
+        }
+        fn is_changed(&mut self) -> Result<bool, String> {
+            self.memory().is_changed()
+        }
+        fn troubles(&mut self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    struct Rig {
+        worker: Worker,
+        poll: mio::Poll,
+        memory: Arc<Mutex<Memory>>,
+        begun: Receiver<usize>,
+        gate: Sender<()>,
+    }
+
+    impl Rig {
+        fn start(look_every: Duration) -> Self {
+            let poll = mio::Poll::new().unwrap();
+            let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
+            let memory = Arc::new(Mutex::new(Memory::new()));
+            let ((begin, begun), (gate, gated)) = (channel(), channel());
+            let store = Gated { memory: Arc::clone(&memory), begun: begin, gate: gated };
+            let worker = Worker::start_looking(Box::new(store), waker, look_every).unwrap();
+            Self { worker, poll, memory, begun, gate }
+        }
+
+        /// The next report; only a wake makes it look.
+        fn report(&mut self) -> Report {
+            let until = Instant::now() + DEADLINE;
+            loop {
+                if let Some(report) = self.worker.poll() {
+                    return report;
+                }
+                assert!(Instant::now() < until, "no report");
+                let mut events = mio::Events::with_capacity(1);
+                // A signal may come in between.
+                let _ = self.poll.poll(&mut events, Some(DEADLINE));
+            }
+        }
+
+        fn begun(&self) -> usize {
+            self.begun.recv_timeout(DEADLINE).unwrap()
+        }
+    }
+
+    #[test]
+    fn all_that_waits_is_one_commit_and_answered_in_order() {
+        let mut rig = Rig::start(NEVER);
+        assert_eq!(rig.worker.submit(Ticket(0), create("alice")), None);
+        assert_eq!(rig.begun(), 1);
+        for ticket in 1..=5 {
+            assert_eq!(rig.worker.submit(Ticket(ticket), keep(1, "hello")), None);
+        }
+        rig.gate.send(()).unwrap();
+        assert_eq!(rig.begun(), 5);
+        rig.gate.send(()).unwrap();
+        let tickets: Vec<u64> = (0..6)
+            .map(|_| match rig.report() {
+                Report::Done(ticket, _) => ticket.0,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(tickets, [0, 1, 2, 3, 4, 5]);
+        assert_eq!(rig.worker.poll(), None);
+    }
+
+    #[test]
+    fn nothing_is_answered_before_it_is_committed() {
+        let mut rig = Rig::start(NEVER);
+        assert_eq!(rig.worker.submit(Ticket(7), create("alice")), None);
+        assert_eq!(rig.begun(), 1);
+        assert_eq!(rig.worker.poll(), None);
+        rig.gate.send(()).unwrap();
+        assert!(matches!(rig.report(), Report::Done(Ticket(7), StoreOutcome::Created(_))));
+    }
+
+    #[test]
+    fn a_line_that_is_full_answers_at_once() {
+        let rig = Rig::start(NEVER);
+        assert_eq!(rig.worker.submit(Ticket(0), create("alice")), None);
+        assert_eq!(rig.begun(), 1);
+        for ticket in 0..STORE_JOBS_MAX as u64 {
+            assert_eq!(rig.worker.submit(Ticket(ticket), keep(1, "hello")), None);
+        }
+        let refused = rig.worker.submit(Ticket(9999), keep(1, "hello"));
+        assert!(matches!(refused, Some((Ticket(9999), StoreOutcome::Failed(_)))));
+        // One commit is bounded, too.
+        rig.gate.send(()).unwrap();
+        assert_eq!(rig.begun(), STORE_BATCH_MAX);
+        rig.worker.stop(Duration::ZERO);
+    }
+
+    #[test]
+    fn a_change_from_elsewhere_is_told_and_one_from_here_is_not() {
+        let mut rig = Rig::start(Duration::from_millis(1));
+        assert_eq!(rig.worker.submit(Ticket(0), create("alice")), None);
+        assert_eq!(rig.begun(), 1);
+        rig.gate.send(()).unwrap();
+        assert!(matches!(rig.report(), Report::Done(..)));
+        rig.memory.lock().unwrap().commit_elsewhere(&[create("bob")]);
+        let Report::Changed(directory) = rig.report() else { panic!("no change") };
+        let names: Vec<_> = directory.accounts.iter().map(|account| account.name).collect();
+        assert_eq!(names, [user("alice"), user("bob")]);
+    }
+
+    #[test]
+    fn at_the_end_what_was_submitted_is_still_committed() {
+        let rig = Rig::start(NEVER);
+        assert_eq!(rig.worker.submit(Ticket(0), create("alice")), None);
+        assert_eq!(rig.begun(), 1);
+        assert_eq!(rig.worker.submit(Ticket(1), keep(1, "hello")), None);
+        rig.gate.send(()).unwrap();
+        rig.gate.send(()).unwrap();
+        rig.worker.stop(DEADLINE);
+        let letters = super::super::tests::texts(&mut *rig.memory.lock().unwrap(), 1);
+        assert_eq!(letters, ["hello"]);
+    }
+}

@@ -1,0 +1,358 @@
+//! I/O. What the owner of a server does to its store on a command line: users and backups.
+//!
+//! Refuses to know whether a server runs: SQLite lets both work on the file, and the server looks
+//! once a second. The rules it keeps: a password is never an argument, where every process of the
+//! machine would see it; an import is read and checked to its end before any of it is written.
+
+mod input;
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::config::{self, Config, Mistake};
+use crate::job::{PasswordJob, PasswordOutcome, StoreJob, StoreOutcome};
+use crate::message::{Refusal, UserName, visible};
+use crate::passwords::Hasher;
+use crate::serve;
+use crate::store::{self, FILE, Import, Imported, Sqlite, Store as _};
+
+const USER_AFTER: &str = "\
+The password is asked for at a terminal; elsewhere it is that of PARLOR_PASSWORD, or the first line
+of --password-file. All of it also works while the server runs. Exit codes: docs/operations.md";
+
+const IMPORT_AFTER: &str = "\
+One account a line: its name, a blank, its password to the end of the line. All are made or none.";
+
+/// Why a command was not done. One line each.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line, a variable or the configuration.
+    #[error("{0}")]
+    Usage(String),
+    /// As in a configuration for a server.
+    #[error(transparent)]
+    Mistake(#[from] Mistake),
+    /// Something that is read: a file, standard input, the terminal.
+    #[error("cannot read {what}: {error}")]
+    Read {
+        /// What.
+        what: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A line of an import.
+    #[error("{file} line {line}: {what}; nothing was imported")]
+    Line {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The store cannot be used.
+    #[error("the store {}: {error}", shown(path))]
+    Store {
+        /// Where it is or should be.
+        path: PathBuf,
+        /// What is wrong.
+        error: String,
+    },
+    /// A backup cannot be written.
+    #[error("cannot back up to {}: {error}", shown(path))]
+    Backup {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: store::Error,
+    },
+    /// The password cannot be hashed.
+    #[error("{0}")]
+    Hash(String),
+    /// There is an account of that name.
+    #[error("the name {0} is taken; {1}")]
+    Taken(UserName, &'static str),
+    /// There is none.
+    #[error("there is no user {0}")]
+    NoSuchUser(UserName),
+}
+
+impl Error {
+    /// The exit code of the process.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Store { .. } | Self::Backup { .. } | Self::Hash(_) => 1,
+            Self::Usage(_) | Self::Mistake(_) | Self::Read { .. } | Self::Line { .. } => 2,
+            Self::Taken(..) | Self::NoSuchUser(_) => 3,
+        }
+    }
+}
+
+/// `parlor user` and `parlor backup`, for clap.
+#[must_use]
+pub fn commands() -> [Command; 2] {
+    let user = Command::new("user")
+        .about("Make, change, list and remove accounts, also while the server runs")
+        .subcommand_required(true)
+        .after_help(USER_AFTER)
+        .subcommand(with_password(named("add", "Make an account")))
+        .subcommand(with_password(named("passwd", "Give an account another password")))
+        .subcommand(named("remove", "Remove an account with all that is kept for it"))
+        .subcommand(with_data(Command::new("list").about("Print the names, one a line")))
+        .subcommand(import_command());
+    let file = Arg::new("file").value_name("FILE").required(true).value_parser(path());
+    let backup = Command::new("backup")
+        .about("Copy the store to a new file, also while the server runs")
+        .arg(file.help("The copy; never overwrites"));
+    [user, with_data(backup)]
+}
+
+fn import_command() -> Command {
+    let file = Arg::new("file").value_name("FILE").required(true).value_parser(path());
+    let replace = Arg::new("replace").long("replace").action(ArgAction::SetTrue);
+    with_data(Command::new("import").about("Make many accounts at once"))
+        .after_help(IMPORT_AFTER)
+        .arg(file.help("Lines of names and passwords; - is standard input"))
+        .arg(replace.help("Give names that are taken the password of the file"))
+}
+
+fn named(command: &'static str, about: &'static str) -> Command {
+    let name = Arg::new("name").value_name("NAME").required(true);
+    with_data(Command::new(command).about(about).arg(name.help("1 to 16 letters and digits")))
+}
+
+fn with_data(command: Command) -> Command {
+    command.args(config::data_options())
+}
+
+/// Besides the file for a password, the places where one does not belong, so that it is neither
+/// used nor shown in a complaint.
+fn with_password(command: Command) -> Command {
+    let file = Arg::new("password-file").long("password-file").value_name("FILE");
+    let stray = Arg::new("stray").num_args(0..).hide(true);
+    let option = Arg::new("password").long("password").num_args(0..).hide(true);
+    command
+        .arg(file.value_parser(path()).help("Take the password from the first line of this file"))
+        .args([stray, option])
+}
+
+fn path() -> clap::builder::ValueParser {
+    clap::value_parser!(PathBuf)
+}
+
+/// Does `parlor user`.
+///
+/// # Errors
+/// Why it was not done.
+pub fn user(matches: &ArgMatches) -> Result<(), Error> {
+    let (command, options) = matches.subcommand().unwrap_or(("", matches));
+    match command {
+        "add" => add(options),
+        "passwd" => passwd(options),
+        "remove" => remove(options),
+        "import" => import(options),
+        _ => list(options),
+    }
+}
+
+/// Does `parlor backup`.
+///
+/// # Errors
+/// Why it was not done.
+pub fn backup(options: &ArgMatches) -> Result<(), Error> {
+    let to = file(options);
+    let mut opened = Opened::existing(options)?;
+    opened.store.backup(&to).map_err(|error| Error::Backup { path: to.clone(), error })?;
+    say(&format!("backed up to {}", shown(&to)));
+    Ok(())
+}
+
+fn add(options: &ArgMatches) -> Result<(), Error> {
+    no_argument(options)?;
+    let name = name(options)?;
+    let taken = || Error::Taken(name, "parlor user passwd changes its password");
+    // Nobody shall think of a password in vain; and without one no store is made.
+    if let Ok(mut opened) = Opened::existing(options)
+        && opened.directory()?.accounts.iter().any(|account| account.name == name)
+    {
+        return Err(taken());
+    }
+    let hash = hash(&new_password(options)?)?;
+    match Opened::new(options)?.commit(StoreJob::Create { name, hash })? {
+        StoreOutcome::Exists => Err(taken()),
+        _ => {
+            say(&format!("added {name}"));
+            Ok(())
+        }
+    }
+}
+
+fn passwd(options: &ArgMatches) -> Result<(), Error> {
+    no_argument(options)?;
+    let name = name(options)?;
+    let mut opened = Opened::existing(options)?;
+    let directory = opened.directory()?;
+    let account = directory.accounts.iter().find(|account| account.name == name);
+    let account = account.ok_or(Error::NoSuchUser(name))?.id;
+    let hash = hash(&new_password(options)?)?;
+    match opened.commit(StoreJob::SetHash { account, hash })? {
+        StoreOutcome::NoAccount => Err(Error::NoSuchUser(name)),
+        _ => {
+            say(&format!("changed the password of {name}"));
+            Ok(())
+        }
+    }
+}
+
+fn remove(options: &ArgMatches) -> Result<(), Error> {
+    let name = name(options)?;
+    let mut opened = Opened::existing(options)?;
+    let removed = opened.store.remove(name);
+    if !removed.map_err(|error| opened.trouble(error))? {
+        return Err(Error::NoSuchUser(name));
+    }
+    say(&format!("removed {name}"));
+    Ok(())
+}
+
+fn list(options: &ArgMatches) -> Result<(), Error> {
+    let directory = Opened::existing(options)?.directory()?;
+    let mut names: Vec<UserName> =
+        directory.accounts.into_iter().map(|account| account.name).collect();
+    names.sort_by_key(|name| name.as_str().to_ascii_lowercase());
+    names.iter().for_each(|name| say(name.as_str()));
+    Ok(())
+}
+
+fn import(options: &ArgMatches) -> Result<(), Error> {
+    let read = input::read_accounts(&file(options))?;
+    let how = if options.get_flag("replace") { Import::Replace } else { Import::NewOnly };
+    let mut opened = Opened::new(options)?;
+    if how == Import::NewOnly {
+        // Found out before minutes of hashing; what matters is that the import looks again.
+        let known = opened.directory()?.accounts;
+        let is_known = |name: UserName| known.iter().any(|account| account.name == name);
+        if let Some((name, _)) = read.iter().find(|(name, _)| is_known(*name)) {
+            return Err(taken(*name));
+        }
+    }
+    let mut hasher = Hasher::new();
+    let accounts = read
+        .into_iter()
+        .map(|(name, password)| Ok((name, hash_with(&mut hasher, password)?)))
+        .collect::<Result<Vec<_>, Error>>()?;
+    let imported = opened.store.import(&accounts, how);
+    match imported.map_err(|error| opened.trouble(error))? {
+        Imported::Taken(name) => Err(taken(name)),
+        Imported::All => {
+            let users = if accounts.len() == 1 { "user" } else { "users" };
+            say(&format!("imported {} {users}", accounts.len()));
+            Ok(())
+        }
+    }
+}
+
+fn taken(name: UserName) -> Error {
+    Error::Taken(name, "nothing was imported; --replace gives such names the new password")
+}
+
+/// The store, and where it is.
+struct Opened {
+    store: Sqlite,
+    path: PathBuf,
+}
+
+impl Opened {
+    /// Made if need be.
+    fn new(options: &ArgMatches) -> Result<Self, Error> {
+        Self::open(options, Sqlite::open)
+    }
+
+    fn existing(options: &ArgMatches) -> Result<Self, Error> {
+        Self::open(options, Sqlite::open_existing)
+    }
+
+    fn open(
+        options: &ArgMatches,
+        open: fn(&Path) -> Result<Sqlite, store::Error>,
+    ) -> Result<Self, Error> {
+        let given = config::given(options);
+        let env = std::env::vars_os();
+        let data = Config::resolve(given, env, serve::read_config, u64::MAX)?.data;
+        let path = data.join(FILE);
+        match open(&data) {
+            Ok(store) => Ok(Self { store, path }),
+            Err(error) => Err(Error::Store { path, error: error.to_string() }),
+        }
+    }
+
+    fn trouble(&self, error: impl ToString) -> Error {
+        Error::Store { path: self.path.clone(), error: error.to_string() }
+    }
+
+    fn directory(&mut self) -> Result<crate::job::Directory, Error> {
+        let directory = self.store.directory().map_err(|error| self.trouble(error))?;
+        for text in self.store.troubles() {
+            let _ = writeln!(io::stderr(), "parlor: note: {text}");
+        }
+        Ok(directory)
+    }
+
+    fn commit(&mut self, job: StoreJob) -> Result<StoreOutcome, Error> {
+        match self.store.commit(&[job]).pop() {
+            Some(StoreOutcome::Failed(error)) => Err(self.trouble(error)),
+            Some(outcome) => Ok(outcome),
+            None => Err(self.trouble("it did not answer")),
+        }
+    }
+}
+
+fn name(options: &ArgMatches) -> Result<UserName, Error> {
+    let given = options.get_one::<String>("name").map(String::as_str).unwrap_or_default();
+    UserName::parse(given).map_err(|error| Error::Usage(Refusal::BadUserName(error).to_string()))
+}
+
+fn file(options: &ArgMatches) -> PathBuf {
+    options.get_one::<PathBuf>("file").cloned().unwrap_or_default()
+}
+
+/// Refuses a password where it does not belong.
+fn no_argument(options: &ArgMatches) -> Result<(), Error> {
+    if ["stray", "password"].iter().any(|id| options.contains_id(id)) {
+        let why = "a password on a command line can be read by everybody on this machine; \
+                   leave it out and be asked, or set PARLOR_PASSWORD, or give --password-file";
+        return Err(Error::Usage(why.to_owned()));
+    }
+    Ok(())
+}
+
+/// The password that a command is to set.
+fn new_password(options: &ArgMatches) -> Result<String, Error> {
+    input::new_password(options.get_one::<PathBuf>("password-file").map(PathBuf::as_path))
+}
+
+fn hash(password: &str) -> Result<String, Error> {
+    hash_with(&mut Hasher::new(), password.to_owned())
+}
+
+fn hash_with(hasher: &mut Hasher, password: String) -> Result<String, Error> {
+    match hasher.run(&PasswordJob::Hash { password }) {
+        PasswordOutcome::Hash(hash) => Ok(hash),
+        PasswordOutcome::Failed(text) => Err(Error::Hash(text)),
+        PasswordOutcome::Right | PasswordOutcome::Wrong => {
+            Err(Error::Hash("no hash came of it".to_owned()))
+        }
+    }
+}
+
+/// A line on standard output; one that is closed is no mistake.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+fn shown(path: &Path) -> String {
+    visible(&path.display().to_string()).into_owned()
+}

@@ -1,0 +1,294 @@
+//! What only a file can show: full disks, damage, other processes, versions.
+
+use super::super::tests::{create, keep, letters, texts, user};
+use super::*;
+use crate::id::LetterId;
+use crate::job::{Account, Letter};
+use crate::store::{Import, Imported};
+use std::fs::File;
+use tempfile::TempDir;
+
+fn new() -> (TempDir, Sqlite) {
+    let data = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(data.path()).unwrap();
+    (data, store)
+}
+
+fn is_failed(outcomes: &[StoreOutcome]) -> bool {
+    outcomes.iter().all(|outcome| matches!(outcome, StoreOutcome::Failed(_)))
+}
+
+/// Lets the file have as many pages as it has, and `more`.
+fn limit_pages(store: &mut Sqlite, more: i64) {
+    let limit = |file: &Connection| {
+        let pages: i64 = file.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        let limit = pages + more;
+        Ok(file.pragma_update_and_check(None, "max_page_count", limit, |_| Ok(()))?)
+    };
+    store.with(limit).unwrap();
+}
+
+#[test]
+fn what_was_committed_is_there_after_a_restart() {
+    let (data, mut store) = new();
+    let block = StoreJob::Block { account: AccountId(1), user: user("Bob") };
+    store.commit(&[create("Alice"), block, keep(1, "one"), keep(1, "two\nlines")]);
+    let (directory, key) = (store.directory().unwrap(), store.token_key().unwrap());
+    drop(store);
+    let mut store = Sqlite::open(data.path()).unwrap();
+    assert_eq!(store.directory().unwrap(), directory);
+    assert_eq!(directory.blocks, [(AccountId(1), user("bob"))]);
+    assert_eq!(texts(&mut store, 1), ["one", "two\nlines"]);
+    assert_eq!(store.token_key().unwrap(), key);
+}
+
+#[test]
+fn each_store_has_a_secret_of_its_own() {
+    let ((_one, mut one), (_other, mut other)) = (new(), new());
+    assert_ne!(one.token_key().unwrap(), other.token_key().unwrap());
+}
+
+#[test]
+fn when_the_disk_is_full_a_commit_fails_as_a_whole_and_the_next_may_succeed() {
+    let (_data, mut store) = new();
+    store.commit(&[create("alice"), create("bob"), keep(1, "before")]);
+    limit_pages(&mut store, 1);
+    let large = "x".repeat(20_000);
+    let batch = [keep(1, "first"), keep(2, "small"), keep(2, &large), letters(1)];
+    for _ in 0..3 {
+        let outcomes = store.commit(&batch);
+        assert!(is_failed(&outcomes), "{outcomes:?}");
+        assert_eq!(outcomes[0], StoreOutcome::Failed("database or disk is full".into()));
+        // Reading goes on, and nothing of the batch is there.
+        assert_eq!(texts(&mut store, 1), ["before"]);
+        assert_eq!(texts(&mut store, 2), Vec::<String>::new());
+    }
+    limit_pages(&mut store, 1000);
+    assert!(!is_failed(&store.commit(&batch)));
+    assert_eq!(texts(&mut store, 1), ["before", "first"]);
+    assert_eq!(texts(&mut store, 2), ["small", &large]);
+}
+
+#[test]
+fn after_a_connection_is_lost_the_next_commit_makes_a_new_one() {
+    let (data, mut store) = new();
+    store.commit(&[create("alice")]);
+    store.directory().unwrap();
+    let hidden = data.path().join("hidden");
+    std::fs::rename(data.path().join(FILE), &hidden).unwrap();
+    store.connection = None;
+    assert!(is_failed(&store.commit(&[create("bob")])));
+    assert!(store.is_changed().is_err());
+    std::fs::rename(hidden, data.path().join(FILE)).unwrap();
+    assert!(matches!(store.commit(&[create("bob")])[0], StoreOutcome::Created(_)));
+    // Nobody knows what happened in between.
+    assert_eq!(store.is_changed(), Ok(true));
+    assert_eq!(store.directory().unwrap().accounts.len(), 2);
+}
+
+#[test]
+fn a_change_by_another_process_is_noticed_until_the_directory_is_read() {
+    let (data, mut store) = new();
+    let mut other = Sqlite::open(data.path()).unwrap();
+    store.directory().unwrap();
+    other.commit(&[create("alice")]);
+    // A commit of our own in between does not hide it.
+    store.commit(&[create("bob")]);
+    assert_eq!(store.is_changed(), Ok(true));
+    assert_eq!(store.is_changed(), Ok(true));
+    assert_eq!(store.directory().unwrap().accounts.len(), 2);
+    assert_eq!(store.is_changed(), Ok(false));
+    assert!(other.remove(user("ALICE")).unwrap());
+    assert_eq!(store.is_changed(), Ok(true));
+}
+
+#[test]
+fn who_only_reads_does_not_wait_for_who_writes() {
+    let (data, mut store) = new();
+    store.commit(&[create("alice"), keep(1, "hello")]);
+    let writer = Connection::open(data.path().join(FILE)).unwrap();
+    writer.execute_batch("BEGIN IMMEDIATE; DELETE FROM letters;").unwrap();
+    store.with(|file| Ok(file.busy_timeout(std::time::Duration::ZERO)?)).unwrap();
+    assert_eq!(texts(&mut store, 1), ["hello"]);
+    assert!(is_failed(&store.commit(&[keep(1, "again")])));
+}
+
+#[test]
+fn a_removed_account_leaves_nothing_and_its_number_is_not_used_again() {
+    let (_data, mut store) = new();
+    let block = StoreJob::Block { account: AccountId(1), user: user("bob") };
+    store.commit(&[create("alice"), block, keep(1, "hello")]);
+    assert!(store.remove(user("Alice")).unwrap());
+    assert!(!store.remove(user("alice")).unwrap());
+    assert_eq!(store.directory().unwrap(), Directory::default());
+    let outcomes = store.commit(&[create("alice"), letters(2)]);
+    let Some(StoreOutcome::Created(Account { id, .. })) = outcomes.first() else {
+        panic!("{outcomes:?}");
+    };
+    assert_eq!(*id, AccountId(2));
+    assert_eq!(texts(&mut store, 1), Vec::<String>::new());
+}
+
+#[test]
+fn an_import_is_done_whole_or_not_at_all() {
+    let (_data, mut store) = new();
+    store.commit(&[create("bob")]);
+    let accounts = ["alice", "BOB"].map(|name| (user(name), "imported".to_owned()));
+    let taken = store.import(&accounts, Import::NewOnly).unwrap();
+    assert_eq!(taken, Imported::Taken(user("bob")));
+    assert_eq!(store.directory().unwrap().accounts.len(), 1);
+    assert_eq!(store.import(&accounts, Import::Replace).unwrap(), Imported::All);
+    let accounts = store.directory().unwrap().accounts;
+    let told: Vec<_> =
+        accounts.iter().map(|a| (a.name.as_str(), a.hash.as_str(), a.epoch)).collect();
+    assert_eq!(told, [("bob", "imported", 1), ("alice", "imported", 0)]);
+}
+
+#[test]
+fn a_backup_is_the_store_of_one_moment_and_overwrites_nothing() {
+    let (data, mut store) = new();
+    store.commit(&[create("alice"), keep(1, "hello")]);
+    let (directory, key) = (store.directory().unwrap(), store.token_key().unwrap());
+    let restored = data.path().join("restored");
+    std::fs::create_dir(&restored).unwrap();
+    store.backup(&restored.join(FILE)).unwrap();
+    let again = store.backup(&restored.join(FILE)).unwrap_err();
+    assert!(matches!(again, Error::Create(_)), "{again}");
+    store.commit(&[keep(1, "too late")]);
+    let mut copy = Sqlite::open_existing(&restored).unwrap();
+    assert_eq!((copy.directory().unwrap(), copy.token_key().unwrap()), (directory, key));
+    assert_eq!(texts(&mut copy, 1), ["hello"]);
+    // Numbers go on where they were.
+    assert_eq!(copy.commit(&[keep(1, "new")]), [StoreOutcome::Kept(LetterId(2))]);
+}
+
+#[test]
+fn a_store_that_is_not_there_is_made_only_when_asked() {
+    let data = tempfile::tempdir().unwrap();
+    assert!(matches!(Sqlite::open_existing(data.path()), Err(Error::Missing)));
+    assert!(std::fs::read_dir(data.path()).unwrap().next().is_none());
+}
+
+#[test]
+fn a_file_of_a_newer_parlor_or_of_another_program_is_refused_and_left_alone() {
+    let (data, store) = new();
+    store.connection.as_ref().unwrap().pragma_update(None, "user_version", 2).unwrap();
+    drop(store);
+    let error = Sqlite::open(data.path()).unwrap_err().to_string();
+    assert_eq!(error, "a newer Parlor wrote it (schema 2, this one knows 1); run that one");
+
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().join(FILE);
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE recipes (name)").unwrap();
+    let before = std::fs::read(&path).unwrap();
+    assert!(matches!(Sqlite::open(data.path()), Err(Error::Foreign)));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_file_that_is_no_database_or_a_damaged_one_is_one_clear_error() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().join(FILE);
+    std::fs::write(&path, "not a database, but longer than nothing".repeat(100)).unwrap();
+    let error = Sqlite::open(data.path()).unwrap_err();
+    assert!(matches!(error, Error::Damaged(_)), "{error}");
+
+    let (data, mut store) = new();
+    store.commit(&[create("alice"), keep(1, &"x".repeat(50_000))]);
+    drop(store);
+    let path = data.path().join(FILE);
+    let length = std::fs::metadata(&path).unwrap().len();
+    File::options().write(true).open(&path).unwrap().set_len(length / 2).unwrap();
+    let error = Sqlite::open(data.path()).unwrap_err();
+    assert!(matches!(error, Error::Damaged(_)), "{error}");
+}
+
+/// Changes one byte of each `from` in the closed file.
+fn damage(data: &TempDir, from: &str, at: usize) {
+    let path = data.path().join(FILE);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let found: Vec<usize> =
+        (0..bytes.len()).filter(|i| bytes[*i..].starts_with(from.as_bytes())).collect();
+    assert!(!found.is_empty(), "{from} is not in the file");
+    for place in found {
+        bytes[place + at] ^= 1;
+    }
+    std::fs::write(&path, bytes).unwrap();
+}
+
+#[test]
+fn a_damaged_letter_is_left_out_and_reported_and_those_around_it_arrive() {
+    let (data, mut store) = new();
+    store.commit(&[create("alice"), keep(1, "first"), keep(1, "second"), keep(1, "third")]);
+    drop(store);
+    damage(&data, "second", 3);
+    let mut store = Sqlite::open(data.path()).unwrap();
+    assert_eq!(texts(&mut store, 1), ["first", "third"]);
+    assert_eq!(store.troubles(), ["letter 2 of account 1 is damaged and left out"]);
+    assert_eq!(store.troubles(), Vec::<String>::new());
+    // It does not count, or somebody who reads one at a time would never get past it.
+    let read = StoreJob::Letters { account: AccountId(1), after: LetterId(1), most: 1 };
+    let StoreOutcome::Letters { letters, more } = store.commit(&[read]).remove(0) else { panic!() };
+    assert_eq!((letters.len(), more), (1, false));
+    store.commit(&[StoreJob::Arrived { account: AccountId(1), up_to: LetterId(3) }]);
+    assert_eq!(texts(&mut store, 1), Vec::<String>::new());
+}
+
+#[test]
+fn a_damaged_account_keeps_its_name_and_lets_nobody_in() {
+    for part in ["hash of Alice", "Alice"] {
+        let (data, mut store) = new();
+        store.commit(&[create("Alice")]);
+        drop(store);
+        damage(&data, part, 1);
+        let mut store = Sqlite::open(data.path()).unwrap();
+        let account = store.directory().unwrap().accounts.remove(0);
+        assert_eq!((account.name, account.hash.as_str()), (user("alice"), ""), "{part}");
+        assert_eq!(account.epoch, u64::MAX, "{part}");
+        let said = store.troubles().remove(0).to_lowercase();
+        assert_eq!(said, "account 1 of alice is damaged and locked; give it a password anew");
+        // A revocation does not make it sound, a new password does.
+        store.commit(&[StoreJob::Revoke { account: AccountId(1) }]);
+        assert_eq!(store.directory().unwrap().accounts[0].hash, "");
+        store.commit(&[StoreJob::SetHash { account: AccountId(1), hash: "new".into() }]);
+        let account = store.directory().unwrap().accounts.remove(0);
+        assert_eq!((account.name, account.hash.as_str()), (user("alice"), "new"));
+        assert!(account.epoch < u64::MAX);
+    }
+}
+
+#[test]
+fn whatever_bit_flips_nobody_reads_what_nobody_wrote() {
+    let (data, mut store) = new();
+    store.commit(&[create("alice"), create("bob")]);
+    let written = ["first", "the second letter", "third"];
+    store.commit(&written.map(|text| keep(1, text)));
+    let wrote = |letter: &Letter| written.contains(&letter.text.as_str());
+    drop(store);
+    let path = data.path().join(FILE);
+    let whole = std::fs::read(&path).unwrap();
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    for _ in 0..400 {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let bit = (seed >> 33) as usize % (whole.len() * 8);
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(&path, &flipped).unwrap();
+        let Ok(mut store) = Sqlite::open(data.path()) else { continue };
+        let known = store.directory().map(|directory| directory.accounts).unwrap_or_default();
+        let ours = |account: &Account| {
+            account.hash.is_empty() || account.hash == format!("hash of {}", account.name)
+        };
+        assert!(known.iter().all(ours), "bit {bit}: {known:?}");
+        for account in 1..=2 {
+            match store.commit(&[letters(account)]).remove(0) {
+                StoreOutcome::Letters { letters, .. } => {
+                    let right = letters.iter().all(wrote) && (account == 1 || letters.is_empty());
+                    assert!(right, "bit {bit}: {letters:?}");
+                }
+                StoreOutcome::Failed(_) => {}
+                other => panic!("bit {bit}: {other:?}"),
+            }
+        }
+    }
+}
