@@ -13,6 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use platform::set_echo;
 pub use platform::{Signals, create_private_dir, open_reserve, raise_descriptor_limit, thread_cpu};
 
 /// Whether a listening socket asks for an address that closed connections still hold. Elsewhere
@@ -258,6 +259,19 @@ mod platform {
             _ => Trouble::Broken,
         })
     }
+
+    /// Whether the terminal at standard input shows what is typed.
+    ///
+    /// # Errors
+    /// Those of the system; standard input need not be a terminal.
+    pub fn set_echo(on: bool) -> io::Result<()> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let input = io::stdin();
+        let mut modes = tcgetattr(&input)?;
+        modes.local_modes.set(LocalModes::ECHO, on);
+        // `Now`, because the other ways wait for output or throw away what was typed ahead.
+        Ok(tcsetattr(&input, OptionalActions::Now, &modes)?)
+    }
 }
 
 #[cfg(not(unix))]
@@ -333,6 +347,14 @@ mod platform {
 
     pub(super) fn trouble(_: &io::Error) -> Option<Trouble> {
         None
+    }
+
+    /// Not done here: what is typed stays visible.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn set_echo(_: bool) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
