@@ -24,6 +24,13 @@ pub(super) enum Wish<'a> {
         /// The receiver.
         user: &'a str,
     },
+    /// Make an account, with a password that is still to be asked for.
+    Register {
+        /// The name wanted.
+        user: &'a str,
+    },
+    /// Change the password; both are still to be asked for.
+    Passwd,
     /// Show [`help`].
     Help,
     /// Say no.
@@ -36,6 +43,10 @@ pub(super) fn parse(line: &str) -> Wish<'_> {
     match slash::find(word).map(|usage| usage.op) {
         Some(Op::SendFile) => send_file(arguments),
         Some(Op::Help) => Wish::Help,
+        Some(Op::Register) if !arguments.is_empty() && !arguments.contains([' ', '\t']) => {
+            Wish::Register { user: arguments }
+        }
+        Some(Op::Passwd) if arguments.is_empty() => Wish::Passwd,
         Some(op @ (Op::Chunk | Op::Received | Op::Got)) => by_itself(op),
         // No `_`: a new op should be asked whether it is different here.
         Some(
@@ -73,8 +84,15 @@ pub(super) fn help() -> String {
         if [Op::Chunk, Op::Received, Op::Got].contains(&usage.op) {
             continue;
         }
+        // Passwords can be typed behind these, where everybody sees them.
         let (arguments, about) = if usage.op == Op::SendFile {
             (" FILE USER", "send a file of yours to a user")
+        } else if usage.op == Op::Login {
+            (" NAME", usage.about)
+        } else if usage.op == Op::Register {
+            (" NAME", "make the name yours, with a password that is asked for")
+        } else if usage.op == Op::Passwd {
+            ("", "change your password; both are asked for")
         } else {
             (usage.arguments, usage.about)
         };
@@ -140,8 +158,19 @@ mod tests {
     }
 
     #[test]
+    fn passwords_that_are_left_out_are_asked_for() {
+        assert_eq!(parse("/register bob"), Wish::Register { user: "bob" });
+        assert_eq!(parse("/PASSWD "), Wish::Passwd);
+        assert!(matches!(parse("/register bob open sesame"), Wish::Ask(Command::Register { .. })));
+        assert!(matches!(parse("/passwd old new"), Wish::Ask(Command::Passwd { .. })));
+        for line in ["/register", "/passwd old"] {
+            assert_eq!(refused(line), "bad_request", "{line}");
+        }
+    }
+
+    #[test]
     fn what_this_client_does_by_itself_cannot_be_typed() {
-        for line in ["/chunk 7 YWJj", "/chunk", "/received 7", "/RECEIVED x"] {
+        for line in ["/chunk 7 YWJj", "/chunk", "/received 7", "/RECEIVED x", "/got 1"] {
             assert_eq!(refused(line), "bad_request", "{line}");
         }
     }
@@ -152,7 +181,7 @@ mod tests {
         assert!(text.contains("/sendfile FILE USER  "), "{text}");
         assert!(text.contains("/whisper USER TEXT"));
         assert!(text.contains("/login NAME  "), "a name that was refused needs it");
-        for absent in ["/chunk", "/received", "SIZE"] {
+        for absent in ["/chunk", "/received", "/got", "SIZE", "PASSWORD"] {
             assert!(!text.contains(absent), "{absent}");
         }
         assert_eq!(parse("/help"), Wish::Help);

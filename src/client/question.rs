@@ -66,7 +66,11 @@ impl Question {
         if line.is_empty() || line.chars().any(char::is_control) {
             self.empty += 1;
             let unwanted = self.empty == EMPTY_MAX;
-            return if unwanted { (None, Answered::Unwanted) } else { (Some(self), Answered::More) };
+            return if unwanted {
+                (None, Answered::Unwanted)
+            } else {
+                (Some(self), Answered::More)
+            };
         }
         self.empty = 0;
         self.answers.push(Secret(line.to_owned().into()));

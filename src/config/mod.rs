@@ -20,6 +20,7 @@ mod value;
 
 pub use mistake::{Mistake, nearest};
 pub use options::{given, keys, options};
+pub use value::parse_time;
 
 use crate::limits::{DESCRIPTORS_KEPT, Limits};
 use settings::{Draft, SETTINGS, Setting};

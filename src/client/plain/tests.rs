@@ -63,7 +63,7 @@ fn converse(
     }
     sender.send(Typed::End).unwrap();
     let (shown, screen) = mpsc::channel();
-    let chat = Chat::new(Some("bob"), PathBuf::new(), false, UtcOffset::UTC);
+    let chat = Chat::new(Start::of(Some("bob")));
     let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(Screen(shown))).unwrap();
     let outcome = plain.run().unwrap();
     drop(plain);
@@ -123,7 +123,7 @@ fn the_last_wake_of_standard_input_outlives_its_thread() {
     let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
     let (_stdin, typed) = mpsc::sync_channel(1);
     let wake_and_end = |waker: Arc<Waker>| waker.wake().map(|()| typed);
-    let chat = Chat::new(None, PathBuf::new(), false, UtcOffset::UTC);
+    let chat = Chat::new(Start::of(None));
     let mut plain = Plain::new(chat, socket, wake_and_end, Box::new(io::sink())).unwrap();
     let mut events = Events::with_capacity(8);
     plain.poll.poll(&mut events, Some(std::time::Duration::from_secs(10))).unwrap();
@@ -137,13 +137,13 @@ fn a_client_that_was_stopped_for_long_hears_what_came_meanwhile() {
         let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
         let mut peer = listener.accept().unwrap().0;
         let (_stdin, typed) = mpsc::sync_channel(1);
-        let chat = Chat::new(None, PathBuf::new(), false, UtcOffset::UTC);
+        let chat = Chat::new(Start::of(None));
         let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(io::sink())).unwrap();
         plain.work().unwrap();
         plain.silent_since = Instant::now() - plain.chat.silence_max();
         if speaks {
             peer.write_all(&native::emit_event(&Event::Ping)).unwrap();
-            while plain.socket.peek(&mut [0]).is_err() {}
+            while plain.socket.as_ref().unwrap().peek(&mut [0]).is_err() {}
         }
         let mut events = Events::with_capacity(8);
         plain.wait(&mut events).unwrap();
@@ -161,7 +161,7 @@ fn a_closed_standard_output_ends_it_quietly() {
     peer.write_all(&native::emit_event(&hello)).unwrap();
     let (_stdin, typed) = mpsc::sync_channel(1);
     let (shown, _) = mpsc::channel();
-    let chat = Chat::new(None, PathBuf::new(), false, UtcOffset::UTC);
+    let chat = Chat::new(Start::of(None));
     let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(Screen(shown))).unwrap();
     assert_eq!(plain.run().unwrap(), Outcome::Fine);
 }
@@ -180,6 +180,10 @@ fn options_that_make_no_sense_are_told_apart_from_a_broken_connection() {
         user: Some(user.to_owned()),
         accept_files: Some(dir.into()),
         stay: false,
+        password: None,
+        password_file: None,
+        reconnect: false,
+        reconnect_for: None,
     };
     assert_eq!(user(&options("a b", ".")).unwrap_err().outcome(), Outcome::Usage);
     assert_eq!(folder(&options("a", "./no/such")).unwrap_err().outcome(), Outcome::Usage);
