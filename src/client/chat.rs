@@ -10,16 +10,14 @@
 
 mod again;
 mod login;
+mod start;
 mod transfers;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
-
-use time::UtcOffset;
 
 use super::commands::{self, Wish};
 use super::downloads::Downloads;
@@ -38,6 +36,7 @@ use crate::message::{
 };
 use again::{Link, Return, shortly};
 use login::{Attempt, Given, Who};
+pub(super) use start::Start;
 use transfers::About;
 
 /// Bytes not yet written above which no line is taken.
@@ -73,47 +72,6 @@ enum Login {
     /// Refused or logged out: `/login` is what helps.
     Out,
     Done,
-}
-
-/// How a conversation begins and what it may do.
-#[derive(Debug)]
-pub(super) struct Start {
-    /// Who it is; without it, the first line says so.
-    pub(super) user: Option<String>,
-    /// The password of the first name that needs one.
-    pub(super) password: Option<Secret<'static>>,
-    /// Files are saved here, those that are accepted one by one if not all are.
-    pub(super) dir: PathBuf,
-    /// Take every file that is offered.
-    pub(super) accepts_all: bool,
-    /// How far the times that are shown are from UTC.
-    pub(super) offset: UtcOffset,
-    /// Somebody sits there who sees what is shown, and can be asked.
-    pub(super) at_terminal: bool,
-    /// Go on after the last line.
-    pub(super) stays: bool,
-    /// For how long to try to come back when the connection is lost; `None`: not at all.
-    pub(super) returns_for: Option<Duration>,
-    /// Makes the waits of this client others than those of the next.
-    pub(super) seed: u64,
-}
-
-#[cfg(test)]
-impl Start {
-    /// Of a script that does not come back.
-    pub(super) fn of(user: Option<&str>) -> Self {
-        Self {
-            user: user.map(str::to_owned),
-            password: None,
-            dir: PathBuf::new(),
-            accepts_all: false,
-            offset: UtcOffset::UTC,
-            at_terminal: false,
-            stays: false,
-            returns_for: None,
-            seed: 1,
-        }
-    }
 }
 
 /// One conversation.
@@ -407,8 +365,8 @@ impl Chat {
         match command {
             Command::Login { user, proof } => self.log_in(&user, Some(proof)),
             Command::Register { user, password } => self.register(&user, password),
-            Command::Passwd { old, new } => self.change_password(old, new),
-            command if early && length(&command) > LINE_BEFORE_LOGIN_MAX => {
+            Command::Passwd { old, new } if !early => self.change_password(old, new),
+            command if early && commands::length(&command) > LINE_BEFORE_LOGIN_MAX => {
                 self.refuse_with(&Refusal::LoginFirst);
             }
             command => {
@@ -574,36 +532,5 @@ impl Chat {
         } else {
             self.finish(Over::Goodbye(None));
         }
-    }
-}
-
-/// Bytes of what people wrote in it.
-fn length(command: &Command<'_>) -> usize {
-    match command {
-        Command::Login { user, .. }
-        | Command::Register { user, .. }
-        | Command::Block { user }
-        | Command::Unblock { user } => user.len(),
-        Command::Join { room } => room.len(),
-        Command::Say { text, .. } | Command::Broadcast { text } => text.len(),
-        Command::Whisper { user, text } => user.len() + text.len(),
-        Command::Who { room } => room.as_ref().map_or(0, |room| room.len()),
-        Command::SendFile { user, name, .. } => user.len() + name.len(),
-        Command::Hello { .. }
-        | Command::Passwd { .. }
-        | Command::Logout
-        | Command::Got { .. }
-        | Command::WhoElse { .. }
-        | Command::Blocked
-        | Command::Leave
-        | Command::Rooms
-        | Command::Queue
-        | Command::Help
-        | Command::Ping
-        | Command::Exit
-        | Command::Accept { .. }
-        | Command::Reject { .. }
-        | Command::Received { .. }
-        | Command::Cancel { .. } => 0,
     }
 }

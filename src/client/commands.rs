@@ -102,6 +102,37 @@ pub(super) fn help() -> String {
     text
 }
 
+/// Bytes of what people wrote in it.
+pub(super) fn length(command: &Command<'_>) -> usize {
+    match command {
+        Command::Login { user, .. }
+        | Command::Register { user, .. }
+        | Command::Block { user }
+        | Command::Unblock { user } => user.len(),
+        Command::Join { room } => room.len(),
+        Command::Say { text, .. } | Command::Broadcast { text } => text.len(),
+        Command::Whisper { user, text } => user.len() + text.len(),
+        Command::Who { room } => room.as_ref().map_or(0, |room| room.len()),
+        Command::SendFile { user, name, .. } => user.len() + name.len(),
+        Command::Passwd { old, new } => old.0.len() + new.0.len(),
+        Command::Hello { .. }
+        | Command::Logout
+        | Command::Got { .. }
+        | Command::WhoElse { .. }
+        | Command::Blocked
+        | Command::Leave
+        | Command::Rooms
+        | Command::Queue
+        | Command::Help
+        | Command::Ping
+        | Command::Exit
+        | Command::Accept { .. }
+        | Command::Reject { .. }
+        | Command::Received { .. }
+        | Command::Cancel { .. } => 0,
+    }
+}
+
 fn shared(line: &str) -> Wish<'_> {
     match slash::parse(line) {
         Incoming::Request { command: Ok(command), .. } => Wish::Ask(command),

@@ -1,11 +1,13 @@
 //! Conversations with a server made of crafted bytes.
 
+mod account_tests;
+mod again_tests;
+
 use super::*;
 use crate::front::{Incoming, Protocol, native};
 use crate::id::TransferId;
 use crate::limits::Limits;
-use crate::message::PROTOCOL_VERSION;
-use crate::message::{Ending, FileName, RoomName, Text, UserName};
+use crate::message::{Ending, FileName, Proof, Text, UserName};
 use crate::wire::frame;
 use std::fs;
 
@@ -18,6 +20,8 @@ struct Talk {
     /// Requests as `(id, op)`, and how many bytes of chunks came between.
     asked: Vec<(u64, Op)>,
     said: Vec<String>,
+    /// Logins, passwords, rooms and confirmations, in words.
+    wanted: Vec<String>,
     chunk_bytes: usize,
 }
 
@@ -31,7 +35,14 @@ impl Talk {
     fn begin_as(start: Start) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let chat = Chat::new(Start { dir: dir.path().to_owned(), ..start });
-        let mut talk = Self { chat, dir, asked: Vec::new(), said: Vec::new(), chunk_bytes: 0 };
+        let mut talk = Self {
+            chat,
+            dir,
+            asked: Vec::new(),
+            said: Vec::new(),
+            wanted: Vec::new(),
+            chunk_bytes: 0,
+        };
         let limits = Greeting::new(&Limits::default());
         let server = "parlor \x1b[2J".to_owned();
         talk.event(&Event::Hello { protocol: PROTOCOL_VERSION, server, limits });
@@ -94,6 +105,7 @@ impl Talk {
                     if let Command::Say { text, .. } = &command {
                         self.said.push(text.to_string());
                     }
+                    self.wanted.extend(in_words(&command));
                     self.asked.push((id.unwrap(), command.op()));
                 }
                 Incoming::Chunk { bytes, .. } => self.chunk_bytes += bytes.len(),
@@ -127,6 +139,25 @@ impl Talk {
         let entries = fs::read_dir(self.dir.path()).unwrap();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
+}
+
+fn in_words(command: &Command<'_>) -> Option<String> {
+    Some(match command {
+        Command::Login { user, proof: Proof::None } => format!("login {user}"),
+        Command::Login { user, proof: Proof::Password(Secret(password)) } => {
+            format!("login {user} password {password}")
+        }
+        Command::Login { user, proof: Proof::Token(Secret(token)) } => {
+            format!("login {user} token {token}")
+        }
+        Command::Register { user, password: Secret(password) } => {
+            format!("register {user} {password}")
+        }
+        Command::Passwd { old: Secret(old), new: Secret(new) } => format!("passwd {old} {new}"),
+        Command::Join { room } => format!("join {room}"),
+        Command::Got { letter } => format!("got {}", letter.0),
+        _ => return None,
+    })
 }
 
 fn user(name: &str) -> UserName {
