@@ -1,8 +1,9 @@
-//! PURE. How long to wait before the next try: twice as long each time, up to a bound, and never the
-//! same for two clients.
+//! PURE. How long to wait before the next try: twice as long each time, up to a bound, and never
+//! the same for two clients.
 //!
-//! Knows neither clock nor what is tried. The rule it keeps: a wait lies between half and the whole
-//! of its step, so that clients that were cut off in one moment do not come back in one moment.
+//! Knows neither clock nor what is tried. The rule it keeps: a wait lies between half and the
+//! whole of its step, so that clients that were cut off in one moment do not come back in one
+//! moment.
 
 use std::time::Duration;
 

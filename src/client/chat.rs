@@ -3,10 +3,10 @@
 //!
 //! Knows the session, the files and the screen, and joins them. The contract is the session's:
 //! tell the time with [`Chat::handle_time`], now and when [`Chat::wake_at`] says; after each
-//! `handle_*`, take [`Chat::poll_line`] until there is none, say so with [`Chat::handle_shown`], and
-//! write [`Chat::outgoing`]. While [`Chat::away`] there is no connection; [`Chat::poll_call`] asks
-//! for one. The rule it keeps: nothing typed is lost in silence; it is asked, done or refused, and
-//! whether all of it went well is known at the end.
+//! `handle_*`, take [`Chat::poll_line`] until there is none, say so with [`Chat::handle_shown`],
+//! and write [`Chat::outgoing`]. While [`Chat::away`] there is no connection; [`Chat::poll_call`]
+//! asks for one. The rule it keeps: nothing typed is lost in silence; it is asked, done or
+//! refused, and whether all of it went well is known at the end.
 
 mod again;
 mod login;
@@ -265,6 +265,7 @@ impl Chat {
     pub(super) fn handle_line(&mut self, line: &str) {
         if let Some(question) = self.question.take() {
             self.on_answered(question.answer(line));
+            self.take_kept_lines();
         } else if self.returning() {
             self.keep_line(line);
         } else {
@@ -319,9 +320,7 @@ impl Chat {
     pub(super) fn handle_no_more_lines(&mut self) {
         self.no_lines = true;
         self.lines_ended = !self.stays;
-        if self.question.take().is_some() {
-            self.on_no_password();
-        }
+        self.close_unanswerable();
         self.leave_if_done();
     }
 

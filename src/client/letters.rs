@@ -1,13 +1,13 @@
-//! PURE. The letters that a server keeps until they have arrived: which are new, and which is to be
-//! confirmed.
+//! PURE. The letters that a server keeps until they have arrived: which are new, and which is to
+//! be confirmed.
 //!
-//! Knows neither connection nor screen; it outlives the first and is told of the second. The rule it
-//! keeps: a letter is shown once for each user, however often a server sends it, and is confirmed
-//! only after it was shown.
+//! Knows neither connection nor screen; it outlives the first and is told of the second. The rule
+//! it keeps: a letter is shown once for each user, however often a server sends it, and is
+//! confirmed only after it was shown.
 //!
-//! A server numbers the letters of a user upwards, sends them in that order, and after a new login
-//! sends those again that were not confirmed, under the same numbers. So the highest number that was
-//! shown is all that must be remembered.
+//! A server numbers the letters of a user upwards, sends them in that order, and after a new
+//! login sends those again that were not confirmed, under the same numbers. So the highest number
+//! that was shown is all that must be remembered.
 
 use crate::id::LetterId;
 use crate::message::UserName;

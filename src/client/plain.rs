@@ -14,8 +14,8 @@
 //! | 3 | something was refused, or a file was not handed over whole |
 //! | 4 | the server ended the conversation: it shuts down, is full, or we were too slow |
 //!
-//! When the connection is lost the client comes back by itself, and a code is that of the end. At the
-//! end of standard input the client waits for all answers, for its own uploads and for the
+//! When the connection is lost the client comes back by itself, and a code is that of the end. At
+//! the end of standard input the client waits for all answers, for its own uploads and for the
 //! downloads that it accepted; then it says goodbye, unless it was told to stay. When standard
 //! output is closed it leaves at once, with the code of what happened so far. SIGINT, SIGTERM and
 //! SIGHUP are a goodbye too, with the code of what happened so far; a second one ends the process

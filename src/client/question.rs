@@ -1,7 +1,7 @@
 //! PURE. Questions for passwords, one line an answer.
 //!
-//! Knows neither terminal nor server. The rule it keeps: an answer is never in a line that is shown,
-//! and a new password that is typed unseen is typed twice.
+//! Knows neither terminal nor server. The rule it keeps: an answer is never in a line that is
+//! shown, and a new password that is typed unseen is typed twice.
 
 use crate::message::Secret;
 

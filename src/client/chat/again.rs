@@ -187,6 +187,9 @@ impl Chat {
                 if self.back.is_empty() {
                     self.screen.say("* there is no connection: what is typed waits for it");
                 }
+                if self.at_terminal && commands::parse(line) == Wish::Ask(Command::Exit) {
+                    self.screen.say("* the lines before it wait; Ctrl-C leaves at once");
+                }
                 self.back.lines.push_back(line.to_owned());
             }
         }
@@ -198,9 +201,10 @@ impl Chat {
             // At a terminal the answer is typed unseen, so it is none of these.
             let answers = self.question.is_some() && !self.at_terminal;
             let wanted = answers || self.question.is_none() && self.takes_lines();
-            let Some(line) = wanted.then(|| self.back.lines.pop_front()).flatten() else { return };
+            let Some(line) = wanted.then(|| self.back.lines.pop_front()).flatten() else { break };
             self.handle_line(&line);
         }
+        self.close_unanswerable();
     }
 
     /// They will not be sent any more.

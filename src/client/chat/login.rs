@@ -1,7 +1,7 @@
 //! The part of the conversation that is about who we are and how we show it.
 //!
-//! Knows passwords and tokens, and shows none of them. The rule it keeps: a password is sent only for
-//! the name that it was given for, and at most [`TRIES_MAX`] are asked for in a row.
+//! Knows passwords and tokens, and shows none of them. The rule it keeps: a password is sent only
+//! for the name that it was given for, and at most [`TRIES_MAX`] are asked for in a row.
 
 use std::time::Duration;
 
@@ -145,9 +145,20 @@ impl Chat {
         let question = Question::new(purpose, self.at_terminal, known);
         self.screen.say(&visible(&question.prompt()).to_string());
         self.question = Some(question);
-        if self.no_lines {
-            self.question = None;
-            self.on_no_password();
+        self.close_unanswerable();
+    }
+
+    /// Whether a question can be answered: by somebody who types, or by what a script has left.
+    fn has_answers(&self) -> bool {
+        !self.no_lines || !self.at_terminal && !self.back.is_empty()
+    }
+
+    /// A password is needed and nobody is left who could type it.
+    pub(super) fn close_unanswerable(&mut self) {
+        if !self.has_answers() && self.question.take().is_some() {
+            let text = "no password was given; use PARLOR_PASSWORD or --password-file";
+            self.refuse(Refusal::WrongPassword.code(), text);
+            self.stay_nameless();
         }
     }
 
@@ -186,13 +197,6 @@ impl Chat {
                 self.asked.insert(self.session.last_id(), shortly("/passwd"));
             }
         }
-    }
-
-    /// A password is needed and nobody is left who could type it.
-    pub(super) fn on_no_password(&mut self) {
-        let text = "no password was given; use PARLOR_PASSWORD or --password-file";
-        self.refuse(Refusal::WrongPassword.code(), text);
-        self.stay_nameless();
     }
 
     /// The password is for the first name that needs one, and for no other.
@@ -327,7 +331,7 @@ impl Chat {
         // Where nobody sees the question, a line is taken for its answer once and only when it is
         // the first thing wanted: the next lines of a script are rather commands.
         let unseen = tries == 0 && proof == Proof::None && !self.returning();
-        if self.no_lines || tries == TRIES_MAX || !(self.at_terminal || unseen) {
+        if !self.has_answers() || tries == TRIES_MAX || !(self.at_terminal || unseen) {
             return self.on_login_failed(&user, problem);
         }
         if problem.code == Refusal::WrongPassword.code() {
@@ -347,7 +351,7 @@ impl Chat {
 
     /// It will not get better by itself.
     fn on_login_failed(&mut self, user: &str, problem: &Problem) {
-        if self.returning() && (self.no_lines || !self.at_terminal) {
+        if self.returning() && !(self.at_terminal && self.has_answers()) {
             let (user, text) = (visible(user), visible(&problem.text));
             return self.finish(Over::Broken(format!("cannot come back as {user}: {text}")));
         }

@@ -1,6 +1,7 @@
 //! How a conversation begins and what it may do.
 //!
-//! Knows nothing else. The rule it keeps: what differs from one client to the next is told here, once.
+//! Knows nothing else. The rule it keeps: what differs from one client to the next is told here,
+//! once.
 
 use std::path::PathBuf;
 use std::time::Duration;
