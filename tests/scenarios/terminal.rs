@@ -99,8 +99,8 @@ fn ask_for_a_password(terminal: &mut Terminal, server: &TcpListener) -> TcpStrea
     read_until(&mut socket, r#""op":"login""#);
     let done = frame(r#"{"re":1,"ok":"done"}"#);
     let needed = frame(r#"{"re":2,"error":{"code":"password_needed","text":"a password"}}"#);
-    socket.write_all(&[done, needed].concat()).unwrap();
     assert!(terminal.echoes());
+    socket.write_all(&[done, needed].concat()).unwrap();
     terminal.screen.expect("* password for alice, which is not shown:");
     assert!(!terminal.echoes());
     socket
