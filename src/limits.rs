@@ -31,11 +31,16 @@ pub const EMPTY_FRAMES_MAX: u8 = 3;
 
 /// Bytes read from one connection in one turn; also the size of the one shared scratch buffer.
 pub const READ_TURN_BYTES: usize = 64 * 1024;
-/// Bytes written to one connection in one turn.
-pub const WRITE_TURN_BYTES: usize = 64 * 1024;
+/// Bytes written to one connection in one turn: about 0.1 ms. A room of ten with four messages of
+/// 4 KiB from each under way makes 150 KiB for each, and one call for them is cheaper than three.
+pub const WRITE_TURN_BYTES: usize = 256 * 1024;
 /// Buffers handed to one vectored write. The kernel takes 1,024 (`IOV_MAX`); beyond some dozens
 /// the call gains nothing.
 pub const WRITE_BATCH: usize = 64;
+/// Output of one connection that is put together before it is written. Up to here a copy of dozens
+/// of small frames costs less than what the kernel takes for a list of them: in rooms of ten who
+/// say 64 bytes 9 % of the server's time.
+pub const WRITE_JOIN_BYTES: usize = 16 * 1024;
 /// Connections accepted in one turn.
 pub const ACCEPTS_TURN: usize = 16;
 /// Commands of one connection handled in one turn.
@@ -282,6 +287,9 @@ const _: () = assert!(STORE_BATCH_MAX <= STORE_JOBS_MAX);
 // What one read brings can always be kept whole beside an unfinished frame.
 const _: () = assert!(READ_TURN_BYTES >= FRAME_MAX);
 const _: () = assert!(WRITE_BATCH <= 1024);
+// They are put together in the buffer for reading, and are no more than one turn writes.
+const _: () = assert!(WRITE_JOIN_BYTES <= READ_TURN_BYTES);
+const _: () = assert!(WRITE_JOIN_BYTES <= WRITE_TURN_BYTES);
 const _: () = assert!(TURN_READ.as_millis() < TURN_FLUSH.as_millis());
 const _: () = assert!(TURN_FLUSH.as_millis() < 10);
 const _: () = assert!(FILE_JOBS_MAX as u64 >= 8 * UPLOAD_SLOTS_MAX);

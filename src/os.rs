@@ -22,6 +22,18 @@ pub use platform::{
 /// than on Unix the same option would let another program take the address over.
 pub const REUSE_ADDRESS: bool = cfg!(unix);
 
+/// Whether a read that brings less than was asked for has emptied the socket, so that asking again
+/// is spared. epoll(7) says so of streams and edges; docs/decisions/0012 has the conditions.
+pub const SHORT_READ_EMPTIES: bool = cfg!(target_os = "linux");
+
+/// What a connection is registered for, besides writing: bytes, and where the poller tells them,
+/// urgent ones, at which a read stops short of what stands behind them.
+#[cfg(target_os = "linux")]
+pub const READ_INTEREST: mio::Interest = mio::Interest::READABLE.add(mio::Interest::PRIORITY);
+/// What a connection is registered for, besides writing.
+#[cfg(not(target_os = "linux"))]
+pub const READ_INTEREST: mio::Interest = mio::Interest::READABLE;
+
 /// What an error of accept, read or write asks of the one who met it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {

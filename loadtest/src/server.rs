@@ -144,7 +144,10 @@ fn limits(plan: &Plan) -> Vec<String> {
         _ => plan.layout().group,
     };
     let clients = plan.at_once();
-    let mut limits = Vec::new();
+    // What is measured is the server at its limit, not the limit it sets to people: all clients
+    // come at once, and say as much as they can.
+    let off = ["before-login", "message-rate", "presence"];
+    let mut limits: Vec<String> = off.iter().map(|key| format!("--{key}=0")).collect();
     let mut raise = |option: &str, value: usize, default: usize| {
         if value > default {
             limits.extend([format!("--{option}"), value.to_string()]);

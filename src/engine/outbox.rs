@@ -87,10 +87,8 @@ impl Outbox {
     /// The next bytes to write, as slices for one vectored write: at most [`WRITE_BATCH`] of them
     /// and not much over [`WRITE_TURN_BYTES`] in all. Answers with how many slices were filled.
     pub fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>; WRITE_BATCH]) -> usize {
-        let talk = self.talk.iter().map(|entry| &entry.bytes);
-        let frames = self.begun.iter().chain(talk).chain(&self.bulk);
         let (mut count, mut total) = (0, 0);
-        for (slice, frame) in slices.iter_mut().zip(frames) {
+        for (slice, frame) in slices.iter_mut().zip(self.frames()) {
             if total >= WRITE_TURN_BYTES {
                 break;
             }
@@ -99,6 +97,18 @@ impl Outbox {
             count += 1;
         }
         count
+    }
+
+    /// Copies all that waits to the beginning of `buffer`, if it fits there: the same bytes as
+    /// those of [`Self::gather`], for a plain write. Answers with how many they are.
+    pub fn join(&self, buffer: &mut [u8]) -> Option<usize> {
+        let mut rest = buffer.get_mut(..self.bytes)?;
+        for frame in self.frames() {
+            let (place, after) = rest.split_at_mut(frame.len());
+            place.copy_from_slice(frame);
+            rest = after;
+        }
+        Some(self.bytes)
     }
 
     /// The socket took the first `n` bytes of what [`Self::gather`] showed.
@@ -138,6 +148,12 @@ impl Outbox {
         self.bulk = VecDeque::new();
     }
 
+    /// All that waits, in the order in which it leaves.
+    fn frames(&self) -> impl Iterator<Item = &Bytes> {
+        let talk = self.talk.iter().map(|entry| &entry.bytes);
+        self.begun.iter().chain(talk).chain(&self.bulk)
+    }
+
     fn pop(&mut self) -> Option<Bytes> {
         if let Some(frame) = self.begun.take() {
             return Some(frame);
@@ -168,6 +184,10 @@ mod tests {
         let mut slices = [IoSlice::new(&[]); WRITE_BATCH];
         let count = outbox.gather(&mut slices);
         let mut seen: Vec<u8> = slices[..count].iter().flat_map(|s| s.iter().copied()).collect();
+        let mut joined = vec![0; outbox.len()];
+        assert_eq!(outbox.join(&mut joined), Some(outbox.len()));
+        assert!(joined.starts_with(&seen), "the two ways to write differ");
+        assert_eq!(outbox.join(&mut joined[1..]), None);
         seen.truncate(step);
         outbox.consume(seen.len());
         seen

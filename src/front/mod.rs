@@ -5,7 +5,9 @@
 //! and an event is written once for each protocol, however many hear it.
 
 pub mod detect;
+mod json;
 pub mod native;
+mod plain;
 pub mod slash;
 pub mod text;
 

@@ -9,9 +9,9 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::Incoming;
+use super::{Incoming, json, plain};
 use crate::id::{LetterId, TransferId};
-use crate::message::{CloseReason, Command, Event, Op, Proof, Refusal, Reply, Secret};
+use crate::message::{CloseReason, Command, Event, Op, Proof, Refusal, Reply, Secret, Text};
 use crate::wire::frame::{self, Frame, FrameError};
 
 /// Reads the first message of a client.
@@ -76,6 +76,13 @@ struct Request<'a> {
 }
 
 fn parse_request(json: &[u8]) -> Incoming<'_> {
+    match plain::parse(json) {
+        Some((id, command)) => Incoming::Request { id: Some(id), command: Ok(command) },
+        None => parse_any_request(json),
+    }
+}
+
+fn parse_any_request(json: &[u8]) -> Incoming<'_> {
     // An array would fill the fields by their order, which is no part of the protocol.
     if json.trim_ascii_start().first() != Some(&b'{') {
         let refusal = Refusal::BadRequest("a message is a JSON object".to_owned());
@@ -230,6 +237,7 @@ pub fn emit_answer(id: Option<u64>, answer: &Result<Reply, Refusal>) -> Bytes {
         error: Problem,
     }
     match answer {
+        Ok(Reply::Heard { count, blocked: false }) => emit_heard(id, *count),
         Ok(reply) => emit(64, &Positive { re: id, reply }),
         Err(refusal) => {
             let error = Problem { code: refusal.code().into(), text: refusal.to_string() };
@@ -241,15 +249,51 @@ pub fn emit_answer(id: Option<u64>, answer: &Result<Reply, Refusal>) -> Bytes {
 /// Writes an event.
 #[must_use]
 pub fn emit_event(event: &Event) -> Bytes {
-    let size_hint = match event {
-        Event::Said { text, .. }
-        | Event::Whispered { text, .. }
-        | Event::Broadcast { text, .. } => 128 + text.as_str().len(),
-        _ => 128,
-    };
-    let Event::Bye { reason, .. } = event else {
-        return emit(size_hint, event);
-    };
+    match event {
+        Event::Said { room, from, text, me, at } => {
+            let head = [r#"{"ev":"said","room":""#, room.as_str(), r#"","from":""#, from.as_str()];
+            emit_words(&head, text, *me, *at)
+        }
+        Event::Whispered { from, text, at, letter: None } => {
+            emit_words(&[r#"{"ev":"whispered","from":""#, from.as_str()], text, false, *at)
+        }
+        Event::Bye { reason, .. } => emit_bye(event, *reason),
+        event => emit(128, event),
+    }
+}
+
+// What is written for every message, by hand: two to four times as fast as the general writer. That
+// it is the same to the byte is kept by a test.
+
+/// Something that somebody said; `head` ends within the name of the speaker.
+fn emit_words(head: &[&str], text: &Text, me: bool, at: u64) -> Bytes {
+    frame::emit_json(128 + text.as_str().len(), |out| {
+        head.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+        out.extend_from_slice(br#"","text":"#);
+        json::push_string(out, text.as_str());
+        if me {
+            out.extend_from_slice(br#","me":true"#);
+        }
+        out.extend_from_slice(br#","at":"#);
+        json::push_number(out, at);
+        out.push(b'}');
+    })
+}
+
+fn emit_heard(id: Option<u64>, count: u32) -> Bytes {
+    frame::emit_json(64, |out| {
+        out.extend_from_slice(br#"{"re":"#);
+        match id {
+            Some(id) => json::push_number(out, id),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(br#","ok":"heard","count":"#);
+        json::push_number(out, count.into());
+        out.push(b'}');
+    })
+}
+
+fn emit_bye(event: &Event, reason: CloseReason) -> Bytes {
     // Last words carry a text for people, so that the plainest client can show why.
     #[derive(Serialize)]
     struct Spoken<'a> {
@@ -257,7 +301,7 @@ pub fn emit_event(event: &Event) -> Bytes {
         event: &'a Event,
         text: String,
     }
-    emit(size_hint, &Spoken { event, text: reason.to_string() })
+    emit(128, &Spoken { event, text: reason.to_string() })
 }
 
 fn emit(size_hint: usize, message: &impl Serialize) -> Bytes {
@@ -342,7 +386,7 @@ fn parse_server_json(json: &[u8]) -> FromServer<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{RoomName, Text, UserName};
+    use crate::message::{RoomName, UserName};
 
     fn secret(text: &str) -> Secret<'_> {
         Secret(text.into())
@@ -418,9 +462,57 @@ mod tests {
     }
 
     #[test]
+    fn a_request_in_its_usual_shape_or_nearly_is_what_the_general_parser_says() {
+        let usual = [
+            r#"{"id":7,"op":"say","text":"hi"}"#,
+            "{\"id\":18446744073709551615,\"op\":\"whisper\",\"user\":\"bob\",\"text\":\"\u{e9}\"}",
+        ];
+        for usual in usual {
+            assert!(plain::parse(usual.as_bytes()).is_some(), "{usual}");
+            for at in 0..=usual.len() {
+                let (before, after) = usual.as_bytes().split_at(at);
+                let rest = after.get(1..).unwrap_or_default();
+                for piece in
+                    ["", "0", "9", " ", "\"", "\\", "\\n", "\n", "}", ",", "x", "-", "\u{7f}"]
+                {
+                    for after in [after, rest] {
+                        let json = [before, piece.as_bytes(), after].concat();
+                        let shown = String::from_utf8_lossy(&json).into_owned();
+                        assert_eq!(parse_request(&json), parse_any_request(&json), "{shown}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn fields_that_are_not_known_are_ignored() {
         let (_, command) = request(r#"{"op":"leave","since":{"a":[1,2,{"b":null}]}}"#);
         assert_eq!(command, Ok(Command::Leave));
+    }
+
+    #[test]
+    fn what_is_written_by_hand_is_what_the_general_writer_writes() {
+        let (room, from) = (RoomName::parse("Lobby1").unwrap(), UserName::parse("Alice").unwrap());
+        let long = format!("{}\"", "x".repeat(200));
+        for words in ["hi", "\"", "a\\b", "tab\there", "line\nfeed", "é\u{1f600}", &long] {
+            let text = || serde_json::from_value::<Text>(words.into()).unwrap();
+            for (me, at) in [(false, 0), (true, u64::MAX), (false, 1_748_700_162_000)] {
+                for event in [
+                    Event::Said { room, from, text: text(), me, at },
+                    Event::Whispered { from, text: text(), at, letter: None },
+                ] {
+                    assert_eq!(emit_event(&event), emit(0, &event), "{event:?}");
+                }
+            }
+        }
+        for (id, shown) in
+            [(None, "null"), (Some(0), "0"), (Some(u64::MAX), "18446744073709551615")]
+        {
+            let bytes = emit_answer(id, &Ok(Reply::heard(9)));
+            let expected = format!(r#"{{"re":{shown},"ok":"heard","count":9}}"#);
+            assert_eq!(std::str::from_utf8(&bytes[5..]).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -5,19 +5,26 @@
 //! ```
 //!
 //! ```text
-//! write(record) -> log -> OneLine -> simplelog (the time) -> Intake -> Queue ==> thread -> file
-//!                         `------- the caller's thread, memory only -------'
+//! write(record) ------ Audit (the time) -------------------> Queue ==> thread -> file
+//! log::info!(..) -> OneLine -> simplelog (the time) -> Intake -^
+//!                  `---- the caller's thread, memory only ----'
 //! ```
+//!
+//! Records, of which there is one for each message, go straight into the queue: simplelog takes as
+//! long for a line as the hub for all that the line tells of. Lines of the `log` macros go through
+//! it, and look the same.
 //!
 //! Refuses to know what the records are about. The rules it keeps: nobody who logs ever waits for
 //! the disk; a record is exactly one line, whatever is in it; a line that could not be kept is
 //! counted, and the count is in the log as soon as the disk can follow again.
 
+mod audit;
 mod queue;
 mod thread;
 
 use crate::limits::{LOG_BYTES_MAX, LOG_CLOSE};
-use crate::message::{Level, Record, visible};
+use crate::message::{Record, visible};
+use audit::Audit;
 use queue::Queue;
 use std::fmt;
 use std::io::{self, Write as _};
@@ -28,15 +35,12 @@ use time::UtcOffset;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-/// The target of lines that are known to be one line: [`write`] has seen to it.
-const CLEAN: &str = "parlor::audit";
-
 /// How a line begins: local time in brackets.
 const TIME: &[BorrowedFormatItem<'static>] =
     format_description!("[[[year]-[month]-[day] [hour]:[minute]:[second]]");
 
-/// The queue of the process's log; there is one, as there is one `log`.
-static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
+/// The process's log; there is one, as there is one `log`.
+static AUDIT: OnceLock<Audit> = OnceLock::new();
 
 /// The open log. Dropped, it writes out what waits, for [`LOG_CLOSE`] at most; also when a panic
 /// drops it. What is logged afterwards is nowhere.
@@ -61,7 +65,7 @@ impl Log {
         log::set_boxed_logger(Box::new(logger)).map_err(io::Error::other)?;
         log::set_max_level(level);
         // A second `open` has failed above, so the place is free.
-        QUEUE.get_or_init(|| Arc::clone(&queue));
+        AUDIT.get_or_init(|| Audit::new(level, offset, Arc::clone(&queue)));
         Ok(Self(queue))
     }
 }
@@ -76,25 +80,22 @@ impl Drop for Log {
 
 /// Puts one record into the log; never waits for the disk.
 pub fn write(record: &Record) {
-    let level = match record.level {
-        Level::Error => log::Level::Error,
-        Level::Info => log::Level::Info,
-        Level::Debug => log::Level::Debug,
-    };
-    log::log!(target: CLEAN, level, "[{}] {}", record.category, visible(&record.text));
+    if let Some(audit) = AUDIT.get() {
+        audit.write(record);
+    }
 }
 
 /// Asks for the file to be opened anew by its name, after somebody renamed it; returns at once.
 pub fn reopen() {
-    if let Some(queue) = QUEUE.get() {
-        queue.reopen();
+    if let Some(audit) = AUDIT.get() {
+        audit.queue().reopen();
     }
 }
 
 /// Lines that were dropped since the start, because the disk did not follow or failed.
 #[must_use]
 pub fn dropped() -> u64 {
-    QUEUE.get().map_or(0, |queue| queue.dropped())
+    AUDIT.get().map_or(0, |audit| audit.queue().dropped())
 }
 
 /// simplelog writes the time, the text and a line feed; this keeps the text to one line, and the
@@ -128,14 +129,10 @@ impl log::Log for OneLine {
         if !self.enabled(record.metadata()) {
             return;
         }
-        if record.target() == CLEAN {
-            self.0.log(record);
-        } else {
-            let text = Visible(record.args());
-            let metadata = record.metadata().clone();
-            let mut builder = log::Record::builder();
-            self.0.log(&builder.metadata(metadata).args(format_args!("{text}")).build());
-        }
+        let text = Visible(record.args());
+        let metadata = record.metadata().clone();
+        let mut builder = log::Record::builder();
+        self.0.log(&builder.metadata(metadata).args(format_args!("{text}")).build());
     }
 
     fn flush(&self) {}

@@ -63,17 +63,18 @@ impl Queue {
         }
     }
 
-    /// Adds a whole line, or drops and counts it.
-    fn push(&self, line: &[u8]) {
+    /// Adds a whole line, given in parts, or drops and counts it.
+    pub(super) fn push(&self, line: &[&[u8]]) {
+        let len: usize = line.iter().map(|part| part.len()).sum();
         let mut state = self.lock();
         if state.closing {
             return;
         }
-        if state.gap > 0 || state.lines.len() + line.len() > self.bytes_max {
+        if state.gap > 0 || state.lines.len() + len > self.bytes_max {
             state.gap += 1;
             state.dropped += 1;
         } else {
-            state.lines.extend_from_slice(line);
+            line.iter().for_each(|part| state.lines.extend_from_slice(part));
         }
         let wake = std::mem::take(&mut state.asleep);
         drop(state);
@@ -165,7 +166,7 @@ impl io::Write for Intake {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         self.line.extend_from_slice(piece);
         if piece.ends_with(b"\n") {
-            self.queue.push(&self.line);
+            self.queue.push(&[&self.line]);
             self.line.clear();
             self.line.shrink_to(LINE_KEPT);
         }
@@ -201,9 +202,9 @@ mod tests {
     #[test]
     fn a_closed_queue_gives_its_rest_and_takes_no_more() {
         let queue = Queue::new(100);
-        queue.push(b"last\n");
+        queue.push(&[b"last\n"]);
         assert!(!queue.close(Duration::ZERO));
-        queue.push(b"late\n");
+        queue.push(&[b"late\n"]);
         assert_eq!(queue.take(Vec::new()).unwrap().lines, b"last\n");
         assert!(queue.take(Vec::new()).is_none());
         queue.end();

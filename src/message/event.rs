@@ -288,6 +288,9 @@ pub struct Greeting {
     pub frame: u64,
     pub frame_before_login: u64,
     pub message: u64,
+    pub message_rate: u64,
+    pub password_min: u64,
+    pub password_max: u64,
     pub chunk: u64,
     pub file: u64,
     pub room_members: u64,
@@ -299,6 +302,7 @@ pub struct Greeting {
     pub login_before_ms: u64,
     pub heartbeat_ms: u64,
     pub dead_after_ms: u64,
+    pub timeout_ms: u64,
 }
 
 impl Greeting {
@@ -313,6 +317,9 @@ impl Greeting {
             frame: bound::FRAME_MAX as u64,
             frame_before_login: bound::FRAME_BEFORE_LOGIN_MAX as u64,
             message: limits.message_bytes,
+            message_rate: limits.message_rate,
+            password_min: bound::PASSWORD_MIN as u64,
+            password_max: bound::PASSWORD_MAX as u64,
             chunk: bound::CHUNK_MAX as u64,
             file: limits.file_bytes,
             room_members: limits.room_members,
@@ -324,6 +331,7 @@ impl Greeting {
             login_before_ms: millis(limits.login_before),
             heartbeat_ms: millis(limits.heartbeat),
             dead_after_ms: millis(limits.dead_after),
+            timeout_ms: millis(limits.timeout),
         }
     }
 }

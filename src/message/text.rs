@@ -38,8 +38,7 @@ impl Text {
         if text.len() as u64 > bytes_max {
             return Err(TextError::TooLong { len: text.len(), max: bytes_max });
         }
-        // Plain printable ASCII, the usual case, is decided by one pass over bytes.
-        if !text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+        if !is_printable_ascii(&text) {
             let control = |&c: &char| c.is_control() && c != '\n' && c != '\t';
             if let Some(c) = text.chars().find(control) {
                 return Err(TextError::Control(c.into()));
@@ -72,6 +71,14 @@ impl fmt::Display for Text {
     }
 }
 
+/// Plain printable ASCII, the usual case. Pieces without a way out in their middle are what the
+/// compiler compares sixteen bytes at a time.
+fn is_printable_ascii(text: &str) -> bool {
+    let printable = |byte: &u8| (0x20..0x7f).contains(byte);
+    let mut pieces = text.as_bytes().chunks(64);
+    pieces.all(|piece| piece.iter().fold(true, |all, byte| all & printable(byte)))
+}
+
 /// Whether a character is a control, invisible, or changes the direction of what follows.
 pub(super) fn is_unprintable(c: char) -> bool {
     c.is_control()
@@ -85,7 +92,7 @@ pub(super) fn is_unprintable(c: char) -> bool {
 /// eye would miss is written out (`\n`, `\x1b`, `\u{202e}`), and the result is one line.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+    if is_printable_ascii(text) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);

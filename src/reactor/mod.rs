@@ -7,7 +7,8 @@
 //!      · submit jobs · close
 //! ```
 //!
-//! The rules it keeps: a readiness flag falls only on `WouldBlock`; an event for an older tenant of
+//! The rules it keeps: a readiness flag falls on `WouldBlock`, or on a read that brought less than
+//! was asked for where that means the same (docs/decisions/0012); an event for an older tenant of
 //! a slot reaches nobody; slots are freed when the turn is over; work that is left over makes the
 //! next wait a glance.
 
@@ -23,6 +24,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
@@ -36,6 +38,7 @@ use crate::id::{ConnId, Now, Source, Ticket, millis};
 use crate::job::Job;
 use crate::limits::{
     ACCEPT_RETRY, ACCEPTS_TURN, CLOSES_TURN, READ_TURN_BYTES, TURN_FLUSH, TURN_READ, WRITE_BATCH,
+    WRITE_JOIN_BYTES,
 };
 use crate::logging;
 use crate::message::{Category, Record};
@@ -246,24 +249,27 @@ impl Reactor {
                         listeners.on_edge(index);
                     }
                 }
-                id => {
-                    let readable =
-                        event.is_readable() || event.is_read_closed() || event.is_error();
-                    self.on_edge(id, readable, event.is_writable() || event.is_write_closed());
-                }
+                id => self.on_event(id, event),
             }
         }
     }
 
-    fn on_edge(&mut self, id: ConnId, readable: bool, writable: bool) {
+    fn on_event(&mut self, id: ConnId, event: &Event) {
         let Some(connection) = connection_mut(&mut self.connections, id) else { return };
-        connection.readable |= readable;
+        connection.on_event(event);
+        let writable = event.is_writable() || event.is_write_closed();
+        if writable && !std::mem::replace(&mut connection.writable, true) {
+            self.engine.handle_writable(id);
+        }
+        self.line_up(id);
+    }
+
+    /// Puts a connection that is to be read in line.
+    fn line_up(&mut self, id: ConnId) {
+        let Some(connection) = connection_mut(&mut self.connections, id) else { return };
         if connection.wants_turn() {
             connection.queued = true;
             self.ready.push_back(id);
-        }
-        if writable && !std::mem::replace(&mut connection.writable, true) {
-            self.engine.handle_writable(id);
         }
     }
 
@@ -313,7 +319,7 @@ impl Reactor {
         let slot = u32::try_from(entry.key()).expect("descriptors are far fewer than 2^32");
         let id = ConnId { slot, generation };
         let connection = entry.insert(Connection::new(stream, generation));
-        let interest = Interest::READABLE | Interest::WRITABLE;
+        let interest = os::READ_INTEREST | Interest::WRITABLE;
         let token = Token(usize::try_from(id.to_token()).expect("tokens are 64 bits wide"));
         match self.poll.registry().register(&mut connection.stream, token, interest) {
             Ok(()) => {
@@ -347,10 +353,7 @@ impl Reactor {
             self.read_one(now, id);
             let Some(connection) = connection_mut(&mut self.connections, id) else { continue };
             connection.queued = false;
-            if connection.wants_turn() {
-                connection.queued = true;
-                self.ready.push_back(id);
-            }
+            self.line_up(id);
         }
     }
 
@@ -369,6 +372,7 @@ impl Reactor {
                     self.feed(now, Input::Ended { conn: id, reset: false });
                 }
                 Ok(n) => {
+                    connection.note_read(n, scratch.len() - taken);
                     self.feed(now, Input::Bytes { conn: id, bytes: &scratch[taken..taken + n] });
                     taken += n;
                 }
@@ -428,11 +432,14 @@ impl Reactor {
     fn write_one(&mut self, now: Now, id: ConnId) {
         let Some(connection) = connection_mut(&mut self.connections, id) else { return };
         let Some(outbox) = self.engine.outbox(id).filter(|_| connection.writable) else { return };
-        let mut slices = [IoSlice::new(&[]); WRITE_BATCH];
-        let result = match outbox.gather(&mut slices) {
-            0 => Ok(0),
-            1 => connection.stream.write(&slices[0]),
-            count => connection.stream.write_vectored(&slices[..count]),
+        let result = match outbox.join(&mut self.scratch[..WRITE_JOIN_BYTES]) {
+            Some(0) => Ok(0),
+            Some(n) => connection.stream.write(&self.scratch[..n]),
+            None => {
+                let mut slices = [IoSlice::new(&[]); WRITE_BATCH];
+                let count = outbox.gather(&mut slices);
+                connection.stream.write_vectored(&slices[..count])
+            }
         };
         match result {
             Ok(n) => self.engine.handle_written(now, id, n, true),
@@ -494,7 +501,7 @@ impl Reactor {
                     if let Some(connection) = connection_mut(&mut self.connections, id) {
                         connection.paused = false;
                     }
-                    self.on_edge(id, false, false);
+                    self.line_up(id);
                 }
             }
         }

@@ -67,7 +67,8 @@ fn a_second_sigint_ends_the_server_at_once() {
 }
 
 /// Limits of a server that waits for who does not read.
-const PATIENT: [&str; 6] = ["--drain", "1h", "--output-soft", "64MiB", "--output-hard", "128MiB"];
+const PATIENT: [&str; 8] =
+    ["--drain", "1h", "--output-soft", "64MiB", "--output-hard", "128MiB", "--message-rate", "0"];
 /// Messages of 4,000 bytes: far more than the system keeps for a socket that is not read.
 const TALK: usize = 4000;
 

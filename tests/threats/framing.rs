@@ -167,11 +167,25 @@ fn row_05_any_split_of_the_bytes_gives_the_same_answers() {
         let whole = converse(&server, stream, stream.len());
         assert!(whole.len() > 400, "{}", String::from_utf8_lossy(&whole));
         for step in [1, 2, 3, 7, 64] {
-            assert_eq!(converse(&server, stream, step), whole, "steps of {step}");
+            let came = converse(&server, stream, step);
+            assert_eq!(without_token(&came), without_token(&whole), "steps of {step}");
         }
     }
     server.assert_empty();
     server.stop();
+}
+
+/// The same, but for the token of a login, which is never the same.
+fn without_token(came: &[u8]) -> String {
+    let came = String::from_utf8_lossy(came);
+    match came.split_once("\"token\":\"") {
+        None => came.into_owned(),
+        Some((before, rest)) => {
+            let (token, after) = rest.split_once('"').unwrap();
+            assert_eq!(token.matches('.').count(), 4, "{token}");
+            format!("{before}{after}")
+        }
+    }
 }
 
 /// Sends bytes in steps, each in a segment of its own, and reads to the end.

@@ -92,7 +92,7 @@ const IN_ROOM: usize = 3;
 
 /// A room with bob in it, and a connection in one of the states of the table.
 fn in_state(state: usize, native: bool) -> (World, ConnId, ConnId) {
-    let mut world = World::new(Limits::default());
+    let mut world = World::bounded(Limits::default());
     let bob = world.login("bob");
     world.join(bob, "lobby");
     let conn = world.open();

@@ -20,7 +20,11 @@ use tempfile::TempDir;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const MIB: u64 = 1 << 20;
 /// No deadline comes to the help of a server that has lost sight of a connection.
-const NO_DEADLINES: [(&str, &str); 4] = [
+const NO_DEADLINES: [(&str, &str); 7] = [
+    // Nor bounds that a row does not ask for.
+    ("PARLOR_MESSAGE_RATE", "0"),
+    ("PARLOR_BEFORE_LOGIN", "0"),
+    ("PARLOR_PRESENCE", "0"),
     ("PARLOR_FIRST_BYTE_BEFORE", "1h"),
     ("PARLOR_LOGIN_BEFORE", "1h"),
     ("PARLOR_HEARTBEAT", "30m"),
@@ -215,6 +219,17 @@ impl Server {
     }
 
     /// Ends the server, which must end well, and in its time.
+    /// Does something while the server's process stands still, so that the server finds all that
+    /// was done at once.
+    pub(crate) fn while_it_stands(&self, act: impl FnOnce()) {
+        let stat = format!("/proc/{}/stat", self.pid().as_raw_nonzero());
+        let stands = || std::fs::read_to_string(&stat).unwrap().contains(") T ").then_some(());
+        kill_process(self.pid(), Signal::STOP).unwrap();
+        wait_for("the server stands still", stands);
+        act();
+        kill_process(self.pid(), Signal::CONT).unwrap();
+    }
+
     pub(crate) fn stop(mut self) {
         kill_process(self.pid(), Signal::TERM).unwrap();
         let status = wait_for("the end of the server", || self.child.try_wait().unwrap());

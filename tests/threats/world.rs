@@ -23,7 +23,12 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// Without bounds on strangers and messages, and without presence: most rows ask for others.
     pub(crate) fn new(limits: Limits) -> Self {
+        Self::bounded(Limits { before_login: 0, message_rate: 0, presence_users: 0, ..limits })
+    }
+
+    pub(crate) fn bounded(limits: Limits) -> Self {
         let engine = Engine::new(Setup { limits, ..Setup::default() });
         Self {
             engine,
