@@ -140,7 +140,6 @@ impl Hub {
             self.rooms.reseat(room, seat, newcomer.request.conn);
         }
         self.set_state(owner, State::Nameless);
-        self.effects.push_back(Effect::Named { conn: owner, named: false });
         self.effects.push_back(Effect::Close { conn: owner, reason: CloseReason::TakenOver });
         self.audit(Category::Login, || {
             format!("{name} ({:?}) takes over from {owner:?}", newcomer.request.conn)
@@ -288,7 +287,7 @@ impl Hub {
                 self.ask_store(Waiting::Logout { request, account }, job)
             }
             None => {
-                self.end_session(now, request.conn);
+                self.leave_name(now, request.conn);
                 Ok(Some(Reply::LoggedOut))
             }
         }
@@ -307,7 +306,7 @@ impl Hub {
         }
         self.directory.begin_epoch(account, None);
         let at = self.effects.len();
-        self.end_session(now, request.conn);
+        self.leave_name(now, request.conn);
         let answer = Ok(Reply::LoggedOut);
         self.effects.insert(at, Effect::Answer { request, answer, late: true });
     }
@@ -316,13 +315,23 @@ impl Hub {
     pub fn log_out(&mut self, now: Now, conn: ConnId, reason: LogoutReason) {
         let Ok(user) = self.user_of(conn) else { return };
         self.audit(Category::Login, || format!("{} logged out: {reason}", user.name));
-        self.end_session(now, conn);
+        let given_back = self.end_session(now, conn);
         self.tell(conn, Event::LoggedOut { reason });
+        self.pass_on(now, given_back);
     }
 
-    /// Takes name, room and uploads from a connection, and tells the others.
-    pub(super) fn end_session(&mut self, now: Now, conn: ConnId) {
+    /// Somebody gives his name back because he wants to.
+    fn leave_name(&mut self, now: Now, conn: ConnId) {
         let Ok(user) = self.user_of(conn) else { return };
+        self.audit(Category::Login, || format!("{} logged out ({conn:?})", user.name));
+        let given_back = self.end_session(now, conn);
+        self.pass_on(now, given_back);
+    }
+
+    /// Takes name, room and uploads from a connection, and tells the others. The name is to be
+    /// passed on ([`Self::pass_on`]) when the log has been told all about its owner.
+    pub(super) fn end_session(&mut self, now: Now, conn: ConnId) -> Option<UserKey> {
+        let user = self.user_of(conn).ok()?;
         let key = user.name.key();
         self.end_uploads_of(now, conn);
         self.leave_room(now, conn);
@@ -332,12 +341,19 @@ impl Hub {
         self.seen(now, user.name);
         if !self.stopping {
             let event = Event::Offline { user: user.name, at: now.wall_ms };
-            self.tell_presence(conn, user.name, event);
+            // Who is next is here before the others are told, and need not hear it.
+            let next = self.contests.get(&key).map(|contest| contest.newcomer.request.conn);
+            self.tell_presence(next.unwrap_or(conn), user.name, event);
         }
         if user.account.is_none() {
             self.directory.forget_blocks(key);
         }
-        if let Some(contest) = self.contests.remove(&key) {
+        Some(key)
+    }
+
+    /// A name that was given back goes to the one who has been waiting for it.
+    pub(super) fn pass_on(&mut self, now: Now, given_back: Option<UserKey>) {
+        if let Some(contest) = given_back.and_then(|key| self.contests.remove(&key)) {
             self.win(now, contest);
         }
     }
