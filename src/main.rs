@@ -6,15 +6,20 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use parlor::client::plain;
-use parlor::message::visible;
+use parlor::message::{Secret, visible};
 use parlor::{admin, config, serve};
 use std::ffi::OsString;
 use std::io::Write;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// A mistake in the configuration of a server: `EX_CONFIG` of sysexits.h.
 const EXIT_CONFIG: u8 = 78;
+/// For how long a client may be told to try to come back.
+const RECONNECT_FOR: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 3600);
 /// A mistake on any other command line, as is usual.
 const EXIT_USAGE: u8 = 2;
 
@@ -25,6 +30,7 @@ The first of option, variable, file, default decides. All about it: docs/operati
 
 const CHAT_AFTER: &str = "\
 A drop box: parlor chat --user box --accept-files DIR --stay </dev/null
+The password of an account: asked for, or in PARLOR_PASSWORD, or in a file; never an option.
 Commands: /help, once it runs. Exit codes: docs/operations.md";
 
 fn main() -> ExitCode {
@@ -80,6 +86,31 @@ fn chat_command() -> Command {
                 .help(accept),
         )
         .arg(Arg::new("stay").long("stay").action(ArgAction::SetTrue).help(stay))
+        .args(login_args())
+}
+
+/// Options about coming in and coming back.
+fn login_args() -> [Arg; 3] {
+    let file = "The account's password is the first line of this file [default: $PARLOR_PASSWORD]";
+    let never = "End when the connection is lost, instead of coming back";
+    let time = "Time to try to come back when the connection is lost \
+                [default: for ever at a terminal, or else 10m]";
+    let seconds = |text: &str| config::parse_time(text, &RECONNECT_FOR);
+    let path = clap::value_parser!(PathBuf);
+    [
+        Arg::new("password-file")
+            .long("password-file")
+            .value_name("FILE")
+            .value_parser(path)
+            .help(file),
+        Arg::new("no-reconnect").long("no-reconnect").action(ArgAction::SetTrue).help(never),
+        Arg::new("reconnect-for")
+            .long("reconnect-for")
+            .value_name("TIME")
+            .value_parser(seconds)
+            .conflicts_with("no-reconnect")
+            .help(time),
+    ]
 }
 
 fn run(matches: &ArgMatches) -> ExitCode {
@@ -112,11 +143,18 @@ fn administer(done: Result<(), admin::Error>) -> ExitCode {
 fn chat(options: &ArgMatches) -> ExitCode {
     let addr = options.get_one::<String>("addr").cloned();
     let user = options.get_one::<String>("user").cloned();
-    let user = user.or_else(|| std::env::var("PARLOR_USER").ok());
-    let accept_files = options.get_one::<PathBuf>("accept-files").cloned();
-    let addr = addr.unwrap_or_else(|| config::ADDRESS.to_owned());
-    let stay = options.get_flag("stay");
-    ExitCode::from(plain::run(&plain::Options { addr, user, accept_files, stay }).code())
+    let password = std::env::var("PARLOR_PASSWORD").ok();
+    let options = plain::Options {
+        addr: addr.unwrap_or_else(|| config::ADDRESS.to_owned()),
+        user: user.or_else(|| std::env::var("PARLOR_USER").ok()),
+        password: password.map(|password| Secret(password.into())),
+        password_file: options.get_one::<PathBuf>("password-file").cloned(),
+        accept_files: options.get_one::<PathBuf>("accept-files").cloned(),
+        stay: options.get_flag("stay"),
+        reconnect: !options.get_flag("no-reconnect"),
+        reconnect_for: options.get_one::<Duration>("reconnect-for").copied(),
+    };
+    ExitCode::from(plain::run(&options).code())
 }
 
 fn complain(text: &str) {
@@ -130,6 +168,11 @@ fn one_line(error: &clap::Error, serving: bool) -> String {
         (ErrorKind::UnknownArgument, Some(ContextValue::String(option))) => Some(option.as_str()),
         _ => None,
     };
+    if unknown == Some("--password") && !serving {
+        return "--password: everybody on this machine could read it; use PARLOR_PASSWORD or \
+                --password-file FILE"
+            .to_owned();
+    }
     if let Some(option) = unknown {
         let near = config::nearest(option.trim_start_matches('-'), config::keys());
         return match near.filter(|_| serving && option.starts_with("--")) {

@@ -92,6 +92,18 @@ fn a_mistake_on_any_other_command_line_is_one_line_and_exit_code_2() {
     assert!(line(&parlor(&["sreve"], &[]), 2).contains("sreve"));
     assert!(line(&parlor(&["chat", "--colour"], &[]), 2).contains("--colour: not known here"));
     assert!(line(&parlor(&["chat", "a", "b"], &[]), 2).contains("b: not known here"));
+    let soon = line(&parlor(&["chat", "--reconnect-for", "soon"], &[]), 2);
+    assert!(soon.contains("\"soon\" is not a duration like 30s"), "{soon}");
+    assert!(line(&parlor(&["chat", "--password-file", "/nowhere"], &[]), 2).contains("/nowhere: "));
+}
+
+#[test]
+fn a_password_on_the_command_line_is_refused_and_not_repeated() {
+    for args in [&["chat", "--password", "sesame"][..], &["chat", "--password=sesame"]] {
+        let said = line(&parlor(args, &[]), 2);
+        assert!(said.contains("PARLOR_PASSWORD") && said.contains("--password-file"), "{said}");
+        assert!(!said.contains("sesame"), "{said}");
+    }
 }
 
 #[test]

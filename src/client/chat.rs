@@ -2,24 +2,28 @@
 //! lines to show out.
 //!
 //! Knows the session, the files and the screen, and joins them. The contract is the session's:
-//! after each `handle_*`, take [`Chat::poll_line`] until there is none, and write
-//! [`Chat::outgoing`]. The rule it keeps: nothing typed is lost in silence; it is asked, done or
+//! tell the time with [`Chat::handle_time`], now and when [`Chat::wake_at`] says; after each
+//! `handle_*`, take [`Chat::poll_line`] until there is none, say so with [`Chat::handle_shown`],
+//! and write [`Chat::outgoing`]. While [`Chat::away`] there is no connection; [`Chat::poll_call`]
+//! asks for one. The rule it keeps: nothing typed is lost in silence; it is asked, done or
 //! refused, and whether all of it went well is known at the end.
 
+mod again;
+mod login;
+mod start;
 mod transfers;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
-
-use time::UtcOffset;
 
 use super::commands::{self, Wish};
 use super::downloads::Downloads;
+use super::letters::Letters;
 use super::outcome::{Outcome, Over};
+use super::question::Question;
 use super::screen::Screen;
 use super::session::{ClientEvent, Session};
 use super::uploads::Uploads;
@@ -27,8 +31,12 @@ use crate::front::native::Problem;
 use crate::front::text::{describe_refusal, describe_reply};
 use crate::limits::KIB;
 use crate::message::{
-    CloseReason, Command, Event, Greeting, Op, PROTOCOL_VERSION, Refusal, Reply, TextError, visible,
+    CloseReason, Command, Event, Greeting, Op, PROTOCOL_VERSION, Refusal, Reply, RoomName, Secret,
+    TextError, visible,
 };
+use again::{Link, Return, shortly};
+use login::{Attempt, Given, Who};
+pub(super) use start::Start;
 use transfers::About;
 
 /// Bytes not yet written above which no line is taken.
@@ -49,6 +57,8 @@ const GOODBYE_BEFORE: Duration = Duration::from_secs(5);
 const UNSHOWN: [Op; 6] = [Op::Hello, Op::Exit, Op::Accept, Op::Received, Op::Reject, Op::Cancel];
 /// The question to whoever gave no name.
 const WHO: &str = "* who are you? a name of 1 to 16 letters and digits:";
+/// Characters of a line that are repeated when it was not answered or not sent.
+const REPEATED_MAX: usize = 60;
 
 /// How far the login is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +67,10 @@ enum Login {
     Unnamed,
     /// Under way: lines wait for its outcome, because what they mean depends on it.
     Asked,
-    Refused,
+    /// The same, and it will be asked again when it is time.
+    Resting,
+    /// Refused or logged out: `/login` is what helps.
+    Out,
     Done,
 }
 
@@ -65,18 +78,41 @@ enum Login {
 #[derive(Debug)]
 pub(super) struct Chat {
     session: Session,
+    link: Link,
+    back: Return,
     uploads: Uploads,
     downloads: Downloads,
     /// Take every file that is offered.
     accepts_all: bool,
     screen: Screen,
+    letters: Letters,
     /// What a request is about, where its answer does not say so.
     about: BTreeMap<u64, About>,
+    /// The lines whose requests have no answer yet, short and without secrets.
+    asked: BTreeMap<u64, String>,
     login: Login,
+    /// What is under way, or waits to be asked again.
+    attempt: Option<Attempt>,
+    who: Option<Who>,
+    given: Option<Given>,
+    room: Option<RoomName>,
+    /// The next line answers it.
+    question: Option<Question>,
+    /// The change of the password that is under way.
+    new_password: Option<Secret<'static>>,
+    at_terminal: bool,
+    stays: bool,
     /// Nobody gave a name at the start: it is asked for until there is one.
     asks_name: bool,
     /// From the greeting: longer than this the server is never silent.
     silence_max: Duration,
+    /// Since the start of the client, as it was told last.
+    now: Duration,
+    /// When to be told the time at the latest.
+    alarm: Option<Duration>,
+    /// Nothing more will be typed.
+    no_lines: bool,
+    /// The same, and that is reason enough to leave.
     lines_ended: bool,
     leaving: bool,
     refused: bool,
@@ -84,31 +120,40 @@ pub(super) struct Chat {
 }
 
 impl Chat {
-    /// A conversation on a new connection. Without a user, the first line names him. Files are
-    /// saved in `dir`, those that are accepted one by one if not all are.
-    pub(super) fn new(
-        user: Option<&str>,
-        dir: PathBuf,
-        accepts_all: bool,
-        offset: UtcOffset,
-    ) -> Self {
+    /// A conversation on a new connection.
+    pub(super) fn new(start: Start) -> Self {
         let mut chat = Self {
             session: Session::new(),
+            link: Link::Up,
+            back: Return::new(start.returns_for, start.seed),
             uploads: Uploads::default(),
-            downloads: Downloads::new(dir),
-            accepts_all,
-            screen: Screen::new(offset),
+            downloads: Downloads::new(start.dir),
+            accepts_all: start.accepts_all,
+            screen: Screen::new(start.offset),
+            letters: Letters::default(),
             about: BTreeMap::new(),
+            asked: BTreeMap::new(),
             login: Login::Unnamed,
-            asks_name: user.is_none(),
+            attempt: None,
+            who: None,
+            given: start.password.map(Given::new),
+            room: None,
+            question: None,
+            new_password: None,
+            at_terminal: start.at_terminal,
+            stays: start.stays,
+            asks_name: start.user.is_none(),
             silence_max: GREETING_BEFORE,
+            now: Duration::ZERO,
+            alarm: None,
+            no_lines: false,
             lines_ended: false,
             leaving: false,
             refused: false,
             over: None,
         };
-        if let Some(user) = user {
-            chat.log_in(user);
+        if let Some(user) = &start.user {
+            chat.log_in(user, None);
         }
         chat
     }
@@ -141,15 +186,29 @@ impl Chat {
 
     /// Whether a line may be handed over now.
     pub(super) fn wants_lines(&self) -> bool {
-        self.login != Login::Asked
-            && !self.leaving
+        if self.leaving || self.over.is_some() {
+            return false;
+        }
+        if self.question.is_some() {
+            return true;
+        }
+        self.back.has_room() && (self.returning() || self.takes_lines() && self.back.is_empty())
+    }
+
+    fn takes_lines(&self) -> bool {
+        !matches!(self.login, Login::Asked | Login::Resting)
             && self.session.outgoing().len() < UNSENT_MAX
             && self.session.pending() < PENDING_MAX
     }
 
+    /// Whether the next line must not be seen while it is typed.
+    pub(super) fn hides_line(&self) -> bool {
+        self.at_terminal && self.question.is_some() && self.over.is_none()
+    }
+
     /// Bytes that wait to be written.
     pub(super) fn outgoing(&self) -> &[u8] {
-        self.session.outgoing()
+        if self.link == Link::Up { self.session.outgoing() } else { &[] }
     }
 
     /// The socket has taken the first `count` bytes of [`Chat::outgoing`].
@@ -162,13 +221,22 @@ impl Chat {
         self.screen.poll_line()
     }
 
+    /// All lines that were taken have reached whoever reads them.
+    pub(super) fn handle_shown(&mut self) {
+        let can_tell = self.link == Link::Up && self.login == Login::Done && !self.leaving;
+        if can_tell && let Some(letter) = self.letters.poll_confirmation() {
+            self.session.request(Command::Got { letter });
+        }
+    }
+
     /// The server sent this.
     pub(super) fn handle_bytes(&mut self, bytes: &[u8]) {
         let result = self.session.handle_bytes(bytes);
         self.take_events();
-        if let Err(error) = result {
-            self.handle_broken(&format!("the server does not speak Parlor: {error}"));
+        if let (Err(error), Link::Up) = (result, self.link) {
+            self.finish(Over::Broken(format!("the server does not speak Parlor: {error}")));
         }
+        self.take_kept_lines();
         self.leave_if_done();
     }
 
@@ -183,8 +251,8 @@ impl Chat {
     pub(super) fn handle_broken(&mut self, why: &str) {
         // Only the goodbye itself may stay without an answer.
         let left = self.leaving && self.session.pending() <= 1;
-        let over = if left { Over::Left } else { Over::Broken(why.to_owned()) };
-        self.over.get_or_insert(over);
+        let otherwise = if left { Over::Left } else { Over::Broken(why.to_owned()) };
+        self.lose(why, otherwise);
     }
 
     /// The server was silent for [`Chat::silence_max`].
@@ -195,16 +263,39 @@ impl Chat {
 
     /// A line was typed.
     pub(super) fn handle_line(&mut self, line: &str) {
+        if let Some(question) = self.question.take() {
+            self.on_answered(question.answer(line));
+            self.take_kept_lines();
+        } else if self.returning() {
+            self.keep_line(line);
+        } else {
+            self.take_line(line);
+        }
+    }
+
+    /// Does what a line asks for, and notes it until that is answered.
+    fn take_line(&mut self, line: &str) {
+        let before = self.session.last_id();
+        self.obey(line);
+        let id = self.session.last_id();
+        if id > before && self.attempt.is_none() && !self.leaving {
+            self.asked.insert(id, shortly(line));
+        }
+    }
+
+    fn obey(&mut self, line: &str) {
         if let Some(control) = line.chars().find(|&c| c.is_control() && c != '\t') {
             return self.refuse_with(&Refusal::BadText(TextError::Control(control.into())));
         }
         if self.login == Login::Unnamed && !line.starts_with('/') && !line.trim().is_empty() {
-            return self.ask(Command::guest(line.trim()));
+            return self.log_in(line.trim(), None);
         }
         match commands::parse(line) {
             Wish::Nothing => {}
             Wish::Help => self.screen.say(&describe_reply(&Reply::Help { text: commands::help() })),
             Wish::Refuse(refusal) => self.refuse_with(&refusal),
+            Wish::Register { user } => self.ask_to_register(user),
+            Wish::Passwd => self.ask_for_passwords(),
             Wish::SendFile { path, user } => self.send_file(&path, user),
             Wish::Ask(Command::Accept { transfer }) => self.accept(transfer),
             Wish::Ask(Command::Reject { transfer }) => self.reject(transfer),
@@ -227,47 +318,63 @@ impl Chat {
 
     /// No more lines will come: finish what is under way, then leave.
     pub(super) fn handle_no_more_lines(&mut self) {
-        self.lines_ended = true;
+        self.no_lines = true;
+        self.lines_ended = !self.stays;
+        self.close_unanswerable();
         self.leave_if_done();
     }
 
+    /// Nobody who is out comes in again without a line.
     fn leave_if_done(&mut self) {
-        let waiting = self.session.pending() > 0
+        let helpless = self.no_lines && self.login == Login::Out;
+        let waiting = self.link == Link::Up && self.session.pending() > 0
             || !self.uploads.is_empty()
             || self.downloads.under_way()
+            || !self.back.is_empty()
             || self.over.is_some();
-        if self.lines_ended && !waiting {
+        if (self.lines_ended || helpless) && !waiting {
             self.leave();
         }
     }
 
     fn leave(&mut self) {
-        if !self.leaving {
-            self.leaving = true;
+        if self.leaving {
+            return;
+        }
+        self.leaving = true;
+        self.question = None;
+        if self.link == Link::Up {
             self.session.request(Command::Exit);
+        } else {
+            self.finish(Over::Broken("left before the connection was back".to_owned()));
+        }
+    }
+
+    /// It is over, with this unless it was before.
+    fn finish(&mut self, over: Over) {
+        if self.over.is_none() {
+            self.refuse_kept_lines();
+            self.question = None;
+            self.over = Some(over);
         }
     }
 
     fn ask(&mut self, command: Command<'_>) {
+        let early = self.login != Login::Done;
         match command {
-            Command::Login { user, .. } => self.log_in(&user),
-            command if self.login != Login::Done && length(&command) > LINE_BEFORE_LOGIN_MAX => {
+            Command::Login { user, proof } => self.log_in(&user, Some(proof)),
+            Command::Register { user, password } => self.register(&user, password),
+            Command::Passwd { old, new } if !early => self.change_password(old, new),
+            command if early && commands::length(&command) > LINE_BEFORE_LOGIN_MAX => {
                 self.refuse_with(&Refusal::LoginFirst);
             }
             command => {
+                if command == Command::Logout && !early {
+                    self.login = Login::Asked;
+                }
                 self.session.request(command);
             }
         }
-    }
-
-    fn log_in(&mut self, user: &str) {
-        if user.len() > LINE_BEFORE_LOGIN_MAX {
-            return self.refuse_with(&Refusal::LoginFirst);
-        }
-        if self.login != Login::Done {
-            self.login = Login::Asked;
-        }
-        self.session.request(Command::guest(user));
     }
 
     fn refuse_with(&mut self, refusal: &Refusal) {
@@ -290,10 +397,10 @@ impl Chat {
     fn on_event(&mut self, event: ClientEvent) {
         match event {
             ClientEvent::Greeted { protocol, .. } if protocol != PROTOCOL_VERSION => {
-                self.handle_broken(&format!(
+                self.finish(Over::Broken(format!(
                     "the server speaks version {protocol} of the protocol and this client speaks \
                      {PROTOCOL_VERSION}"
-                ));
+                )));
             }
             ClientEvent::Greeted { server, limits, .. } => self.on_greeted(&server, &limits),
             ClientEvent::Answered { id, op, answer } => self.on_answer(id, op, answer),
@@ -302,7 +409,10 @@ impl Chat {
                 let step = self.downloads.handle_chunk(transfer, &bytes);
                 self.on_download(transfer, step);
             }
-            ClientEvent::Refused(line) => self.over = Some(Over::Goodbye(Some(line))),
+            ClientEvent::Refused(line) => {
+                let why = line.strip_prefix("parlor: ").unwrap_or(&line).to_owned();
+                self.lose(&why, Over::Goodbye(Some(line)));
+            }
         }
     }
 
@@ -312,6 +422,9 @@ impl Chat {
             0 => SILENCE_MAX_UNTOLD,
             ms => Duration::from_millis(ms.clamp(1000, day_ms)),
         };
+        if self.returning() {
+            return;
+        }
         self.screen.say(&format!("* connected to {}; /help for help", visible(server)));
         if self.login == Login::Unnamed {
             self.screen.say(WHO);
@@ -319,29 +432,53 @@ impl Chat {
     }
 
     fn on_answer(&mut self, id: u64, op: Op, answer: Result<Reply, Problem>) {
+        self.asked.remove(&id);
         if self.on_transfer_answer(id, op, &answer) {
             return;
         }
-        match answer {
-            Err(problem) => self.on_refused(op, &problem),
-            Ok(_) if UNSHOWN.contains(&op) => {}
-            // That it went well is no news; that nobody was there to hear it is.
-            Ok(Reply::Heard { count, .. }) if count > 0 || op == Op::Whisper => {}
-            Ok(reply) => {
-                if op == Op::Login {
-                    self.login = Login::Done;
-                }
-                self.screen.say(&describe_reply(&reply));
-            }
+        match (op, answer) {
+            (Op::Login | Op::Register, answer) => self.on_login_answer(op, answer),
+            // Nobody asked for it; what is not confirmed comes again and is known then.
+            (Op::Got, _) => {}
+            (Op::Passwd, answer) => self.on_passwd_answer(answer),
+            (Op::Join, answer) if self.returning() => self.on_rejoined(answer),
+            (op, Err(problem)) => self.on_refused(op, &problem),
+            (op, Ok(reply)) => self.on_reply(op, &reply),
         }
+    }
+
+    fn on_reply(&mut self, op: Op, reply: &Reply) {
+        if UNSHOWN.contains(&op) {
+            return;
+        }
+        match reply {
+            // That it went well is no news; that nobody was there to hear it is.
+            Reply::Heard { count, blocked: false } if *count > 0 || op == Op::Whisper => return,
+            Reply::Kept { online: true, .. } => return,
+            Reply::Joined { room, .. } => self.room = Some(*room),
+            Reply::Left { .. } => self.room = None,
+            Reply::LoggedOut => self.on_logged_out(),
+            Reply::Done
+            | Reply::Welcome { .. }
+            | Reply::PasswordChanged { .. }
+            | Reply::Heard { .. }
+            | Reply::Kept { .. }
+            | Reply::WhoElse { .. }
+            | Reply::Blocked { .. }
+            | Reply::Rooms { .. }
+            | Reply::Who { .. }
+            | Reply::Queue { .. }
+            | Reply::Help { .. }
+            | Reply::Pong
+            | Reply::Announced { .. } => {}
+        }
+        self.screen.say(&describe_reply(reply));
     }
 
     fn on_refused(&mut self, op: Op, problem: &Problem) {
         self.refuse(&problem.code, &problem.text);
-        if op == Op::Login && self.login == Login::Asked {
-            self.login = if self.asks_name { Login::Unnamed } else { Login::Refused };
-            let next = if self.asks_name { WHO } else { "* you have no name yet: /login NAME" };
-            self.screen.say(next);
+        if op == Op::Logout && self.login == Login::Asked {
+            self.login = if self.who.is_some() { Login::Done } else { Login::Out };
         }
         if op == Op::Hello {
             self.leave();
@@ -360,52 +497,40 @@ impl Chat {
                 self.on_ended(transfer, how);
                 self.screen.show(&event);
             }
-            Event::Bye { reason, .. } => {
+            Event::Bye { reason, back, .. } => {
                 self.screen.show(&event);
-                let ours = self.leaving || reason == CloseReason::Exit;
-                self.over = Some(if ours { Over::Left } else { Over::Goodbye(None) });
+                self.on_bye(reason, back);
+            }
+            Event::Whispered { letter: Some(letter), .. } => {
+                // What comes behind our goodbye cannot be confirmed: it is for the next time.
+                if !self.leaving && self.letters.handle_letter(letter) {
+                    self.screen.show(&event);
+                }
+            }
+            Event::LoggedOut { .. } => {
+                self.screen.show(&event);
+                self.refused |= self.no_lines;
+                self.on_logged_out();
             }
             Event::Said { .. }
             | Event::Whispered { .. }
             | Event::Broadcast { .. }
             | Event::Online { .. }
             | Event::Offline { .. }
-            | Event::LoggedOut { .. }
             | Event::Joined { .. }
             | Event::Left { .. }
             | Event::Queued { .. } => self.screen.show(&event),
             Event::Hello { .. } | Event::Ping => {}
         }
     }
-}
 
-/// Bytes of what people wrote in it.
-fn length(command: &Command<'_>) -> usize {
-    match command {
-        Command::Login { user, .. }
-        | Command::Register { user, .. }
-        | Command::Block { user }
-        | Command::Unblock { user } => user.len(),
-        Command::Join { room } => room.len(),
-        Command::Say { text, .. } | Command::Broadcast { text } => text.len(),
-        Command::Whisper { user, text } => user.len() + text.len(),
-        Command::Who { room } => room.as_ref().map_or(0, |room| room.len()),
-        Command::SendFile { user, name, .. } => user.len() + name.len(),
-        Command::Hello { .. }
-        | Command::Passwd { .. }
-        | Command::Logout
-        | Command::Got { .. }
-        | Command::WhoElse { .. }
-        | Command::Blocked
-        | Command::Leave
-        | Command::Rooms
-        | Command::Queue
-        | Command::Help
-        | Command::Ping
-        | Command::Exit
-        | Command::Accept { .. }
-        | Command::Reject { .. }
-        | Command::Received { .. }
-        | Command::Cancel { .. } => 0,
+    fn on_bye(&mut self, reason: CloseReason, back: bool) {
+        if self.leaving || reason == CloseReason::Exit {
+            self.finish(Over::Left);
+        } else if back {
+            self.lose(&reason.to_string(), Over::Goodbye(None));
+        } else {
+            self.finish(Over::Goodbye(None));
+        }
     }
 }

@@ -24,6 +24,13 @@ pub(super) enum Wish<'a> {
         /// The receiver.
         user: &'a str,
     },
+    /// Make an account, with a password that is still to be asked for.
+    Register {
+        /// The name wanted.
+        user: &'a str,
+    },
+    /// Change the password; both are still to be asked for.
+    Passwd,
     /// Show [`help`].
     Help,
     /// Say no.
@@ -36,6 +43,10 @@ pub(super) fn parse(line: &str) -> Wish<'_> {
     match slash::find(word).map(|usage| usage.op) {
         Some(Op::SendFile) => send_file(arguments),
         Some(Op::Help) => Wish::Help,
+        Some(Op::Register) if !arguments.is_empty() && !arguments.contains([' ', '\t']) => {
+            Wish::Register { user: arguments }
+        }
+        Some(Op::Passwd) if arguments.is_empty() => Wish::Passwd,
         Some(op @ (Op::Chunk | Op::Received | Op::Got)) => by_itself(op),
         // No `_`: a new op should be asked whether it is different here.
         Some(
@@ -73,8 +84,15 @@ pub(super) fn help() -> String {
         if [Op::Chunk, Op::Received, Op::Got].contains(&usage.op) {
             continue;
         }
+        // Passwords can be typed behind these, where everybody sees them.
         let (arguments, about) = if usage.op == Op::SendFile {
             (" FILE USER", "send a file of yours to a user")
+        } else if usage.op == Op::Login {
+            (" NAME", usage.about)
+        } else if usage.op == Op::Register {
+            (" NAME", "make the name yours, with a password that is asked for")
+        } else if usage.op == Op::Passwd {
+            ("", "change your password; both are asked for")
         } else {
             (usage.arguments, usage.about)
         };
@@ -82,6 +100,37 @@ pub(super) fn help() -> String {
         let _ = writeln!(text, "{form:<26} {about}");
     }
     text
+}
+
+/// Bytes of what people wrote in it.
+pub(super) fn length(command: &Command<'_>) -> usize {
+    match command {
+        Command::Login { user, .. }
+        | Command::Register { user, .. }
+        | Command::Block { user }
+        | Command::Unblock { user } => user.len(),
+        Command::Join { room } => room.len(),
+        Command::Say { text, .. } | Command::Broadcast { text } => text.len(),
+        Command::Whisper { user, text } => user.len() + text.len(),
+        Command::Who { room } => room.as_ref().map_or(0, |room| room.len()),
+        Command::SendFile { user, name, .. } => user.len() + name.len(),
+        Command::Passwd { old, new } => old.0.len() + new.0.len(),
+        Command::Hello { .. }
+        | Command::Logout
+        | Command::Got { .. }
+        | Command::WhoElse { .. }
+        | Command::Blocked
+        | Command::Leave
+        | Command::Rooms
+        | Command::Queue
+        | Command::Help
+        | Command::Ping
+        | Command::Exit
+        | Command::Accept { .. }
+        | Command::Reject { .. }
+        | Command::Received { .. }
+        | Command::Cancel { .. } => 0,
+    }
 }
 
 fn shared(line: &str) -> Wish<'_> {
@@ -140,8 +189,19 @@ mod tests {
     }
 
     #[test]
+    fn passwords_that_are_left_out_are_asked_for() {
+        assert_eq!(parse("/register bob"), Wish::Register { user: "bob" });
+        assert_eq!(parse("/PASSWD "), Wish::Passwd);
+        assert!(matches!(parse("/register bob open sesame"), Wish::Ask(Command::Register { .. })));
+        assert!(matches!(parse("/passwd old new"), Wish::Ask(Command::Passwd { .. })));
+        for line in ["/register", "/passwd old"] {
+            assert_eq!(refused(line), "bad_request", "{line}");
+        }
+    }
+
+    #[test]
     fn what_this_client_does_by_itself_cannot_be_typed() {
-        for line in ["/chunk 7 YWJj", "/chunk", "/received 7", "/RECEIVED x"] {
+        for line in ["/chunk 7 YWJj", "/chunk", "/received 7", "/RECEIVED x", "/got 1"] {
             assert_eq!(refused(line), "bad_request", "{line}");
         }
     }
@@ -151,8 +211,8 @@ mod tests {
         let text = help();
         assert!(text.contains("/sendfile FILE USER  "), "{text}");
         assert!(text.contains("/whisper USER TEXT"));
-        assert!(text.contains("/login NAME [PASSWORD]  "), "a name that was refused needs it");
-        for absent in ["/chunk", "/received", "SIZE"] {
+        assert!(text.contains("/login NAME  "), "a name that was refused needs it");
+        for absent in ["/chunk", "/received", "/got", "SIZE", "PASSWORD"] {
             assert!(!text.contains(absent), "{absent}");
         }
         assert_eq!(parse("/help"), Wish::Help);

@@ -16,10 +16,12 @@ const CONNECT_BEFORE: Duration = Duration::from_secs(10);
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot connect to {addr}: {why}")]
+#[error("cannot connect to {addr}: {why}{hint}")]
 pub(super) struct ConnectError {
     addr: String,
-    why: String,
+    /// The fault by itself.
+    pub(super) why: String,
+    hint: &'static str,
 }
 
 /// Connects to `HOST:PORT`, or to `HOST` at the usual port.
@@ -28,7 +30,7 @@ pub(super) fn connect(addr: &str) -> Result<TcpStream, ConnectError> {
     connect_any(&addr).map_err(|error| {
         let refused = error.kind() == ErrorKind::ConnectionRefused;
         let hint = if refused { "; is the server running? (parlor serve)" } else { "" };
-        ConnectError { addr, why: format!("{}{hint}", why(&error)) }
+        ConnectError { addr, why: why(&error), hint }
     })
 }
 

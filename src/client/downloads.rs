@@ -124,6 +124,13 @@ impl Downloads {
         lost
     }
 
+    /// The connection is gone and every transfer with it. Answers which there were, and of each
+    /// whether an accepted file was lost with that.
+    pub fn handle_all_ended(&mut self) -> Vec<(TransferId, bool)> {
+        let all: Vec<_> = self.entries.keys().copied().collect();
+        all.into_iter().map(|transfer| (transfer, self.handle_ended(transfer))).collect()
+    }
+
     /// Somebody offers a file. Answers whether it can be kept in mind; if not, refuse it.
     pub fn handle_offered(&mut self, transfer: TransferId, name: FileName, size: u64) -> bool {
         if self.entries.len() >= OFFERS_MAX {

@@ -5,7 +5,9 @@
 //! decides. The rule it keeps: whatever a server sends is untrusted; it is bounded before it is
 //! kept, made visible before it is shown, and never overwrites a file.
 
+pub mod backoff;
 pub mod downloads;
+pub mod letters;
 pub mod plain;
 pub mod session;
 pub mod uploads;
@@ -15,5 +17,6 @@ mod commands;
 mod connect;
 mod outcome;
 mod partial;
+mod question;
 mod screen;
 mod typed;

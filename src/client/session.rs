@@ -119,6 +119,12 @@ impl Session {
         self.pending.len()
     }
 
+    /// The id of the last request, heartbeats counted.
+    #[must_use]
+    pub fn last_id(&self) -> u64 {
+        self.last_id
+    }
+
     /// Asks for something; the id comes back with its answer.
     #[allow(clippy::needless_pass_by_value)] // a request is spent when it is asked
     pub fn request(&mut self, command: Command<'_>) -> u64 {

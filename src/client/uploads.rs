@@ -143,6 +143,13 @@ impl Uploads {
         self.numbered.remove(&transfer).is_some()
     }
 
+    /// The connection is gone and every transfer with it. Answers which there were; those that had
+    /// no number yet are forgotten with the requests that announced them.
+    pub fn handle_all_ended(&mut self) -> Vec<TransferId> {
+        self.announced.clear();
+        std::mem::take(&mut self.numbered).into_keys().collect()
+    }
+
     /// The next thing to do; `None` when all wait for something.
     pub fn poll_step(&mut self) -> Option<UploadStep> {
         self.numbered.iter_mut().find_map(|(&transfer, upload)| upload.step(transfer))

@@ -20,6 +20,7 @@ mod value;
 
 pub use mistake::{Mistake, nearest};
 pub use options::{data_options, given, keys, options};
+pub use value::parse_time;
 
 use crate::engine::Policy;
 use crate::limits::{DESCRIPTORS_KEPT, Limits};

@@ -48,8 +48,11 @@ pub(super) fn format_bytes(bytes: u64) -> String {
     format_unit(bytes, &SIZES, "B")
 }
 
-/// A plain number counts seconds.
-pub(super) fn parse_time(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, String> {
+/// A whole number with `ms`, `s`, `m` or `h`; a plain number counts seconds.
+///
+/// # Errors
+/// In words: what is wrong with it and what would be taken.
+pub fn parse_time(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, String> {
     let hint = || format!("use {} to {}", format_time(*range.start()), format_time(*range.end()));
     let time = with_unit(text, &TIMES, "s").map(Duration::from_millis).ok_or_else(|| {
         format!("{} is not a duration like 30s, 500ms or 2m; {}", quoted(text), hint())

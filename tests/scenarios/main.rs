@@ -7,6 +7,7 @@
 
 #![cfg(unix)]
 
+mod again;
 mod audit;
 mod ending;
 mod files;

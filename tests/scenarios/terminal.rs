@@ -2,15 +2,18 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Child, Command};
 
 use rustix::fs::OFlags;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 
-use crate::support::{Lines, PARLOR, Server, Way};
+use crate::support::{Lines, PARLOR, Server, Way, frame};
 
 /// A client at a pseudo-terminal; ended when it is dropped.
 struct Terminal {
@@ -43,6 +46,11 @@ impl Terminal {
         let keyboard = File::from(controller);
         let screen = Lines::read("the terminal", vec![Box::new(keyboard.try_clone().unwrap())]);
         Self { child, keyboard, screen }
+    }
+
+    /// Whether it shows what is typed.
+    fn echoes(&self) -> bool {
+        tcgetattr(&self.keyboard).unwrap().local_modes.contains(LocalModes::ECHO)
     }
 
     fn type_line(&mut self, line: &str) {
@@ -79,4 +87,57 @@ fn a_person_at_a_terminal_logs_in_hears_others_and_leaves() {
     assert_eq!(alice.child.wait().unwrap().code(), Some(0));
     bob.expect("[lobby] alice left");
     server.stop();
+}
+
+/// What a server needs to say until it asks `alice` for a password.
+fn ask_for_a_password(terminal: &mut Terminal, server: &TcpListener) -> TcpStream {
+    let mut socket = server.accept().unwrap().0;
+    let hello = r#"{"ev":"hello","protocol":1,"server":"parlor","limits":{}}"#;
+    socket.write_all(&frame(hello)).unwrap();
+    terminal.screen.expect("* who are you? ");
+    terminal.type_line("alice");
+    read_until(&mut socket, r#""op":"login""#);
+    let done = frame(r#"{"re":1,"ok":"done"}"#);
+    let needed = frame(r#"{"re":2,"error":{"code":"password_needed","text":"a password"}}"#);
+    assert!(terminal.echoes());
+    socket.write_all(&[done, needed].concat()).unwrap();
+    terminal.screen.expect("* password for alice, which is not shown:");
+    assert!(!terminal.echoes());
+    socket
+}
+
+fn read_until(socket: &mut TcpStream, what: &str) {
+    let mut heard = Vec::new();
+    while !String::from_utf8_lossy(&heard).contains(what) {
+        let mut part = [0; 1024];
+        let count = socket.read(&mut part).unwrap();
+        assert!(count > 0, "the end instead of {what}");
+        heard.extend_from_slice(&part[..count]);
+    }
+}
+
+#[test]
+fn a_password_is_typed_unseen() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut alice = Terminal::start(&server.local_addr().unwrap().to_string());
+    let mut socket = ask_for_a_password(&mut alice, &server);
+    alice.type_line("open sesame");
+    read_until(&mut socket, r#""password":"open sesame""#);
+    socket.write_all(&frame(r#"{"re":3,"ok":"welcome","user":"alice"}"#)).unwrap();
+    alice.screen.expect("* welcome, alice");
+    alice.type_line("this can be seen");
+    alice.screen.expect("this can be seen");
+    assert!(alice.echoes() && alice.screen.all("sesame").is_empty());
+}
+
+#[test]
+fn who_interrupts_a_question_for_a_password_sees_again_what_he_types() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut alice = Terminal::start(&server.local_addr().unwrap().to_string());
+    let mut socket = ask_for_a_password(&mut alice, &server);
+    kill_process(Pid::from_child(&alice.child), Signal::INT).unwrap();
+    read_until(&mut socket, r#""op":"exit""#);
+    drop(socket);
+    assert_eq!(alice.child.wait().unwrap().code(), Some(0));
+    assert!(alice.echoes());
 }

@@ -1,11 +1,13 @@
 //! Conversations with a server made of crafted bytes.
 
+mod account_tests;
+mod again_tests;
+
 use super::*;
 use crate::front::{Incoming, Protocol, native};
 use crate::id::TransferId;
 use crate::limits::Limits;
-use crate::message::PROTOCOL_VERSION;
-use crate::message::{Ending, FileName, RoomName, Text, UserName};
+use crate::message::{Ending, FileName, Proof, Text, UserName};
 use crate::wire::frame;
 use std::fs;
 
@@ -18,15 +20,29 @@ struct Talk {
     /// Requests as `(id, op)`, and how many bytes of chunks came between.
     asked: Vec<(u64, Op)>,
     said: Vec<String>,
+    /// Logins, passwords, rooms and confirmations, in words.
+    wanted: Vec<String>,
     chunk_bytes: usize,
 }
 
 impl Talk {
     /// Connected, with a login under way.
     fn begin(accepts_all: bool) -> Self {
+        Self::begin_as(Start { accepts_all, ..Start::of(Some("bob")) })
+    }
+
+    /// Connected, and as far as it goes by itself.
+    fn begin_as(start: Start) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let chat = Chat::new(Some("bob"), dir.path().to_owned(), accepts_all, UtcOffset::UTC);
-        let mut talk = Self { chat, dir, asked: Vec::new(), said: Vec::new(), chunk_bytes: 0 };
+        let chat = Chat::new(Start { dir: dir.path().to_owned(), ..start });
+        let mut talk = Self {
+            chat,
+            dir,
+            asked: Vec::new(),
+            said: Vec::new(),
+            wanted: Vec::new(),
+            chunk_bytes: 0,
+        };
         let limits = Greeting::new(&Limits::default());
         let server = "parlor \x1b[2J".to_owned();
         talk.event(&Event::Hello { protocol: PROTOCOL_VERSION, server, limits });
@@ -89,6 +105,7 @@ impl Talk {
                     if let Command::Say { text, .. } = &command {
                         self.said.push(text.to_string());
                     }
+                    self.wanted.extend(in_words(&command));
                     self.asked.push((id.unwrap(), command.op()));
                 }
                 Incoming::Chunk { bytes, .. } => self.chunk_bytes += bytes.len(),
@@ -122,6 +139,25 @@ impl Talk {
         let entries = fs::read_dir(self.dir.path()).unwrap();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
+}
+
+fn in_words(command: &Command<'_>) -> Option<String> {
+    Some(match command {
+        Command::Login { user, proof: Proof::None } => format!("login {user}"),
+        Command::Login { user, proof: Proof::Password(Secret(password)) } => {
+            format!("login {user} password {password}")
+        }
+        Command::Login { user, proof: Proof::Token(Secret(token)) } => {
+            format!("login {user} token {token}")
+        }
+        Command::Register { user, password: Secret(password) } => {
+            format!("register {user} {password}")
+        }
+        Command::Passwd { old: Secret(old), new: Secret(new) } => format!("passwd {old} {new}"),
+        Command::Join { room } => format!("join {room}"),
+        Command::Got { letter } => format!("got {}", letter.0),
+        _ => return None,
+    })
 }
 
 fn user(name: &str) -> UserName {
@@ -197,7 +233,7 @@ fn a_name_in_use_can_be_exchanged_on_the_same_connection() {
 
 #[test]
 fn without_a_name_the_first_line_is_the_name() {
-    let mut chat = Chat::new(None, PathBuf::new(), false, UtcOffset::UTC);
+    let mut chat = Chat::new(Start::of(None));
     let (server, limits) = ("parlor".to_owned(), Greeting::new(&Limits::default()));
     let greeting = Event::Hello { protocol: PROTOCOL_VERSION, server, limits };
     chat.handle_bytes(&native::emit_event(&greeting));
@@ -212,7 +248,7 @@ fn without_a_name_the_first_line_is_the_name() {
 #[test]
 fn a_first_answer_that_is_refused_is_asked_for_again_and_never_said() {
     let mut talk = Talk::begin(false);
-    talk.chat = Chat::new(None, PathBuf::new(), false, UtcOffset::UTC);
+    talk.chat = Chat::new(Start::of(None));
     talk.asked.clear();
     talk.greet(PROTOCOL_VERSION, Greeting::new(&Limits::default()));
     talk.line("al ice");
@@ -291,13 +327,13 @@ fn every_goodbye_of_the_server_is_told_apart_from_a_broken_connection() {
     talk.chat.handle_bytes(&[0, 0, 0, 5, 9]);
     assert_eq!(talk.chat.outcome(), Outcome::Broken);
 
-    let mut chat = Chat::new(Some("bob"), PathBuf::new(), false, UtcOffset::UTC);
+    let mut chat = Chat::new(Start::of(Some("bob")));
     chat.handle_bytes(b"parlor: the server is full");
     chat.handle_end();
     let words = Some("parlor: the server is full".to_owned());
     assert_eq!(chat.over(), Some(&Over::Goodbye(words)));
 
-    let mut chat = Chat::new(Some("bob"), PathBuf::new(), false, UtcOffset::UTC);
+    let mut chat = Chat::new(Start::of(Some("bob")));
     chat.handle_silence();
     assert_eq!(chat.outcome(), Outcome::Broken);
 }

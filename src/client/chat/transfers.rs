@@ -157,6 +157,26 @@ impl Chat {
         }
     }
 
+    /// The connection is lost, and with it all that was under way on it.
+    pub(super) fn give_up_files(&mut self) {
+        for transfer in self.uploads.handle_all_ended() {
+            self.refuse("not_delivered", &format!("transfer {transfer}: the connection was lost"));
+        }
+        let saved: Vec<_> = std::mem::take(&mut self.about).into_values().collect();
+        for (transfer, lost) in self.downloads.handle_all_ended() {
+            if lost {
+                self.refuse("not_saved", &format!("transfer {transfer}: the connection was lost"));
+            } else if let Some(path) = saved_as(&saved, transfer) {
+                self.screen.say(&format!(
+                    "* transfer {transfer}: saved as {path}, but it is not known whether the \
+                     sender was told"
+                ));
+            } else {
+                self.screen.say(&format!("* transfer {transfer}: is not offered any more"));
+            }
+        }
+    }
+
     fn on_upload(&mut self, step: UploadStep) {
         match step {
             UploadStep::Send(transfer, bytes) => self.session.send_chunk(transfer, &bytes),
@@ -174,6 +194,11 @@ impl Chat {
         let id = self.session.request(command);
         self.about.insert(id, About { transfer, saved: None });
     }
+}
+
+/// Where a file is saved whose confirmation is under way; visible.
+fn saved_as(about: &[About], transfer: TransferId) -> Option<&str> {
+    about.iter().find(|about| about.transfer == transfer)?.saved.as_deref()
 }
 
 fn announced(answer: &Result<Reply, Problem>) -> Option<TransferId> {

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::front::{Incoming, Protocol, native};
+use crate::id::LetterId;
 use crate::limits::Limits;
-use crate::message::{CloseReason, Command, Event, Greeting, Refusal, Reply};
+use crate::message::{CloseReason, Command, Event, Greeting, Names, Op, Proof, Refusal, Reply};
+use crate::message::{RoomName, Text};
 use std::net::{Shutdown, TcpListener, TcpStream as Peer};
 use std::sync::mpsc;
 
@@ -63,13 +65,73 @@ fn converse(
     }
     sender.send(Typed::End).unwrap();
     let (shown, screen) = mpsc::channel();
-    let chat = Chat::new(Some("bob"), PathBuf::new(), false, UtcOffset::UTC);
+    let chat = Chat::new(Start::of(Some("bob")));
     let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(Screen(shown))).unwrap();
     let outcome = plain.run().unwrap();
     drop(plain);
     let shown: Vec<u8> = screen.iter().flatten().collect();
     let shown = String::from_utf8(shown).unwrap().lines().map(str::to_owned).collect();
     (outcome, shown, server.join().unwrap())
+}
+
+/// Answers as a server does to the request `last`, and then is gone; tells what it was asked.
+fn serve_until(peer: &mut Peer, last: Op) -> Vec<String> {
+    let limits = Greeting::new(&Limits::default());
+    let hello = Event::Hello { protocol: 1, server: "parlor".to_owned(), limits };
+    peer.write_all(&native::emit_event(&hello)).unwrap();
+    let (mut bytes, mut asked) = (Vec::new(), Vec::new());
+    loop {
+        while let Some((message, taken)) = Protocol::Native.parse(&bytes, 0, true).unwrap() {
+            let Incoming::Request { id, command: Ok(command) } = message else {
+                panic!("not a request: {message:?}");
+            };
+            peer.write_all(&native::emit_answer(id, &Ok(reply(&command)))).unwrap();
+            asked.push(match &command {
+                Command::Login { proof: Proof::Token(Secret(token)), .. } => token.to_string(),
+                Command::Join { room } => room.to_string(),
+                Command::Say { text, .. } => text.to_string(),
+                other => other.op().name().to_owned(),
+            });
+            if command.op() == last {
+                return asked;
+            }
+            bytes.drain(..taken);
+        }
+        let mut scratch = [0; 4096];
+        let count = peer.read(&mut scratch).unwrap();
+        assert!(count > 0, "the end instead of {last:?}");
+        bytes.extend_from_slice(&scratch[..count]);
+    }
+}
+
+fn reply(command: &Command<'_>) -> Reply {
+    match command {
+        Command::Login { user, .. } => Reply::Welcome {
+            user: UserName::parse(user).unwrap(),
+            guest: false,
+            token: "t1".to_owned(),
+            room: None,
+        },
+        Command::Join { room } => Reply::Joined {
+            room: RoomName::parse(room).unwrap(),
+            members: Names { users: Vec::new(), total: 1 },
+        },
+        Command::Say { .. } => Reply::heard(1),
+        _ => Reply::Done,
+    }
+}
+
+fn options(user: &str, dir: &str) -> Options {
+    Options {
+        addr: "127.0.0.1:1".to_owned(),
+        user: Some(user.to_owned()),
+        password: None,
+        password_file: None,
+        accept_files: Some(dir.into()),
+        stay: false,
+        reconnect: true,
+        reconnect_for: None,
+    }
 }
 
 struct Screen(mpsc::Sender<Vec<u8>>);
@@ -115,6 +177,86 @@ fn the_last_words_of_a_server_are_heard_though_it_has_closed() {
     assert_eq!(outcome, Outcome::Broken);
 }
 
+#[test]
+fn a_server_that_closes_and_comes_back_is_gone_back_to() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    let socket = connect(&addr).unwrap();
+    let (sender, typed) = mpsc::sync_channel(4);
+    sender.send(Typed::Line("/join lobby".to_owned())).unwrap();
+    let server = std::thread::spawn(move || {
+        let mut asked = vec![serve_until(&mut listener.accept().unwrap().0, Op::Join)];
+        let mut peer = listener.accept().unwrap().0;
+        // Typed while the client is out.
+        sender.send(Typed::Line("here I am".to_owned())).unwrap();
+        sender.send(Typed::End).unwrap();
+        asked.push(serve_until(&mut peer, Op::Exit));
+        asked
+    });
+    let (shown, screen) = mpsc::channel();
+    let start = Start { returns_for: Some(Duration::MAX), ..Start::of(Some("bob")) };
+    let mut plain =
+        Plain::new(Chat::new(start), socket, |_| Ok(typed), Box::new(Screen(shown))).unwrap();
+    plain.addr = addr;
+    assert_eq!(plain.run().unwrap(), Outcome::Fine);
+    drop(plain);
+    let asked = server.join().unwrap();
+    assert_eq!(asked[0], ["hello", "login", "lobby"]);
+    assert_eq!(asked[1], ["hello", "t1", "lobby", "here I am", "exit"]);
+    let shown = String::from_utf8(screen.iter().flatten().collect()).unwrap();
+    assert!(shown.contains("* connection lost: "), "{shown}");
+    assert!(shown.contains("* back as bob in lobby\n"), "{shown}");
+}
+
+#[test]
+fn a_letter_is_confirmed_when_standard_output_has_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
+    let (sender, typed) = mpsc::sync_channel(4);
+    let server = std::thread::spawn(move || {
+        let mut peer = listener.accept().unwrap().0;
+        serve_until(&mut peer, Op::Login);
+        let from = UserName::parse("eve").unwrap();
+        let text = Text::parse("psst".into(), 64).unwrap();
+        let event = Event::Whispered { from, text, at: 0, letter: Some(LetterId(7)) };
+        peer.write_all(&native::emit_event(&event)).unwrap();
+        let asked = serve_until(&mut peer, Op::Got);
+        sender.send(Typed::End).unwrap();
+        asked
+    });
+    let (shown, screen) = mpsc::channel();
+    let chat = Chat::new(Start::of(Some("bob")));
+    let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(Screen(shown))).unwrap();
+    plain.run().unwrap();
+    drop(plain);
+    assert_eq!(server.join().unwrap(), ["got"]);
+    let shown = String::from_utf8(screen.iter().flatten().collect()).unwrap();
+    assert_eq!(shown.matches("eve whispers: psst\n").count(), 1, "{shown}");
+}
+
+#[test]
+fn a_password_comes_from_the_first_line_of_a_file_or_else_from_the_variable() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("password");
+    let given = |path: Option<&Path>, variable: Option<&str>| {
+        let mut options = options("bob", ".");
+        options.password_file = path.map(Path::to_owned);
+        options.password = variable.map(|text| Secret(text.to_owned().into()));
+        password(&options)
+    };
+    std::fs::write(&file, "open sesame \r\nsecond\n").unwrap();
+    let secret = |text: &str| Some(Secret(text.to_owned().into()));
+    assert_eq!(given(Some(&file), Some("other")).unwrap(), secret("open sesame "));
+    assert_eq!(given(None, Some("other")).unwrap(), secret("other"));
+    assert_eq!(given(None, Some("")).unwrap(), None);
+    std::fs::write(&file, "\nsesame\n").unwrap();
+    for path in [&file, &dir.path().join("none")] {
+        let error = given(Some(path), None).unwrap_err();
+        assert_eq!(error.outcome(), Outcome::Usage);
+        assert!(error.to_string().starts_with("--password-file "), "{error}");
+    }
+}
+
 /// A descriptor that is closed takes its event with it: the thread of standard input once ended, and
 /// closed the last of its waker, before the poll had seen that there was an end.
 #[test]
@@ -123,7 +265,7 @@ fn the_last_wake_of_standard_input_outlives_its_thread() {
     let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
     let (_stdin, typed) = mpsc::sync_channel(1);
     let wake_and_end = |waker: Arc<Waker>| waker.wake().map(|()| typed);
-    let chat = Chat::new(None, PathBuf::new(), false, UtcOffset::UTC);
+    let chat = Chat::new(Start::of(None));
     let mut plain = Plain::new(chat, socket, wake_and_end, Box::new(io::sink())).unwrap();
     let mut events = Events::with_capacity(8);
     plain.poll.poll(&mut events, Some(std::time::Duration::from_secs(10))).unwrap();
@@ -137,13 +279,13 @@ fn a_client_that_was_stopped_for_long_hears_what_came_meanwhile() {
         let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
         let mut peer = listener.accept().unwrap().0;
         let (_stdin, typed) = mpsc::sync_channel(1);
-        let chat = Chat::new(None, PathBuf::new(), false, UtcOffset::UTC);
+        let chat = Chat::new(Start::of(None));
         let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(io::sink())).unwrap();
         plain.work().unwrap();
         plain.silent_since = Instant::now() - plain.chat.silence_max();
         if speaks {
             peer.write_all(&native::emit_event(&Event::Ping)).unwrap();
-            while plain.socket.peek(&mut [0]).is_err() {}
+            while plain.socket.as_ref().unwrap().peek(&mut [0]).is_err() {}
         }
         let mut events = Events::with_capacity(8);
         plain.wait(&mut events).unwrap();
@@ -161,7 +303,7 @@ fn a_closed_standard_output_ends_it_quietly() {
     peer.write_all(&native::emit_event(&hello)).unwrap();
     let (_stdin, typed) = mpsc::sync_channel(1);
     let (shown, _) = mpsc::channel();
-    let chat = Chat::new(None, PathBuf::new(), false, UtcOffset::UTC);
+    let chat = Chat::new(Start::of(None));
     let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(Screen(shown))).unwrap();
     assert_eq!(plain.run().unwrap(), Outcome::Fine);
 }
@@ -175,12 +317,6 @@ fn a_name_of_an_account_becomes_a_name_or_none() {
 
 #[test]
 fn options_that_make_no_sense_are_told_apart_from_a_broken_connection() {
-    let options = |user: &str, dir: &str| Options {
-        addr: "127.0.0.1:1".to_owned(),
-        user: Some(user.to_owned()),
-        accept_files: Some(dir.into()),
-        stay: false,
-    };
     assert_eq!(user(&options("a b", ".")).unwrap_err().outcome(), Outcome::Usage);
     assert_eq!(folder(&options("a", "./no/such")).unwrap_err().outcome(), Outcome::Usage);
 }

@@ -17,11 +17,15 @@ pub(crate) struct Chat {
 }
 
 impl Chat {
+    /// One that ends with its connection, unless the options say for how long to come back.
     pub(crate) fn start(addr: &str, options: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let comes_back = options.contains(&"--reconnect-for");
+        let ends = if comes_back { None } else { Some("--no-reconnect") };
         let mut child = Command::new(PARLOR)
             .args(["chat", addr])
             .args(options)
+            .args(ends)
             .env_clear()
             .current_dir(dir.path())
             .stdin(Stdio::piped())

@@ -1,0 +1,52 @@
+//! How a conversation begins and what it may do.
+//!
+//! Knows nothing else. The rule it keeps: what differs from one client to the next is told here,
+//! once.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use time::UtcOffset;
+
+use crate::message::Secret;
+
+/// All that is decided before the first word.
+#[derive(Debug)]
+pub(in crate::client) struct Start {
+    /// Who it is; without it, the first line says so.
+    pub(in crate::client) user: Option<String>,
+    /// The password of the first name that needs one.
+    pub(in crate::client) password: Option<Secret<'static>>,
+    /// Files are saved here, those that are accepted one by one if not all are.
+    pub(in crate::client) dir: PathBuf,
+    /// Take every file that is offered.
+    pub(in crate::client) accepts_all: bool,
+    /// How far the times that are shown are from UTC.
+    pub(in crate::client) offset: UtcOffset,
+    /// Somebody sits there who sees what is shown, and can be asked.
+    pub(in crate::client) at_terminal: bool,
+    /// Go on after the last line.
+    pub(in crate::client) stays: bool,
+    /// For how long to try to come back when the connection is lost; `None`: not at all.
+    pub(in crate::client) returns_for: Option<Duration>,
+    /// Makes the waits of this client others than those of the next.
+    pub(in crate::client) seed: u64,
+}
+
+#[cfg(test)]
+impl Start {
+    /// Of a script that does not come back.
+    pub(in crate::client) fn of(user: Option<&str>) -> Self {
+        Self {
+            user: user.map(str::to_owned),
+            password: None,
+            dir: PathBuf::new(),
+            accepts_all: false,
+            offset: UtcOffset::UTC,
+            at_terminal: false,
+            stays: false,
+            returns_for: None,
+            seed: 1,
+        }
+    }
+}
