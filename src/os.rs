@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use platform::{
-    Hidden, Signals, create_private_dir, hide_input, lower_thread_priority, open_reserve,
-    raise_descriptor_limit, sync_dir, thread_cpu,
+    Hidden, Signals, create_private_dir, hide_input, limit_unconfirmed, lower_thread_priority,
+    open_reserve, raise_descriptor_limit, sync_dir, thread_cpu,
 };
 
 /// Whether a listening socket asks for an address that closed connections still hold. Elsewhere
@@ -205,6 +205,7 @@ mod platform {
     use rustix::time::{ClockId, clock_gettime};
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
     use signal_hook::flag;
+    use socket2::Socket;
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
@@ -366,9 +367,25 @@ mod platform {
     pub fn lower_thread_priority() {
         #[cfg(target_os = "linux")]
         {
-            // Nineteen is as low as it goes. What cannot be lowered works all the same.
-            let _ = rustix::process::setpriority_process(None, 19);
+            // A tenth of what the others get when there is not enough for all (sched(7)). What
+            // cannot be lowered works all the same.
+            let _ = rustix::process::setpriority_process(None, 10);
         }
+    }
+
+    /// Lets the kernel end connections whose peer has confirmed nothing for so long, a probe or
+    /// data, where it can be told so (RFC 5482). Accepted sockets have it from the one that listens.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn limit_unconfirmed(socket: &Socket, time: Duration) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            let ms = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+            rustix::net::sockopt::set_tcp_user_timeout(socket, ms)?;
+        }
+        let _ = (socket, time);
+        Ok(())
     }
 
     /// A descriptor to give up when there are no others, so that a connection can still be
@@ -413,6 +430,7 @@ mod platform {
 mod platform {
     use super::{Duration, File, OpenOptions, Path, PathBuf, Signal, Trouble, io};
     use mio::{Registry, Token};
+    use socket2::Socket;
 
     /// Descriptors where nobody counts them: more than anybody will need.
     const HANDLES: u64 = 1 << 20;
@@ -490,6 +508,14 @@ mod platform {
     /// # Errors
     /// None.
     pub fn sync_dir(_: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Left to the system's own patience.
+    ///
+    /// # Errors
+    /// None.
+    pub fn limit_unconfirmed(_: &Socket, _: Duration) -> io::Result<()> {
         Ok(())
     }
 
@@ -605,7 +631,7 @@ mod tests {
             lower_thread_priority();
             nice()
         });
-        assert_eq!((lowered.join().unwrap(), nice()), (19, before));
+        assert_eq!((lowered.join().unwrap(), nice()), (10, before));
     }
 
     #[test]
@@ -644,5 +670,15 @@ mod tests {
 
     fn ignore_interrupt(error: io::Error) -> io::Result<()> {
         if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
+    }
+
+    #[test]
+    fn an_accepted_socket_has_the_patience_of_the_one_that_listens() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let time = Duration::from_secs(90);
+        limit_unconfirmed(&listener.try_clone().unwrap().into(), time).unwrap();
+        let _peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        assert_eq!(rustix::net::sockopt::tcp_user_timeout(&accepted).unwrap(), 90_000);
     }
 }

@@ -1,5 +1,5 @@
-//! `docs/protocol.md` is true: each of its examples runs against the real server, and every word
-//! of the protocol is in it.
+//! `docs/protocol.md` is true: each of its examples runs against the real server, every word of the
+//! protocol is in it, and its table of states is the one of the code.
 //!
 //! A block that begins with three backticks and `native-session` or `text-session` is an example;
 //! the document itself explains the notation. Each example has a server of its own.
@@ -21,7 +21,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 #[test]
 fn every_example_of_the_document_is_what_the_server_does() {
     let examples = examples();
-    assert!(examples.len() > 40, "only {} examples were found", examples.len());
+    assert!(examples.len() > 55, "only {} examples were found", examples.len());
     let failures: Vec<String> = examples.iter().filter_map(|e| run(e).err()).collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n\n"));
 }
@@ -31,7 +31,7 @@ fn every_request_event_and_answer_has_an_example() {
     let examples: String = examples().iter().map(Example::text).collect();
     let events = variants(include_str!("../src/message/event.rs"), "Event");
     let replies = variants(include_str!("../src/message/reply.rs"), "Reply");
-    assert!(events.len() >= 12 && replies.len() >= 11, "{events:?} {replies:?}");
+    assert!(events.len() >= 16 && replies.len() >= 16, "{events:?} {replies:?}");
     let ops = Op::ALL.iter().map(|op| format!("\"op\":\"{}\"", op.name()));
     let events = events.iter().map(|event| format!("\"ev\":\"{event}\""));
     let replies = replies.iter().map(|reply| format!("\"ok\":\"{reply}\""));
@@ -44,12 +44,21 @@ fn every_request_event_and_answer_has_an_example() {
 fn every_code_ending_and_reason_is_in_a_table() {
     let event = include_str!("../src/message/event.rs");
     let mut words = refusal_codes();
-    assert!(words.len() >= 22, "{words:?}");
+    assert!(words.len() >= 39, "{words:?}");
     words.extend(variants(event, "Ending"));
     words.extend(variants(event, "CloseReason"));
+    words.extend(variants(event, "LogoutReason"));
     for word in words {
         assert!(DOCUMENT.contains(&format!("| `{word}` |")), "no row of a table is for `{word}`");
     }
+}
+
+#[test]
+fn the_table_of_states_is_the_one_of_the_code() {
+    let (_, rest) = DOCUMENT.split_once("<!-- states -->\n").expect("the table has a beginning");
+    let (table, _) = rest.split_once("<!-- end of states -->").expect("the table has an end");
+    let made = parlor::hub::table();
+    assert!(table == made, "the code says that the table is\n{made}");
 }
 
 #[test]
@@ -90,6 +99,8 @@ enum Before {
     Nothing,
     LoggedIn,
     InRoom,
+    /// Logged in with accounts.
+    Registered,
 }
 
 struct Example {
@@ -131,6 +142,7 @@ fn begin(info: &str) -> Option<Example> {
         None | Some("new") => Before::Nothing,
         Some("named") => Before::LoggedIn,
         Some("room") => Before::InRoom,
+        Some("registered") => Before::Registered,
         Some(other) => panic!("no example begins as {other:?}"),
     };
     Some(Example { protocol, before, options: words.collect(), lines: Vec::new() })
@@ -138,7 +150,8 @@ fn begin(info: &str) -> Option<Example> {
 
 fn run(example: &Example) -> Result<(), String> {
     let server = Server::start(&example.options);
-    let mut scene = Scene { protocol: example.protocol, server, clients: BTreeMap::new() };
+    let clients = BTreeMap::new();
+    let mut scene = Scene { protocol: example.protocol, server, clients, token: String::new() };
     scene.set_up(example.before).map_err(|error| {
         let line = example.lines.first().map_or(0, |(number, _)| *number);
         format!("before line {line} of docs/protocol.md: {error}")
@@ -157,6 +170,8 @@ struct Scene {
     protocol: Protocol,
     server: Server,
     clients: BTreeMap<String, Client>,
+    /// The token that was told last.
+    token: String,
 }
 
 impl Scene {
@@ -165,8 +180,10 @@ impl Scene {
             (_, Before::Nothing) => &[],
             (Protocol::Native, Before::LoggedIn) => &NATIVE_LOGIN,
             (Protocol::Native, Before::InRoom) => &[&NATIVE_LOGIN[..], &NATIVE_ROOM].concat(),
+            (Protocol::Native, Before::Registered) => &NATIVE_REGISTER,
             (Protocol::Text, Before::LoggedIn) => &TEXT_LOGIN,
             (Protocol::Text, Before::InRoom) => &[&TEXT_LOGIN[..], &TEXT_ROOM].concat(),
+            (Protocol::Text, Before::Registered) => return Err("not written yet".to_owned()),
         };
         lines.iter().try_for_each(|line| self.step(line).map_err(|e| format!("{line}\n{e}")))
     }
@@ -183,14 +200,28 @@ impl Scene {
         let (direction, text) = rest.split_at(1);
         let text = text.strip_prefix(' ').unwrap_or(text);
         if direction == ">" {
-            let address = &self.server.address;
-            let client =
-                self.clients.entry(name.to_owned()).or_insert_with(|| Client::connect(address));
-            client.send(self.protocol, text)
+            let text = text.replace("<token>", &self.token);
+            let protocol = self.protocol;
+            self.client(name, &text).send(protocol, &text)
         } else {
             let client = self.clients.get_mut(name).ok_or("nobody of that name is connected")?;
-            client.expect(self.protocol, text)
+            client.expect(self.protocol, text)?;
+            if let Some(token) = client.token.take() {
+                self.token = token;
+            }
+            Ok(())
         }
+    }
+
+    /// Whoever has that name; connected anew, if a connection is over and more than its end is
+    /// to be sent.
+    fn client(&mut self, name: &str, text: &str) -> &mut Client {
+        let sends = !matches!(text, "(ends)" | "(is gone)");
+        if sends && self.clients.get(name).is_some_and(|client| client.over) {
+            self.clients.remove(name);
+        }
+        let address = &self.server.address;
+        self.clients.entry(name.to_owned()).or_insert_with(|| Client::connect(address))
     }
 
     /// Whoever is connected still is, and was told nothing that the example does not show.
@@ -218,10 +249,18 @@ impl Scene {
 const NATIVE_LOGIN: [&str; 6] = [
     r#"a> {"op":"login","user":"alice"}"#,
     r#"a< {"ev":"hello","protocol":1,"server":"<server>","limits":<object>}"#,
-    r#"a< {"re":null,"ok":"welcome","user":"alice"}"#,
+    r#"a< {"re":null,"ok":"welcome","user":"alice","guest":true,"token":"<token>"}"#,
     r#"b> {"op":"login","user":"bob"}"#,
     r#"b< {"ev":"hello","protocol":1,"server":"<server>","limits":<object>}"#,
-    r#"b< {"re":null,"ok":"welcome","user":"bob"}"#,
+    r#"b< {"re":null,"ok":"welcome","user":"bob","guest":true,"token":"<token>"}"#,
+];
+const NATIVE_REGISTER: [&str; 6] = [
+    r#"a> {"op":"register","user":"alice","password":"sesame one"}"#,
+    r#"a< {"ev":"hello","protocol":1,"server":"<server>","limits":<object>}"#,
+    r#"a< {"re":null,"ok":"welcome","user":"alice","token":"<token>"}"#,
+    r#"b> {"op":"register","user":"bob","password":"sesame two"}"#,
+    r#"b< {"ev":"hello","protocol":1,"server":"<server>","limits":<object>}"#,
+    r#"b< {"re":null,"ok":"welcome","user":"bob","token":"<token>"}"#,
 ];
 const NATIVE_ROOM: [&str; 5] = [
     r#"a> {"op":"join","room":"lobby"}"#,
@@ -252,6 +291,8 @@ struct Client {
     untouched: bool,
     /// One of the two sides has ended it.
     over: bool,
+    /// A token that it was told.
+    token: Option<String>,
 }
 
 impl Client {
@@ -259,7 +300,7 @@ impl Client {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream: BufReader::new(stream), untouched: true, over: false }
+        Self { stream: BufReader::new(stream), untouched: true, over: false, token: None }
     }
 
     fn send(&mut self, protocol: Protocol, text: &str) -> Result<(), String> {
@@ -329,6 +370,7 @@ impl Client {
         let wanted: Value =
             serde_json::from_str(&quoted(expected)).map_err(|e| format!("no JSON: {e}"))?;
         let got: Value = serde_json::from_slice(&body).map_err(|e| format!("{e}: {shown}"))?;
+        self.token = got.get("token").and_then(Value::as_str).map(str::to_owned);
         let same = kind == 1 && equals(&wanted, &got);
         if same { Ok(()) } else { Err(format!("came: {shown}")) }
     }
@@ -452,9 +494,12 @@ struct Server {
 impl Server {
     fn start(options: &[String]) -> Self {
         let data = tempfile::tempdir().unwrap();
+        // Who comes and goes is told where an example asks for it.
+        let quiet = !options.iter().any(|option| option == "--presence");
         let mut child = Command::new(env!("CARGO_BIN_EXE_parlor"))
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data.path())
+            .args(["--presence", "0"].iter().filter(|_| quiet))
             .args(options)
             .env_clear()
             .stdin(Stdio::null())

@@ -68,7 +68,7 @@ fn whatever_clients_kernels_and_disks_do_the_engine_keeps_its_rules() {
     let each = |count: u64| count / seeds;
     assert!(each(total.connections) >= 12 && each(total.answers) >= 600, "{total:?}");
     assert!(each(total.said) >= 200 && each(total.cut) >= 2, "{total:?}");
-    assert!(each(total.file_bytes) >= 300, "{total:?}");
+    assert!(each(total.file_bytes) >= 200, "{total:?}");
 }
 
 fn run_twice(seed: u64) -> Done {
@@ -117,7 +117,8 @@ fn settle(world: &mut World) {
         let still = |index: usize| {
             let (client, link) = (&world.clients[index], &world.links[index]);
             let sent = client.unsent.is_empty() && link.up.is_empty();
-            link.reset || (link.down.is_empty() && (sent || link.closed || link.up_ended))
+            let told = client.owed() == 0 || client.bye.is_some() || link.closed || client.broken;
+            link.reset || (link.down.is_empty() && told && (sent || link.closed || link.up_ended))
         };
         world.is_quiet() && (0..world.clients.len()).all(still)
     });

@@ -46,7 +46,7 @@ fn every_conversation_goes_as_it_is_written() {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    assert!(paths.len() >= 8, "only {} conversations", paths.len());
+    assert!(paths.len() >= 18, "only {} conversations", paths.len());
     let faults: Vec<String> = paths.iter().filter_map(|path| play_file(path).err()).collect();
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
@@ -88,6 +88,7 @@ fn limits_of(text: &str) -> Limits {
         match key {
             "presence_users" => limits.presence_users = value,
             "message_rate" => limits.message_rate = value,
+            "letters" => limits.letters = value,
             "timeout_s" => limits.timeout = Duration::from_secs(value),
             "room_members" => limits.room_members = value,
             "rooms" => limits.rooms = value,

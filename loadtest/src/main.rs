@@ -18,6 +18,7 @@ mod bare;
 mod compare;
 mod dialect;
 mod failure;
+mod grow;
 mod ledger;
 mod options;
 mod picture;
@@ -51,6 +52,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().map(String::as_str) == Some(compare::COMPARE) {
         return or_complain(compare::run(&arguments[1..]).map(|()| true));
+    }
+    if arguments.first().map(String::as_str) == Some(grow::GROW) {
+        let stop = stop_flag().map_err(Failure::io("watch for signals"));
+        return or_complain(stop.and_then(|stop| grow::run(&arguments[1..], &stop)));
     }
     let typed = options::command().get_matches();
     let plan = match options::plan(&typed) {

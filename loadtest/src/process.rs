@@ -39,12 +39,27 @@ impl Process {
         let read = |name: &str| fs::read_to_string(self.0.join(name)).unwrap_or_default();
         let status = read("status");
         Usage {
-            cpu_s: cpu_s(&read("stat")),
+            cpu_s: self.cpu_of_threads_s().unwrap_or_else(|| cpu_s(&read("stat"))),
             rss_bytes: kib_line(&status, "VmRSS:"),
             peak_bytes: kib_line(&status, "VmHWM:"),
             descriptors: fs::read_dir(self.0.join("fd")).map_or(0, |fds| fds.count() as u64),
         }
     }
+
+    /// To the nanosecond, where the kernel keeps such accounts: of the threads that there are now.
+    fn cpu_of_threads_s(&self) -> Option<f64> {
+        let threads = fs::read_dir(self.0.join("task")).ok()?;
+        let used: Option<Vec<f64>> = threads
+            .map(|thread| run_s(&fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?))
+            .collect();
+        used.map(|each| each.iter().sum()).filter(|&all| all > 0.0)
+    }
+}
+
+/// The first field of `/proc/PID/task/TID/schedstat`, in nanoseconds (proc_pid_schedstat(5)).
+fn run_s(schedstat: &str) -> Option<f64> {
+    let ns: u64 = schedstat.split_ascii_whitespace().next()?.parse().ok()?;
+    Some(ns as f64 / 1e9)
 }
 
 /// Fields 14 and 15 of `/proc/PID/stat` (proc_pid_stat(5)). The name before them may hold spaces
@@ -72,6 +87,12 @@ mod tests {
         let usage = Process::own().usage();
         assert!(usage.rss_bytes > 100_000 && usage.peak_bytes >= usage.rss_bytes, "{usage:?}");
         assert!(usage.descriptors >= 3, "{usage:?}");
+    }
+
+    #[test]
+    fn time_on_a_processor_is_told_in_nanoseconds() {
+        assert_eq!(run_s("1500000000 20 30\n"), Some(1.5));
+        assert_eq!(run_s(""), None);
     }
 
     #[test]

@@ -169,7 +169,6 @@ impl Report {
     }
 
     /// A figure, for those who look at a report.
-    #[cfg(test)]
     pub(crate) fn figure(&self, name: &str) -> &Value {
         self.figures
             .iter()

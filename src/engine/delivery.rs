@@ -5,6 +5,8 @@
 //! the soft mark is not read; a member that is too slow is cut, told why and how much it missed,
 //! and until then holds up those who speak to it for [`PACE`](crate::limits::PACE) at a time.
 
+use std::collections::BinaryHeap;
+
 use bytes::Bytes;
 
 use super::{Engine, Output, tenant};
@@ -253,16 +255,21 @@ impl Engine {
         self.output_bytes -= len;
     }
 
-    /// While all outboxes together are over their cap, the largest goes; last words go last.
+    /// While all outboxes together are over their cap, the largest goes; last words go last. All
+    /// are looked at once, however many go: a broadcast of 4 KiB to 10,000 can be too much for
+    /// thousands of them.
     pub(super) fn keep_total(&mut self, now: Now) {
+        if self.output_bytes <= self.limits.output_total_bytes {
+            return;
+        }
+        let weigh = |conn: &super::Conn| (conn.droppable_len(), conn.outbox.len(), conn.id);
+        let mut by_weight: BinaryHeap<_> = self.conns.iter().flatten().map(weigh).collect();
         while self.output_bytes > self.limits.output_total_bytes {
-            let weight = |conn: &&super::Conn| (conn.droppable_len(), conn.outbox.len());
-            let largest = self.conns.iter().flatten().max_by_key(weight);
-            let Some((id, open)) = largest.map(|conn| (conn.id, conn.is_open())) else { return };
-            if open {
-                self.cut(now, id, CloseReason::Overloaded);
-            } else {
-                self.close(id);
+            let Some((_, _, id)) = by_weight.pop() else { return };
+            match self.conn(id).map(super::Conn::is_open) {
+                Some(true) => self.cut(now, id, CloseReason::Overloaded),
+                Some(false) => self.close(id),
+                None => {}
             }
         }
     }

@@ -58,7 +58,9 @@ impl Engine {
             self.strangers.add(conn.source);
         }
         self.arm(id);
-        self.update_reading(id);
+        // Its marks have moved: what waits may be too much from now on, or too little to wait for.
+        self.after_push(now, id, None);
+        self.resume(id);
     }
 
     /// The answer to a request comes later.

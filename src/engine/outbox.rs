@@ -118,6 +118,11 @@ impl Outbox {
     pub fn consume(&mut self, mut n: usize) {
         self.bytes = self.bytes.checked_sub(n).expect("a socket takes no more than it is given");
         self.usual = u8::try_from(self.talk.len().min(USUAL_MAX)).unwrap_or(u8::MAX);
+        if self.bytes == 0 {
+            // An idle connection owns no buffer.
+            *self = Self { usual: self.usual, ..Self::default() };
+            return;
+        }
         while n > 0 {
             let mut frame = self.pop().expect("the bytes that wait are those of the frames");
             if frame.len() > n {
@@ -126,10 +131,6 @@ impl Outbox {
                 break;
             }
             n -= frame.len();
-        }
-        if self.bytes == 0 {
-            // An idle connection owns no buffer.
-            *self = Self { usual: self.usual, ..Self::default() };
         }
     }
 

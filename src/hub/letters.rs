@@ -132,12 +132,21 @@ impl Hub {
         let after = user.letters.read;
         self.set_letters(conn, Letters { asked: true, more: false, ..user.letters });
         let most = u32::try_from(most).unwrap_or(u32::MAX);
-        self.submit_store(Waiting::Letters { conn }, StoreJob::Letters { account, after, most });
+        let waiting = Waiting::Letters { conn, serial: user.serial };
+        self.submit_store(waiting, StoreJob::Letters { account, after, most });
     }
 
     /// The store has read some letters, or could not.
-    pub(super) fn on_letters(&mut self, now: Now, conn: ConnId, outcome: StoreOutcome) {
-        let Ok(user) = self.user_of(conn) else { return };
+    pub(super) fn on_letters(
+        &mut self,
+        now: Now,
+        (conn, serial): (ConnId, u64),
+        outcome: StoreOutcome,
+    ) {
+        // Whoever is logged in there by now may be somebody else.
+        let Some(user) = self.user_of(conn).ok().filter(|user| user.serial == serial) else {
+            return;
+        };
         let mut state = Letters { asked: false, ..user.letters };
         let StoreOutcome::Letters { letters, more } = outcome else {
             self.store_refusal(&outcome);

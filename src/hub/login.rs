@@ -48,19 +48,16 @@ impl Hub {
             Proof::None if account.is_some() || !self.policy.guests => {
                 Err(Refusal::PasswordNeeded(name))
             }
-            Proof::None => self.enter(now, Newcomer { request, name, account: None }, false),
+            Proof::None => {
+                self.enter_or_wait(now, Newcomer { request, name, account: None }, false)
+            }
             Proof::Token(Secret(token)) => self.resume(now, request, name, account, &token),
             Proof::Password(Secret(password)) => {
                 if password.len() > PASSWORD_MAX {
                     return Err(bad_password());
                 }
                 let from = self.source_of(request.conn);
-                if let Err(refusal) = self.guard.begin(now, name.key(), from) {
-                    self.audit(Category::Login, || {
-                        format!("{:?} refused: {name}: {refusal}", request.conn)
-                    });
-                    return Err(refusal);
-                }
+                self.guard.begin(now, name.key(), from)?;
                 let hash = account.map(|account| account.hash);
                 let job = PasswordJob::Verify { password: password.into_owned(), hash };
                 self.set_state(request.conn, State::Entering { name });
@@ -84,14 +81,22 @@ impl Hub {
             return Err(Refusal::WrongPassword);
         }
         if let Some((id, _)) = known {
-            return self.enter(now, Newcomer { request, name, account: Some(id) }, true);
+            return self.enter_or_wait(now, Newcomer { request, name, account: Some(id) }, true);
         }
         let owner = self.users.get(&name.key()).and_then(|&conn| self.user_of(conn).ok());
         let own = owner.is_some_and(|user| user.serial == claim.serial);
         if !self.policy.guests {
             return Err(Refusal::PasswordNeeded(name));
         }
-        self.enter(now, Newcomer { request, name, account: None }, own)
+        self.enter_or_wait(now, Newcomer { request, name, account: None }, own)
+    }
+
+    /// Enters, for a request that has not had to wait before.
+    fn enter_or_wait(&mut self, now: Now, newcomer: Newcomer, at_once: bool) -> Answer {
+        match self.enter(now, newcomer, at_once)? {
+            Some(reply) => Ok(Some(reply)),
+            None => self.wait(newcomer.request),
+        }
     }
 
     /// Gives a name to whom it belongs; if it has an owner, only after he was asked, or `at_once`.
@@ -105,6 +110,9 @@ impl Hub {
             return Ok(Some(self.begin_session(now, newcomer, None)));
         };
         if at_once {
+            if let Some(contest) = self.contests.remove(&name.key()) {
+                self.lose(contest);
+            }
             return Ok(Some(self.take_over(now, newcomer, owner)));
         }
         // Somebody with netcat cannot answer in time, so only a password is stronger than he is.
@@ -117,7 +125,7 @@ impl Hub {
         let until_ms = now.after(TAKEOVER_WAIT);
         self.contests.insert(name.key(), Contest { owner, newcomer, until_ms });
         self.effects.push_back(Effect::Probe { conn: owner });
-        self.wait(request)
+        Ok(None)
     }
 
     /// The owner of a name gives way: the newcomer has its name and its room.
@@ -132,7 +140,6 @@ impl Hub {
             self.rooms.reseat(room, seat, newcomer.request.conn);
         }
         self.set_state(owner, State::Nameless);
-        self.effects.push_back(Effect::Named { conn: owner, named: false });
         self.effects.push_back(Effect::Close { conn: owner, reason: CloseReason::TakenOver });
         self.audit(Category::Login, || {
             format!("{name} ({:?}) takes over from {owner:?}", newcomer.request.conn)
@@ -177,7 +184,13 @@ impl Hub {
     /// Something was heard of a connection that had been asked whether it lives.
     pub fn handle_heard(&mut self, conn: ConnId) {
         let Some(key) = self.user_of(conn).ok().map(|user| user.name.key()) else { return };
-        let Some(contest) = self.contests.remove(&key) else { return };
+        if let Some(contest) = self.contests.remove(&key) {
+            self.lose(contest);
+        }
+    }
+
+    /// The owner of a contested name lives.
+    fn lose(&mut self, contest: Contest) {
         let Newcomer { request, name, .. } = contest.newcomer;
         self.set_state(request.conn, State::Nameless);
         self.audit(Category::Login, || format!("{:?} refused: {name} is in use", request.conn));
@@ -193,9 +206,15 @@ impl Hub {
         }
     }
 
-    /// The newcomer of a contest gets the name, from a dead owner or from one who is gone.
+    /// The newcomer of a contest gets the name, from a dead owner or from one who is gone; unless
+    /// the name has become an account, or that account is gone, since he asked.
     pub(super) fn win(&mut self, now: Now, contest: Contest) {
         let Contest { owner, newcomer, .. } = contest;
+        let Newcomer { request, name, account } = newcomer;
+        if self.directory.find(name.key()).map(|account| account.id) != account {
+            self.set_state(request.conn, State::Nameless);
+            return self.answer_late(request, Err(Refusal::WrongPassword));
+        }
         let at = self.effects.len();
         let owned = self.users.get(&newcomer.name.key()) == Some(&owner);
         let reply = if owned {
@@ -268,7 +287,7 @@ impl Hub {
                 self.ask_store(Waiting::Logout { request, account }, job)
             }
             None => {
-                self.end_session(now, request.conn);
+                self.leave_name(now, request.conn);
                 Ok(Some(Reply::LoggedOut))
             }
         }
@@ -287,7 +306,7 @@ impl Hub {
         }
         self.directory.begin_epoch(account, None);
         let at = self.effects.len();
-        self.end_session(now, request.conn);
+        self.leave_name(now, request.conn);
         let answer = Ok(Reply::LoggedOut);
         self.effects.insert(at, Effect::Answer { request, answer, late: true });
     }
@@ -296,13 +315,23 @@ impl Hub {
     pub fn log_out(&mut self, now: Now, conn: ConnId, reason: LogoutReason) {
         let Ok(user) = self.user_of(conn) else { return };
         self.audit(Category::Login, || format!("{} logged out: {reason}", user.name));
-        self.end_session(now, conn);
+        let given_back = self.end_session(now, conn);
         self.tell(conn, Event::LoggedOut { reason });
+        self.pass_on(now, given_back);
     }
 
-    /// Takes name, room and uploads from a connection, and tells the others.
-    pub(super) fn end_session(&mut self, now: Now, conn: ConnId) {
+    /// Somebody gives his name back because he wants to.
+    fn leave_name(&mut self, now: Now, conn: ConnId) {
         let Ok(user) = self.user_of(conn) else { return };
+        self.audit(Category::Login, || format!("{} logged out ({conn:?})", user.name));
+        let given_back = self.end_session(now, conn);
+        self.pass_on(now, given_back);
+    }
+
+    /// Takes name, room and uploads from a connection, and tells the others. The name is to be
+    /// passed on ([`Self::pass_on`]) when the log has been told all about its owner.
+    pub(super) fn end_session(&mut self, now: Now, conn: ConnId) -> Option<UserKey> {
+        let user = self.user_of(conn).ok()?;
         let key = user.name.key();
         self.end_uploads_of(now, conn);
         self.leave_room(now, conn);
@@ -312,12 +341,19 @@ impl Hub {
         self.seen(now, user.name);
         if !self.stopping {
             let event = Event::Offline { user: user.name, at: now.wall_ms };
-            self.tell_presence(conn, user.name, event);
+            // Who is next is here before the others are told, and need not hear it.
+            let next = self.contests.get(&key).map(|contest| contest.newcomer.request.conn);
+            self.tell_presence(next.unwrap_or(conn), user.name, event);
         }
         if user.account.is_none() {
             self.directory.forget_blocks(key);
         }
-        if let Some(contest) = self.contests.remove(&key) {
+        Some(key)
+    }
+
+    /// A name that was given back goes to the one who has been waiting for it.
+    pub(super) fn pass_on(&mut self, now: Now, given_back: Option<UserKey>) {
+        if let Some(contest) = given_back.and_then(|key| self.contests.remove(&key)) {
             self.win(now, contest);
         }
     }
@@ -483,7 +519,11 @@ impl Hub {
         }
         self.directory.begin_epoch(account, Some(hash));
         let epoch = self.directory.get(account).map_or(0, |account| account.epoch);
-        let Ok(user) = self.user_of(request.conn) else { return };
+        let user = match self.user_of(request.conn) {
+            Ok(user) => user,
+            // Logged out meanwhile; the password is changed all the same.
+            Err(refusal) => return self.answer_late(request, Err(refusal)),
+        };
         self.audit(Category::Login, || format!("{} has another password", user.name));
         let token = self.tokens.issue(now, &user, epoch);
         self.answer_late(request, Ok(Reply::PasswordChanged { token }));

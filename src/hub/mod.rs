@@ -235,7 +235,7 @@ impl Hub {
         if let State::Entering { name } = state {
             self.end_entering(conn, name);
         }
-        self.end_session(now, conn);
+        let given_back = self.end_session(now, conn);
         self.audit(Category::Disconnect, || {
             let who = name.map_or_else(|| format!("{conn:?}"), |name| format!("{name} ({conn:?})"));
             let missed =
@@ -243,6 +243,7 @@ impl Hub {
             format!("{who}: {reason}{missed}")
         });
         self.sessions[conn.slot as usize] = None;
+        self.pass_on(now, given_back);
     }
 
     /// From here on nobody is told that others leave, and nobody can log in.

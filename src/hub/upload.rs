@@ -19,7 +19,7 @@
 //! more than the limit; of one sender at most one is past `Waiting`; the line is first come, first
 //! served among those whose sender has no slot; nothing waits that could be admitted.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::id::{ConnId, Now, TransferId};
@@ -131,13 +131,23 @@ pub struct UploadQueue {
     resting: bool,
     uploads: BTreeMap<TransferId, Upload>,
     line: VecDeque<TransferId>,
+    /// The uploads that hold a slot, and who sends them: nobody holds two. So what looks at slots
+    /// does not grow with the line.
+    holders: BTreeMap<TransferId, ConnId>,
 }
 
 impl UploadQueue {
     /// An empty queue.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, next_id: 1, resting: false, uploads: BTreeMap::new(), line: VecDeque::new() }
+        Self {
+            bounds,
+            next_id: 1,
+            resting: false,
+            uploads: BTreeMap::new(),
+            line: VecDeque::new(),
+            holders: BTreeMap::new(),
+        }
     }
 
     /// The upload of a number.
@@ -149,7 +159,7 @@ impl UploadQueue {
     /// Slots in use.
     #[must_use]
     pub fn used(&self) -> usize {
-        self.uploads.len() - self.line.len()
+        self.holders.len()
     }
 
     /// Slots in all.
@@ -171,7 +181,7 @@ impl UploadQueue {
 
     /// The uploads that hold a slot, oldest number first.
     pub fn in_slots(&self) -> impl Iterator<Item = &Upload> {
-        self.uploads.values().filter(|upload| upload.stage != Stage::Waiting)
+        self.holders.keys().filter_map(|id| self.uploads.get(id))
     }
 
     /// Place in the line from 1; 0 for an upload that does not wait.
@@ -235,6 +245,7 @@ impl UploadQueue {
         let upload = self.uploads.get_mut(&id)?;
         let waited_ms = now.mono_ms.saturating_sub(upload.announced_ms);
         upload.stage = Stage::Receiving { waited_ms, deadline_ms };
+        self.holders.insert(id, upload.from.conn);
         Some(id)
     }
 
@@ -291,7 +302,11 @@ impl UploadQueue {
     /// Ends an upload in whatever stage; its slot or its place is free.
     pub fn end(&mut self, id: TransferId) -> Option<Upload> {
         let upload = self.uploads.remove(&id)?;
-        self.line.retain(|&waiting| waiting != id);
+        if upload.stage == Stage::Waiting {
+            self.line.retain(|&waiting| waiting != id);
+        } else {
+            self.holders.remove(&id);
+        }
         Some(upload)
     }
 
@@ -330,10 +345,11 @@ impl UploadQueue {
             let admissible = self.has_free_slot() && !self.holds_slot(upload.from.conn);
             assert!(!admissible, "{id} waits and could be admitted");
         }
-        for upload in self.in_slots() {
-            let same = self.in_slots().filter(|other| other.from.conn == upload.from.conn);
-            assert_eq!(same.count(), 1, "{:?} holds several slots", upload.from);
-        }
+        let past = self.uploads.values().filter(|upload| upload.stage != Stage::Waiting);
+        let past: BTreeMap<_, _> = past.map(|upload| (upload.id, upload.from.conn)).collect();
+        assert_eq!(past, self.holders, "slots and those who hold them differ");
+        let senders: BTreeSet<_> = past.values().collect();
+        assert_eq!(senders.len(), past.len(), "somebody holds several slots");
     }
 
     fn has_free_slot(&self) -> bool {
@@ -341,7 +357,7 @@ impl UploadQueue {
     }
 
     fn holds_slot(&self, conn: ConnId) -> bool {
-        self.in_slots().any(|upload| upload.from.conn == conn)
+        self.holders.values().any(|&holder| holder == conn)
     }
 
     fn advance(

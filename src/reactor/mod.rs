@@ -131,8 +131,8 @@ impl Reactor {
         store: Box<dyn Store>,
     ) -> Result<Self, Error> {
         let poll = Poll::new()?;
-        let mut listeners =
-            Listeners::bind(listen).map_err(|(address, error)| Error::Listen { address, error })?;
+        let mut listeners = Listeners::bind(listen, setup.limits.dead_after)
+            .map_err(|(address, error)| Error::Listen { address, error })?;
         listeners.register(poll.registry(), |index| {
             special(FIRST_LISTENER + u32::try_from(index).unwrap_or(u32::MAX - FIRST_LISTENER))
         })?;

@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
@@ -99,8 +99,8 @@ fn ask_for_a_password(terminal: &mut Terminal, server: &TcpListener) -> TcpStrea
     read_until(&mut socket, r#""op":"login""#);
     let done = frame(r#"{"re":1,"ok":"done"}"#);
     let needed = frame(r#"{"re":2,"error":{"code":"password_needed","text":"a password"}}"#);
-    socket.write_all(&[done, needed].concat()).unwrap();
     assert!(terminal.echoes());
+    socket.write_all(&[done, needed].concat()).unwrap();
     terminal.screen.expect("* password for alice, which is not shown:");
     assert!(!terminal.echoes());
     socket
@@ -128,6 +128,29 @@ fn a_password_is_typed_unseen() {
     alice.type_line("this can be seen");
     alice.screen.expect("this can be seen");
     assert!(alice.echoes() && alice.screen.all("sesame").is_empty());
+}
+
+/// No terminal is needed for it, and nothing of it is shown.
+#[test]
+fn a_password_in_a_variable_goes_with_the_first_login() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut child = Command::new(PARLOR)
+        .args(["chat", &server.local_addr().unwrap().to_string(), "--user", "alice"])
+        .env_clear()
+        .env("PARLOR_PASSWORD", "open sesame")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut socket = server.accept().unwrap().0;
+    read_until(&mut socket, r#""user":"alice","password":"open sesame""#);
+    drop(socket);
+    let (out, error) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let mut lines = Lines::read("alice", vec![Box::new(out), Box::new(error)]);
+    lines.expect_end();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(lines.all("sesame").is_empty());
 }
 
 #[test]

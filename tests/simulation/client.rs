@@ -198,7 +198,7 @@ impl Client {
             Heard::Hello => panic!("greeted twice"),
             Heard::Answer { id, answer } => self.hear_answer(id, answer, limits),
             Heard::Line(line) => oracle.heard(&self.label(), &line),
-            Heard::Ping => assert!(self.native, "a text client is asked for a sign of life"),
+            Heard::Ping => self.answer_ping(),
             Heard::Bye { reason, missed } => self.hear_bye(reason, missed, oracle),
             Heard::Queued { transfer, place, of } => {
                 assert!(place <= of && u64::from(of) <= limits.waiting);
@@ -227,6 +227,14 @@ impl Client {
             }
             Heard::Ended { transfer, how } => self.hear_ended(transfer, &how, limits),
             Heard::Chunk { transfer, bytes } => self.hear_chunk(transfer, &bytes),
+        }
+    }
+
+    /// Native clients give a sign of life by themselves.
+    fn answer_ping(&mut self) {
+        assert!(self.native, "a text client is asked for a sign of life");
+        if self.may_send() {
+            self.ask(&Command::Ping);
         }
     }
 

@@ -75,11 +75,22 @@ impl Oracle {
         if text.contains(" refused: ") {
             return;
         }
+        if let Some((newcomer, owner)) = text.split_once(" takes over from ") {
+            return self.note_takeover(newcomer, owner);
+        }
         let (name, conn) = text.split_once(" (").expect("a login names its connection");
         let conn = conn.trim_end_matches(')').to_owned();
         let member = Member { conn, room: None };
         let before = self.users.insert(name.to_ascii_lowercase(), member);
         assert!(before.is_none(), "{name} has two owners");
+    }
+
+    /// The newcomer stands where the owner stood, and nobody is told.
+    fn note_takeover(&mut self, newcomer: &str, owner: &str) {
+        let (name, conn) = newcomer.split_once(" (").expect("a takeover names its connection");
+        let member = self.users.get_mut(&name.to_ascii_lowercase()).expect("the name has an owner");
+        assert_eq!(member.conn, owner, "{name} is taken from somebody else");
+        member.conn = conn.trim_end_matches(')').to_owned();
     }
 
     fn note_join(&mut self, text: &str) {

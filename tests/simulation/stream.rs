@@ -233,7 +233,7 @@ fn read_line(line: &str) -> Heard {
     }
     match rest.split(' ').next().unwrap_or_default() {
         "done" => yes(Yes::Done),
-        "welcome," => yes(Yes::Welcome),
+        "welcome," | "welcome" => yes(Yes::Welcome),
         "pong" => yes(Yes::Pong),
         "heard" => yes(Yes::Heard),
         "/login" => yes(Yes::Help),

@@ -131,12 +131,15 @@ fn a_script_that_ends_before_its_password_is_told_what_to_use() {
 fn a_password_that_is_given_at_the_start_is_for_the_first_name_alone() {
     let mut talk = begin(Start { password: secret("sesame"), ..Start::of(Some("bob")) });
     assert_eq!(talk.wanted, ["login bob password sesame"]);
-    talk.answer(Op::Login, Err(Refusal::WrongPassword));
+    talk.answer(Op::Login, Err(Refusal::NameInUse(user("bob"))));
     talk.line("/login carol");
     assert_eq!(talk.wanted.last().unwrap(), "login carol");
     talk.answer(Op::Login, Err(Refusal::NameInUse(user("carol"))));
     talk.line("/login BOB");
-    assert_eq!(talk.wanted.last().unwrap(), "login BOB", "it was wrong");
+    assert_eq!(talk.wanted.last().unwrap(), "login BOB password sesame");
+    talk.answer(Op::Login, Err(Refusal::WrongPassword));
+    talk.line("/login bob");
+    assert_eq!(talk.wanted.last().unwrap(), "login bob", "it was wrong");
     talk.answer(Op::Login, Err(Refusal::NameInUse(user("bob"))));
     talk.line("/register bob");
     assert_eq!(talk.wanted.last().unwrap(), "register bob sesame", "but it can become right");
