@@ -58,10 +58,10 @@ impl Hub {
                 }
                 let from = self.source_of(request.conn);
                 self.guard.begin(now, name.key(), from)?;
-                let hash = account.map(|account| account.hash);
+                let hash = account.as_ref().map(|account| account.hash.clone());
                 let job = PasswordJob::Verify { password: password.into_owned(), hash };
                 self.set_state(request.conn, State::Entering { name });
-                self.ask_password(Waiting::Login { request, name, from }, job)
+                self.ask_password(Waiting::Login { request, account, name, from }, job)
             }
         }
     }
@@ -369,7 +369,7 @@ impl Hub {
     pub(super) fn on_login_decided(
         &mut self,
         now: Now,
-        (request, name, from): (Request, UserName, Source),
+        (request, account, name, from): (Request, Option<Account>, UserName, Source),
         outcome: PasswordOutcome,
     ) {
         let key = name.key();
@@ -397,12 +397,13 @@ impl Hub {
             return;
         }
         self.set_state(request.conn, State::Nameless);
-        // The account may have been removed while its password was looked at.
-        let account = self.directory.find(key).map(|account| account.id);
-        let answer = answer.and_then(|()| match account {
+        // Meanwhile the account may have been removed, or given another password.
+        let proven = account.map(|account| (account.id, account.hash));
+        let known = self.directory.find(key).map(|account| (account.id, account.hash.clone()));
+        let answer = answer.and_then(|()| match known {
             _ if self.stopping => Err(Refusal::ShuttingDown),
-            Some(_) => Ok(Newcomer { request, name, account }),
-            None => Err(Refusal::WrongPassword),
+            Some((id, _)) if known == proven => Ok(Newcomer { request, name, account: Some(id) }),
+            _ => Err(Refusal::WrongPassword),
         });
         let at = self.effects.len();
         match answer.and_then(|newcomer| self.enter(now, newcomer, false)) {
