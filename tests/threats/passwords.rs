@@ -1,7 +1,7 @@
 //! Rows 41 to 47: passwords cost much, so they are bounded, and tell a stranger nothing.
 
 use crate::support::{Dice, frame, size};
-use crate::world::{PASSWORD, World, code_of, guest, login, resume};
+use crate::world::{PASSWORD, World, code_of, guest, login, resume, wait_s, whisper};
 use parlor::client::backoff::Backoff;
 use parlor::engine::{Input, Policy, Setup};
 use parlor::id::{ConnId, Source};
@@ -36,7 +36,7 @@ fn row_43_while_passwords_wait_everybody_else_is_served_and_the_line_is_bounded(
             None => waiting += 1,
             Some(answer) => {
                 assert_eq!(code_of(answer), "busy", "{answer}");
-                assert!(answer["error"]["wait_ms"].as_u64().unwrap() > 0, "{answer}");
+                assert_eq!(wait_s(answer), 1, "{answer}");
                 busy += 1;
             }
         }
@@ -180,7 +180,7 @@ fn row_45_a_name_that_is_known_and_one_that_is_not_get_the_same_answers() {
         let known = tries(&mut world, "known", 10);
         let unknown = tries(&mut world, "unkno", 20);
         assert_eq!(known, unknown, "with guests: {guests}");
-        let text = String::from_utf8(known.concat()).unwrap();
+        let text = String::from_utf8_lossy(&known.concat()).into_owned();
         assert_eq!(text.matches("wrong name or password").count(), 2 * 2 + 1, "{text}");
         assert_eq!(text.matches("locked_out").count(), 2 * 2, "{text}");
         // The same work for those who hash: as many jobs, one with a hash and one without.
@@ -269,17 +269,15 @@ fn row_47_whoever_attacks_a_name_from_everywhere_does_not_lock_its_owner_out() {
     world.feed(Input::Ended { conn, reset: true });
     world.settle();
     let mut dice = Dice::new(47);
-    let mut attackers: Vec<Option<ConnId>> = vec![None; 500];
     let mut failed = 0;
     for minute in 0..100 {
         // A thousand tries in each minute.
-        for n in 0..1_000 {
-            let source = dice.roll(500);
-            let conn = attackers[source].take().filter(|_| n % 100 > 0);
-            let conn = conn.unwrap_or_else(|| world.open_from(Source(100 + source as u64)));
-            let came = world.ask_json(conn, &wrong("bob"));
-            failed += usize::from(came.iter().any(|came| came["error"]["code"].is_string()));
-            attackers[source] = Some(conn);
+        for _ in 0..1_000 {
+            let conn = world.open_from(Source(100 + dice.roll(500) as u64));
+            let code = world.code(conn, wrong("bob"));
+            assert!(["wrong_password", "locked_out"].contains(&&*code), "{code}");
+            failed += usize::from(code == "wrong_password");
+            world.feed(Input::Ended { conn, reset: true });
             world.now.mono_ms += 60;
         }
         let conn = world.open_from(home);
@@ -294,7 +292,7 @@ fn row_47_whoever_attacks_a_name_from_everywhere_does_not_lock_its_owner_out() {
         assert_eq!(world.passwords.len(), jobs + 1, "a token was hashed");
         world.feed(Input::Ended { conn: back, reset: true });
     }
-    assert!(failed > 10_000, "{failed} tries failed: this tests nothing");
+    assert!(failed > 1_000, "{failed} tries were hashed: this tests nothing");
     world.engine.check_invariants();
 }
 
@@ -376,27 +374,33 @@ impl Comer {
 }
 
 #[test]
-fn row_41_a_user_costs_the_same_however_the_names_were_chosen() {
-    // Maps that are trees look at some 20 names of 200,000, whatever the names are; the tidy test
-    // keeps those that hash out. Here: nobody gets in another's way, and all are found.
+fn row_41_crafted_names_are_names_like_any_others() {
+    // Which maps there are is kept by `row_41` of the tidy test. Here: names that differ in the
+    // middle alone are all held, found and let go, as many as there are of others.
     let all = size(20_000, 200_000);
     let mut dice = Dice::new(41);
     for crafted in [true, false] {
-        let mut world = open_house();
+        let mut world = World::new(Limits::default());
         let watcher = world.login("watcher");
+        let mut conns = Vec::new();
         for n in 0..all {
-            let name = if crafted {
-                format!("a{n:07}aaaaaaaa")
-            } else {
-                format!("{:08x}{:08x}", dice.roll(1 << 30), n)
+            let name = match crafted {
+                true => format!("aaaa{n:07}aaaaa"),
+                false => format!("{:08x}{n:08x}", dice.roll(1 << 30)),
             };
             let conn = world.open_from(Source(n as u64));
-            world.put(conn, &frame(&guest(&name)));
-            world.came[conn.slot as usize] = Vec::new();
+            assert_eq!(world.code(conn, guest(&name)), "welcome");
+            conns.push((conn, name));
         }
         assert_eq!(world.engine.stats().users, all + 1);
-        let who = world.answer(watcher, json!({"op": "whoelse"}));
-        assert_eq!(who["total"], all);
+        for _ in 0..1_000 {
+            let (_, name) = &conns[dice.roll(all)];
+            assert_eq!(world.code(watcher, whisper(name, "x")), "heard", "{name}");
+        }
+        for (conn, _) in conns {
+            world.feed(Input::Ended { conn, reset: true });
+        }
+        assert_eq!(world.engine.stats().users, 1);
     }
 }
 

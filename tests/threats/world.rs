@@ -279,6 +279,13 @@ pub(crate) fn code_of(answer: &Value) -> String {
     code.unwrap_or_else(|| panic!("no answer: {answer}")).to_owned()
 }
 
+/// The seconds that a refusal tells to wait.
+pub(crate) fn wait_s(answer: &Value) -> u64 {
+    let text = answer["error"]["text"].as_str().unwrap();
+    let (_, rest) = text.rsplit_once("try again in ").unwrap();
+    rest.strip_suffix(" s").unwrap().parse().unwrap()
+}
+
 /// A login with the password that everybody has.
 pub(crate) fn login(name: &str) -> Value {
     json!({"op": "login", "user": name, "password": PASSWORD})
