@@ -8,6 +8,7 @@
 mod fairness;
 mod framing;
 mod lifecycle;
+mod live;
 mod passwords;
 mod pure;
 mod sessions;
