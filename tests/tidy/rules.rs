@@ -121,7 +121,7 @@ pub(crate) fn purity(source: &Source) -> Vec<String> {
 
 /// What clients fill is in no table whose cost depends on a hash of what they chose.
 pub(crate) fn hashes(source: &Source) -> Vec<String> {
-    const TABLES: [&str; 4] = ["HashMap", "HashSet", "hash_map", "hash_set"];
+    const TABLES: [&str; 4] = ["HashMap", "HashSet", "hash_map::", "hash_set::"];
     let table = |line: &str| TABLES.into_iter().find(|table| line.contains(table));
     let found = source.code().filter_map(|(index, line)| Some((index, table(line)?)));
     found.map(|(index, table)| source.fault(index, &format!("it says {table}"))).collect()
