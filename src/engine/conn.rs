@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::lifecycle::spread;
 use super::outbox::Outbox;
 use crate::front::Protocol;
-use crate::id::{ConnId, LetterId, Now, Source, after};
+use crate::id::{AccountId, ConnId, LetterId, Now, Source, after};
 use crate::limits::{AWAITED_MAX, Limits, PACE, PACE_STEPS};
 
 /// A connection from `Opened` to the `Close` that the engine asks for.
@@ -40,6 +40,8 @@ pub(super) struct Conn {
     /// How many transfers are being delivered to it.
     pub(super) pulls: u16,
     pub(super) logged_in: bool,
+    /// It has had a name, and keeps what a name brings: longer frames, more output.
+    pub(super) trusted: bool,
     /// Counted among those who have not logged in.
     pub(super) is_stranger: bool,
     /// Asked for a sign of life because another one wants its name.
@@ -49,7 +51,7 @@ pub(super) struct Conn {
     /// One of them lets no other be handled before it.
     pub(super) alone: bool,
     /// The last letter that was told to somebody who cannot confirm it.
-    pub(super) unconfirmed: Option<LetterId>,
+    pub(super) unconfirmed: Option<(AccountId, LetterId)>,
     /// Asked for a sign of life and none has come.
     pub(super) pinged: bool,
     /// The tail holds messages that wait for their turn.
@@ -99,6 +101,7 @@ impl Conn {
             empty_frames: 0,
             pulls: 0,
             logged_in: false,
+            trusted: false,
             is_stranger: true,
             probed: false,
             awaited: 0,
@@ -125,7 +128,7 @@ impl Conn {
 
     /// Output above this: its requests wait until it has read.
     pub(super) fn soft_mark(&self, limits: &Limits) -> usize {
-        let mark = if self.logged_in {
+        let mark = if self.trusted {
             limits.output_soft_bytes
         } else {
             limits.output_before_login_bytes / 4
@@ -135,11 +138,8 @@ impl Conn {
 
     /// Output above this: it is cut.
     pub(super) fn hard_mark(&self, limits: &Limits) -> usize {
-        let mark = if self.logged_in {
-            limits.output_hard_bytes
-        } else {
-            limits.output_before_login_bytes
-        };
+        let mark =
+            if self.trusted { limits.output_hard_bytes } else { limits.output_before_login_bytes };
         usize::try_from(mark).unwrap_or(usize::MAX)
     }
 
@@ -214,9 +214,9 @@ impl Conn {
         limits.heartbeat - (limits.heartbeat / 4).mul_f64(share)
     }
 
-    /// Whether it is logged out when it asks for nothing.
+    /// Whether it is logged out when it asks for nothing; not while it is being sent a file.
     pub(super) fn has_timeout(&self, limits: &Limits) -> bool {
-        self.logged_in && !limits.timeout.is_zero()
+        self.logged_in && self.pulls == 0 && !limits.timeout.is_zero()
     }
 
     /// People with netcat cannot answer a ping; the kernel's keepalive looks after them.

@@ -53,10 +53,11 @@ impl Engine {
         };
         self.stats.deliveries += 1;
         if let (Event::Whispered { letter: Some(letter), .. }, Protocol::Text) = (event, protocol)
+            && let Some(account) = self.hub.account_of(id)
             && let Some(conn) = self.conn_mut(id)
         {
             // Nobody with netcat confirms what he reads: that the kernel has it is all there is.
-            conn.unconfirmed = Some(*letter);
+            conn.unconfirmed = Some((account, *letter));
         }
         self.push_talk(id, protocol.emit_event(event), is_said(event));
         self.after_push(now, id, by);
@@ -220,13 +221,14 @@ impl Engine {
         self.output_bytes -= n as u64;
         conn.note_taken(now, n, limits);
         let of_files = (bulk_before - conn.outbox.bulk_len()) as u64;
+        if conn.outbox.is_empty()
+            && let Some((account, letter)) = conn.unconfirmed.take()
+        {
+            self.hub.letters_arrived(id, account, letter);
+        }
+        let Some(conn) = tenant(&mut self.conns, id) else { return };
         if !conn.is_open() {
             return self.advance_close(now, id);
-        }
-        if conn.outbox.is_empty()
-            && let Some(letter) = conn.unconfirmed.take()
-        {
-            self.hub.confirm_letters(id, letter);
         }
         self.resume(id);
         // Also when talk was written: it may have been what left no room for a file.
@@ -291,6 +293,10 @@ impl Engine {
         let paused = !conn.wants_reading(limits);
         if conn.paused != paused {
             conn.paused = paused;
+            if paused && std::mem::take(&mut conn.probed) {
+                // Whoever is not read cannot give a sign of life; nobody takes his name for that.
+                self.hub.handle_heard(id);
+            }
             self.outputs.push_back(if paused { Output::Pause(id) } else { Output::Resume(id) });
         }
     }

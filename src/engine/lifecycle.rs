@@ -49,8 +49,8 @@ impl Engine {
             return;
         }
         conn.logged_in = named;
+        conn.trusted |= named;
         conn.is_stranger = !named;
-        conn.unconfirmed = None;
         (conn.nameless_ms, conn.asked_ms) = (now.mono_ms, now.mono_ms);
         if named {
             self.strangers.remove(conn.source);
@@ -72,17 +72,23 @@ impl Engine {
     }
 
     /// An answer that was waited for has come.
-    pub(super) fn end_wait(&mut self, id: ConnId) {
+    pub(super) fn end_wait(&mut self, now: Now, id: ConnId) {
         let Some(conn) = self.conn_mut(id) else { return };
         conn.awaited = conn.awaited.saturating_sub(1);
         // Whatever waits alone is the last that was asked.
         conn.alone &= conn.awaited > 0;
+        if conn.is_open() && conn.ended && conn.awaited == 0 && !conn.stalled {
+            return self.begin_close(now, id, CloseReason::PeerClosed);
+        }
         self.resume(id);
     }
 
     /// Asks for a sign of life, in earnest.
     pub(super) fn probe(&mut self, now: Now, id: ConnId) {
         let Some(conn) = self.conn_mut(id).filter(|conn| conn.is_open()) else { return };
+        if conn.paused {
+            return self.hub.handle_heard(id);
+        }
         conn.probed = true;
         self.tell(now, id, None, &Event::Ping);
     }
@@ -96,7 +102,7 @@ impl Engine {
         }
         conn.ended = true;
         match conn.phase {
-            Phase::Open if conn.stalled => self.update_reading(id),
+            Phase::Open if conn.stalled || conn.awaited > 0 => self.update_reading(id),
             Phase::Open => self.begin_close(now, id, CloseReason::PeerClosed),
             Phase::Flushing { .. } => self.update_reading(id),
             Phase::Lingering { .. } => self.close(id),
@@ -307,7 +313,7 @@ impl Engine {
 
     fn after_backlog(&mut self, now: Now, id: ConnId) {
         let Some(conn) = self.conn(id) else { return };
-        if conn.is_open() && conn.ended && !conn.stalled {
+        if conn.is_open() && conn.ended && !conn.stalled && conn.awaited == 0 {
             self.begin_close(now, id, CloseReason::PeerClosed);
             self.pump(now);
         }

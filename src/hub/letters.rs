@@ -83,6 +83,9 @@ impl Hub {
             outcome => {
                 let refusal = self.store_refusal(outcome);
                 match online {
+                    Some(_) if self.directory.has_blocked(user.key(), draft.from.key()) => {
+                        Err(Refusal::BlockedBy(user))
+                    }
                     // It needs no disk to be heard by somebody who is here.
                     Some(to) if self.is_of(to, draft.to) => {
                         let Draft { from, text, at_ms: at, .. } = draft;
@@ -177,8 +180,23 @@ impl Hub {
         Ok(Some(Reply::Done))
     }
 
+    /// A connection that cannot confirm letters has been sent all up to this one; its session may
+    /// be over by then.
+    pub fn letters_arrived(&mut self, conn: ConnId, account: AccountId, letter: LetterId) {
+        if self.is_of(conn, account) {
+            return self.confirm_letters(conn, letter);
+        }
+        self.submit_store(Waiting::Arrived, StoreJob::Arrived { account, up_to: letter });
+    }
+
+    /// Whose letters a connection is told.
+    #[must_use]
+    pub fn account_of(&self, conn: ConnId) -> Option<AccountId> {
+        self.user_of(conn).ok()?.account
+    }
+
     /// A connection has all letters up to this one: they are forgotten, and more are asked for.
-    pub fn confirm_letters(&mut self, conn: ConnId, letter: LetterId) {
+    fn confirm_letters(&mut self, conn: ConnId, letter: LetterId) {
         let Ok(user) = self.user_of(conn) else { return };
         let Some(account) = user.account else { return };
         let mut letters = user.letters;
@@ -219,9 +237,9 @@ impl Hub {
     }
 
     fn set_letters(&mut self, conn: ConnId, letters: Letters) {
-        match self.session_mut(conn).map(|session| &mut session.state) {
-            Some(State::Named { user } | State::InRoom { user, .. }) => user.letters = letters,
-            _ => {}
+        let state = self.session_mut(conn).map(|session| &mut session.state);
+        if let Some(State::Named { user } | State::InRoom { user, .. }) = state {
+            user.letters = letters;
         }
     }
 }

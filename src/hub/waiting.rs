@@ -18,7 +18,13 @@ pub(super) type Answer = Result<Option<Reply>, Refusal>;
 #[derive(Clone, Debug)]
 pub(super) enum Waiting {
     /// A password is compared for a login.
-    Login { request: Request, name: UserName, from: Source },
+    Login {
+        request: Request,
+        name: UserName,
+        from: Source,
+        /// The account and its epoch when the password was given.
+        known: Option<(AccountId, u64)>,
+    },
     /// The password of a new account is hashed.
     Register { request: Request, name: UserName, from: Source },
     /// A new account is stored.
@@ -96,8 +102,8 @@ impl Hub {
 
     fn on_password_done(&mut self, now: Now, waiting: Waiting, outcome: PasswordOutcome) {
         match waiting {
-            Waiting::Login { request, name, from } => {
-                self.on_login_decided(now, (request, name, from), outcome);
+            Waiting::Login { request, name, from, known } => {
+                self.on_login_decided(now, (request, name, from), known, outcome);
             }
             Waiting::Register { request, name, from } => {
                 self.on_register_hashed((request, name, from), outcome);
