@@ -148,7 +148,8 @@ impl Chat {
 
     fn put_question(&mut self, purpose: Purpose, known: Option<Secret<'static>>) {
         let question = Question::new(purpose, self.at_terminal, known);
-        self.screen.say(&visible(&question.prompt()).to_string());
+        let prompt = question.prompt();
+        self.screen.say(&visible(&prompt));
         self.question = Some(question);
         self.close_unanswerable();
     }
