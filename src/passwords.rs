@@ -224,6 +224,20 @@ mod tests {
     }
 
     #[test]
+    fn row_45_a_name_without_a_hash_is_given_a_whole_hash_of_work() {
+        let ours = hash("sesame");
+        let filled = |hash: Option<String>| {
+            let mut hasher = Hasher::new();
+            let job = PasswordJob::Verify { password: "simsim".into(), hash };
+            assert_eq!(hasher.run(&job), PasswordOutcome::Wrong);
+            // Argon2 leaves no block of its memory as it was.
+            hasher.memory.iter().filter(|block| block.as_ref().iter().any(|&n| n != 0)).count()
+        };
+        assert_eq!(filled(None), filled(Some(ours)));
+        assert_eq!(filled(None), MEMORY_KIB as usize);
+    }
+
+    #[test]
     fn hashes_from_elsewhere_are_verified_with_their_own_parameters() {
         // From the README of the reference implementation.
         let readme = "$argon2i$v=19$m=65536,t=2,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b+dWRWJTmaaJObG";

@@ -51,6 +51,19 @@ fn pure_rooms_never_mention_the_world() {
     keep(&["src"], rules::purity);
 }
 
+/// Whoever chooses names chooses what a hash table of a known hash collides on. What clients fill
+/// is in trees, so crafted names cost what others cost: one comparison for each doubling.
+#[test]
+fn row_41_what_clients_fill_is_in_no_table_that_hashes() {
+    let all: Vec<Source> = ["src/hub", "src/engine", "src/front", "src/wire", "src/reactor"]
+        .iter()
+        .flat_map(|folder| sources(folder))
+        .collect();
+    assert!(all.len() > 30, "only {} files", all.len());
+    let faults: Vec<String> = all.iter().flat_map(rules::hashes).collect();
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
 #[test]
 fn what_differs_between_systems_is_in_one_file() {
     keep(&["src"], rules::systems);
@@ -143,6 +156,19 @@ fn a_mention_of_the_world_in_a_pure_room_is_seen() {
     assert_eq!(judge(rules::purity, "src/wire/frame.rs", "use std::collections::HashMap;"), 0);
     assert_eq!(judge(rules::purity, "src/reactor/mod.rs", "use std::net::TcpStream;"), 0);
     assert_eq!(judge(rules::purity, "src/hub/mod.rs", "// std::net is not for us"), 0);
+}
+
+#[test]
+fn row_41_a_table_that_hashes_is_seen() {
+    for bad in [
+        "use std::collections::HashMap;",
+        "use std::collections::{BTreeMap, HashSet};",
+        "let names: HashMap<_, _> = x;",
+        "use hashbrown::hash_map::Entry;",
+    ] {
+        assert_eq!(judge(rules::hashes, "src/reactor/mod.rs", bad), 1, "{bad}");
+    }
+    assert_eq!(judge(rules::hashes, "src/hub/mod.rs", "use std::collections::BTreeMap;"), 0);
 }
 
 #[test]

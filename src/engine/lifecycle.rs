@@ -18,6 +18,9 @@ use crate::message::{Category, CloseReason, Event, LogoutReason, Record};
 
 /// How long a peer may take to close its end once ours is closed.
 const LINGER: Duration = Duration::from_secs(2);
+/// Silence that is noticed this late was not a peer's alone: this process or its machine stood
+/// still, and the peer is asked once more.
+const GAP: Duration = Duration::from_secs(5);
 /// Connections whose deadlines are looked at in one turn.
 const DEADLINES_TURN: usize = 512;
 /// Connections told in one turn that the server stops.
@@ -262,12 +265,15 @@ impl Engine {
         if !conn.has_heartbeat() {
             return;
         }
-        if conn.pinged && passed(conn.heard_ms, limits.dead_after) {
+        let silent_ms = after(conn.heard_ms, limits.dead_after);
+        let is_over = conn.pinged && now.mono_ms >= silent_ms;
+        if is_over && now.mono_ms < silent_ms.saturating_add(millis(GAP)) {
             return self.begin_close(now, id, CloseReason::Silent);
         }
-        if !conn.pinged && passed(conn.heard_ms, conn.ping_after(limits)) {
+        if is_over || (!conn.pinged && passed(conn.heard_ms, conn.ping_after(limits))) {
             conn.pinged = true;
-            // Asked late, because this process itself was stopped: the time to answer is the same.
+            // Asked late, or found silent late, because this process itself was stopped: the time
+            // to answer is the same.
             let asked_in_time_ms = now.mono_ms.saturating_sub(millis(limits.heartbeat));
             conn.heard_ms = conn.heard_ms.max(asked_in_time_ms);
             self.tell(now, id, None, &Event::Ping);

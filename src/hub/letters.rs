@@ -82,10 +82,8 @@ impl Hub {
             StoreOutcome::NoAccount => Err(Refusal::NoSuchUser(user)),
             outcome => {
                 let refusal = self.store_refusal(outcome);
-                match online {
-                    Some(_) if self.directory.has_blocked(user.key(), draft.from.key()) => {
-                        Err(Refusal::BlockedBy(user))
-                    }
+                let blocked = self.directory.has_blocked(user.key(), draft.from.key());
+                match online.filter(|_| !blocked) {
                     // It needs no disk to be heard by somebody who is here.
                     Some(to) if self.is_of(to, draft.to) => {
                         let Draft { from, text, at_ms: at, .. } = draft;

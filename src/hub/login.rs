@@ -59,11 +59,10 @@ impl Hub {
                 }
                 let from = self.source_of(request.conn);
                 self.guard.begin(now, name.key(), from)?;
-                let known = account.as_ref().map(|account| (account.id, account.epoch));
-                let hash = account.map(|account| account.hash);
+                let hash = account.as_ref().map(|account| account.hash.clone());
                 let job = PasswordJob::Verify { password: password.into_owned(), hash };
                 self.set_state(request.conn, State::Entering { name });
-                self.ask_password(Waiting::Login { request, name, from, known }, job)
+                self.ask_password(Waiting::Login { request, account, name, from }, job)
             }
         }
     }
@@ -297,8 +296,7 @@ impl Hub {
     pub(super) fn on_login_decided(
         &mut self,
         now: Now,
-        (request, name, from): (Request, UserName, Source),
-        known: Option<(AccountId, u64)>,
+        (request, account, name, from): (Request, Option<Account>, UserName, Source),
         outcome: PasswordOutcome,
     ) {
         let key = name.key();
@@ -326,15 +324,13 @@ impl Hub {
             return;
         }
         self.set_state(request.conn, State::Nameless);
-        // The account may have got another password, or its end, while this one was looked at.
-        let stored = self.directory.find(key).map(|account| (account.id, account.epoch));
-        let answer = answer.and_then(|()| {
-            let account = stored.filter(|_| stored == known).map(|(id, _)| id);
-            match account {
-                _ if self.stopping => Err(Refusal::ShuttingDown),
-                Some(_) => Ok(Newcomer { request, name, account }),
-                None => Err(Refusal::WrongPassword),
-            }
+        // Meanwhile the account may have been removed, or given another password.
+        let proven = account.map(|account| (account.id, account.hash));
+        let known = self.directory.find(key).map(|account| (account.id, account.hash.clone()));
+        let answer = answer.and_then(|()| match known {
+            _ if self.stopping => Err(Refusal::ShuttingDown),
+            Some((id, _)) if known == proven => Ok(Newcomer { request, name, account: Some(id) }),
+            _ => Err(Refusal::WrongPassword),
         });
         let at = self.effects.len();
         match answer.and_then(|newcomer| self.enter(now, newcomer, false)) {

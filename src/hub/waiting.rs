@@ -7,7 +7,7 @@
 use super::letters::Draft;
 use super::{Effect, Hub, Request, State, UserKey};
 use crate::id::{AccountId, ConnId, Now, Source, Ticket};
-use crate::job::{Job, Outcome, PasswordJob, PasswordOutcome, StoreJob, StoreOutcome};
+use crate::job::{Account, Job, Outcome, PasswordJob, PasswordOutcome, StoreJob, StoreOutcome};
 use crate::limits::STORE_JOBS_MAX;
 use crate::message::{Refusal, Reply, UserName};
 
@@ -17,14 +17,8 @@ pub(super) type Answer = Result<Option<Reply>, Refusal>;
 /// What goes on when a worker has finished.
 #[derive(Clone, Debug)]
 pub(super) enum Waiting {
-    /// A password is compared for a login.
-    Login {
-        request: Request,
-        name: UserName,
-        from: Source,
-        /// The account and its epoch when the password was given.
-        known: Option<(AccountId, u64)>,
-    },
+    /// A password is compared for a login, with that of `account` as it was then.
+    Login { request: Request, account: Option<Account>, name: UserName, from: Source },
     /// The password of a new account is hashed.
     Register { request: Request, name: UserName, from: Source },
     /// A new account is stored.
@@ -102,8 +96,8 @@ impl Hub {
 
     fn on_password_done(&mut self, now: Now, waiting: Waiting, outcome: PasswordOutcome) {
         match waiting {
-            Waiting::Login { request, name, from, known } => {
-                self.on_login_decided(now, (request, name, from), known, outcome);
+            Waiting::Login { request, account, name, from } => {
+                self.on_login_decided(now, (request, account, name, from), outcome);
             }
             Waiting::Register { request, name, from } => {
                 self.on_register_hashed((request, name, from), outcome);

@@ -7,6 +7,7 @@
 
 #![cfg(unix)]
 
+mod accounts;
 mod again;
 mod audit;
 mod ending;

@@ -10,7 +10,7 @@ use serde_json::json;
 /// What a request is answered in each state: nameless, as a guest, with an account, as a guest in a
 /// room. A word with `!` is the code of a refusal, any other the kind of the reply. Between two
 /// states nothing is answered: that is `row_12_while_a_login_is_undecided_nothing_else_is_handled`.
-const TABLE: [(Op, [&str; 4]); 27] = [
+pub(crate) const TABLE: [(Op, [&str; 4]); 27] = [
     (Op::Hello, ["done", "done", "done", "done"]),
     (Op::Login, ["welcome", "!logged_in", "!logged_in", "!logged_in"]),
     (Op::Register, ["welcome", "!logged_in", "!logged_in", "!logged_in"]),
@@ -41,7 +41,7 @@ const TABLE: [(Op, [&str; 4]); 27] = [
 ];
 
 /// A request that is right in all but, perhaps, its time; as a frame and as a line.
-fn request(op: Op) -> (Vec<u8>, &'static str) {
+pub(crate) fn request(op: Op) -> (Vec<u8>, &'static str) {
     let (message, line) = match op {
         Op::Hello => (json!({"op": "hello", "version": 1}), ""),
         Op::Login => (json!({"op": "login", "user": "alice"}), "/login alice"),

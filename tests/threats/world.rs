@@ -4,9 +4,10 @@ use crate::support::{Frames, frame};
 use crate::workers::{commit_one, hash};
 use parlor::engine::{Engine, Input, Output, Setup};
 use parlor::id::{ConnId, Now, Source, Ticket};
-use parlor::job::{FileJob, FileOutcome, Job, Outcome};
+use parlor::job::{FileJob, FileOutcome, Job, Outcome, PasswordJob, StoreJob};
 use parlor::limits::{Limits, WRITE_BATCH};
-use parlor::store::Memory;
+use parlor::message::UserName;
+use parlor::store::{Memory, Store as _};
 use serde_json::{Value, json};
 use std::io::IoSlice;
 
@@ -20,6 +21,9 @@ pub(crate) struct World {
     pub(crate) closed: usize,
     /// The disk does nothing for now, and this waits for it.
     pub(crate) late: Option<Vec<(Ticket, Outcome)>>,
+    /// Every job that those who hash were ever given.
+    pub(crate) passwords: Vec<PasswordJob>,
+    setup: Setup,
 }
 
 impl World {
@@ -29,23 +33,40 @@ impl World {
     }
 
     pub(crate) fn bounded(limits: Limits) -> Self {
-        let engine = Engine::new(Setup { limits, ..Setup::default() });
+        Self::with(Setup { limits, ..Setup::default() })
+    }
+
+    /// Its accounts are those that the setup says, and those that register.
+    pub(crate) fn with(setup: Setup) -> Self {
         Self {
-            engine,
+            engine: Engine::new(setup.clone()),
             store: Memory::default(),
             now: Now { mono_ms: 0, wall_ms: 0 },
             came: Vec::new(),
             closed: 0,
             late: None,
+            passwords: Vec::new(),
+            setup,
         }
+    }
+
+    /// The server goes, and another one opens the same store.
+    pub(crate) fn restart(&mut self) {
+        let directory = self.store.directory().unwrap();
+        self.engine = Engine::new(Setup { directory, ..self.setup.clone() });
+        (self.came, self.closed, self.late) = (Vec::new(), 0, None);
     }
 
     /// A connection in a new slot; its generation is the last there is, so that the next wraps.
     pub(crate) fn open(&mut self) -> ConnId {
+        self.open_from(Source::THIS_MACHINE)
+    }
+
+    pub(crate) fn open_from(&mut self, source: Source) -> ConnId {
         let slot = u32::try_from(self.came.len()).unwrap();
         self.came.push(Vec::new());
         let conn = ConnId { slot, generation: u32::MAX.wrapping_add(slot) };
-        self.feed(Input::Opened { conn, source: Source::THIS_MACHINE, peer: "test" });
+        self.feed(Input::Opened { conn, source, peer: "test" });
         conn
     }
 
@@ -83,7 +104,11 @@ impl World {
                 Outcome::File(FileOutcome::Done)
             }
             Job::Store(job) => Outcome::Store(commit_one(&mut self.store, job)),
-            Job::Password(job) => Outcome::Password(hash(&job)),
+            Job::Password(job) => {
+                let outcome = hash(&job);
+                self.passwords.push(job);
+                Outcome::Password(outcome)
+            }
         }
     }
 
@@ -92,11 +117,41 @@ impl World {
         self.feed(Input::Bytes { conn, bytes });
     }
 
+    /// What the workers have put off.
+    pub(crate) fn late(&self) -> usize {
+        self.late.as_ref().map_or(0, Vec::len)
+    }
+
+    /// The workers tell of the first of what they have put off, and go on putting off.
+    pub(crate) fn finish_one(&mut self) {
+        let (ticket, outcome) = self.late.as_mut().expect("they put off").remove(0);
+        self.feed(Input::Done { ticket, outcome });
+        self.settle();
+    }
+
     /// The workers do what they have put off, and are quick again.
     pub(crate) fn catch_up(&mut self) {
         for (ticket, outcome) in self.late.take().unwrap_or_default() {
             self.feed(Input::Done { ticket, outcome });
         }
+        self.settle();
+    }
+
+    /// Time passes, a tick of the wheel at a time.
+    pub(crate) fn pass(&mut self, ms: u64) {
+        let end = self.now.mono_ms + ms;
+        while self.now.mono_ms < end {
+            let step = 100.min(end - self.now.mono_ms);
+            self.now.mono_ms += step;
+            self.now.wall_ms += step;
+            self.settle();
+        }
+    }
+
+    /// Another process has changed the store.
+    pub(crate) fn read_directory(&mut self) {
+        let directory = self.store.directory().unwrap();
+        self.feed(Input::Directory(directory));
         self.settle();
     }
 
@@ -154,12 +209,101 @@ impl World {
     }
 
     pub(crate) fn join(&mut self, conn: ConnId, room: &str) {
-        let came = self.ask_json(conn, &json!({"op": "join", "room": room}));
-        assert_eq!(came[0]["ok"], "joined", "{came:?}");
+        let answer = self.answer(conn, json!({"op": "join", "room": room}));
+        assert_eq!(answer["ok"], "joined", "{answer}");
+    }
+
+    /// Registers and is logged in.
+    pub(crate) fn register(&mut self, name: &str) -> ConnId {
+        let conn = self.open();
+        self.register_on(conn, name);
+        conn
+    }
+
+    pub(crate) fn register_on(&mut self, conn: ConnId, name: &str) {
+        let register = json!({"id": 1, "op": "register", "user": name, "password": PASSWORD});
+        let came = self.ask_json(conn, &register);
+        assert!(came.iter().any(|came| came["ok"] == "welcome"), "{came:?}");
+    }
+
+    /// Asks something; what was answered, without what was heard beside it.
+    pub(crate) fn answer(&mut self, conn: ConnId, mut message: Value) -> Value {
+        message["id"] = json!(77);
+        let came = self.ask_json(conn, &message);
+        let answers: Vec<_> = came.iter().filter(|came| came["re"] == 77).collect();
+        assert_eq!(answers.len(), 1, "{message}: {came:?}");
+        answers[0].clone()
+    }
+
+    /// The code of the refusal that something is answered with, or the kind of the reply.
+    pub(crate) fn code(&mut self, conn: ConnId, message: Value) -> String {
+        code_of(&self.answer(conn, message))
+    }
+
+    /// All that somebody has heard and was not looked at.
+    pub(crate) fn heard(&mut self, conn: ConnId) -> Vec<Value> {
+        Frames::all(&self.came(conn))
+    }
+
+    /// Nobody has heard anything yet.
+    pub(crate) fn forget_heard(&mut self) {
+        self.came.iter_mut().for_each(Vec::clear);
+    }
+
+    /// An account is made as `parlor user add` does.
+    pub(crate) fn add_account(&mut self, name: &str) {
+        let hash = format!("hash of {PASSWORD}");
+        let name = UserName::parse(name).unwrap();
+        self.store.commit_elsewhere(&[StoreJob::Create { name, hash }]);
+        self.read_directory();
+    }
+
+    /// An account is removed as `parlor user remove` does.
+    pub(crate) fn remove_account(&mut self, name: &str) {
+        assert!(self.store.remove_elsewhere(UserName::parse(name).unwrap()));
+        self.read_directory();
     }
 
     /// All that the server knows, in words.
     pub(crate) fn state(&self) -> String {
         format!("{:?}", self.engine.hub())
     }
+}
+
+/// The password of everybody who registers here.
+pub(crate) const PASSWORD: &str = "opensesame";
+
+/// The code of a refusal, or the kind of a reply.
+pub(crate) fn code_of(answer: &Value) -> String {
+    let code = answer["error"]["code"].as_str().or(answer["ok"].as_str());
+    code.unwrap_or_else(|| panic!("no answer: {answer}")).to_owned()
+}
+
+/// The seconds that a refusal tells to wait.
+pub(crate) fn wait_s(answer: &Value) -> u64 {
+    let text = answer["error"]["text"].as_str().unwrap();
+    let (_, rest) = text.rsplit_once("try again in ").unwrap();
+    rest.strip_suffix(" s").unwrap().parse().unwrap()
+}
+
+/// A login with the password that everybody has.
+pub(crate) fn login(name: &str) -> Value {
+    json!({"op": "login", "user": name, "password": PASSWORD})
+}
+
+pub(crate) fn guest(name: &str) -> Value {
+    json!({"op": "login", "user": name})
+}
+
+pub(crate) fn whisper(to: &str, text: &str) -> Value {
+    json!({"op": "whisper", "user": to, "text": text})
+}
+
+pub(crate) fn resume(name: &str, token: &Value) -> Value {
+    json!({"op": "login", "user": name, "token": token})
+}
+
+/// How many messages are of a kind.
+pub(crate) fn count(heard: &[Value], kind: &str) -> usize {
+    heard.iter().filter(|event| event["ev"] == kind).count()
 }

@@ -119,6 +119,14 @@ pub(crate) fn purity(source: &Source) -> Vec<String> {
     faults
 }
 
+/// What clients fill is in no table whose cost depends on a hash of what they chose.
+pub(crate) fn hashes(source: &Source) -> Vec<String> {
+    const TABLES: [&str; 4] = ["HashMap", "HashSet", "hash_map::", "hash_set::"];
+    let table = |line: &str| TABLES.into_iter().find(|table| line.contains(table));
+    let found = source.code().filter_map(|(index, line)| Some((index, table(line)?)));
+    found.map(|(index, table)| source.fault(index, &format!("it says {table}"))).collect()
+}
+
 fn has_word(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| !line[..at].ends_with(|c: char| is_path(c)))
 }

@@ -19,6 +19,11 @@ pub(crate) struct Chat {
 impl Chat {
     /// One that ends with its connection, unless the options say for how long to come back.
     pub(crate) fn start(addr: &str, options: &[&str]) -> Self {
+        Self::start_with(addr, options, None)
+    }
+
+    /// One that was given a password in its environment.
+    pub(crate) fn start_with(addr: &str, options: &[&str], password: Option<&str>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let comes_back = options.contains(&"--reconnect-for");
         let ends = if comes_back { None } else { Some("--no-reconnect") };
@@ -27,6 +32,7 @@ impl Chat {
             .args(options)
             .args(ends)
             .env_clear()
+            .envs(password.map(|password| ("PARLOR_PASSWORD", password)))
             .current_dir(dir.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,6 +1,6 @@
 //! A server process of its own, with a folder and a port of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -19,22 +19,46 @@ impl Server {
     /// Starts one that listens on a free port.
     pub(crate) fn start(options: &[&str]) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let mut child = Command::new(PARLOR)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data.path())
-            .args(options)
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let out = Box::new(child.stdout.take().unwrap());
-        let mut lines =
-            Lines::read("the server", vec![out, Box::new(child.stderr.take().unwrap())]);
-        let listens = lines.expect(" listens on ");
-        let addr = listens.rsplit(' ').next().unwrap().to_owned();
+        let (child, lines, addr) = launch(data.path(), options);
         Self { child, lines, addr, data }
+    }
+
+    /// Kills it as a power cut would, and starts another one on the same data.
+    pub(crate) fn kill_and_restart(&mut self, options: &[&str]) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        (self.child, self.lines, self.addr) = launch(self.data.path(), options);
+    }
+
+    /// Does what its owner does with `parlor user`, while it runs.
+    pub(crate) fn user(&self, args: &[&str], password: &str) {
+        let mut command = Command::new(PARLOR);
+        command.arg("user").args(args).env_clear().stdin(Stdio::null());
+        command.env("PARLOR_DATA", self.data.path()).env("PARLOR_PASSWORD", password);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+    }
+
+    /// Somebody who has just asked for a name with a password.
+    pub(crate) fn newcomer_with(&self, way: Way, name: &str, password: &str) -> Person {
+        match way {
+            Way::Client => {
+                let options = ["--user", name];
+                Person::Chat(Chat::start_with(&self.addr, &options, Some(password)))
+            }
+            Way::Lines => {
+                let mut text = Text::connect(&self.addr, name);
+                text.type_line(&format!("/login {name} {password}"));
+                Person::Text(text)
+            }
+        }
+    }
+
+    /// Somebody who has just logged in with a password.
+    pub(crate) fn member(&self, way: Way, name: &str, password: &str) -> Person {
+        let mut person = self.newcomer_with(way, name, password);
+        person.expect(&format!("* welcome, {name}"));
+        person
     }
 
     pub(crate) fn addr(&self) -> &str {
@@ -119,4 +143,23 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A process on a free port: itself, what it says, and where it listens.
+fn launch(data: &Path, options: &[&str]) -> (Child, Lines, String) {
+    let mut child = Command::new(PARLOR)
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .args(options)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = Box::new(child.stdout.take().unwrap());
+    let mut lines = Lines::read("the server", vec![out, Box::new(child.stderr.take().unwrap())]);
+    let listens = lines.expect(" listens on ");
+    let addr = listens.rsplit(' ').next().unwrap().to_owned();
+    (child, lines, addr)
 }
