@@ -132,12 +132,22 @@ impl Hub {
         let after = user.letters.read;
         self.set_letters(conn, Letters { asked: true, more: false, ..user.letters });
         let most = u32::try_from(most).unwrap_or(u32::MAX);
-        self.submit_store(Waiting::Letters { conn }, StoreJob::Letters { account, after, most });
+        let waiting = Waiting::Letters { conn, serial: user.serial };
+        self.submit_store(waiting, StoreJob::Letters { account, after, most });
     }
 
-    /// The store has read some letters, or could not.
-    pub(super) fn on_letters(&mut self, now: Now, conn: ConnId, outcome: StoreOutcome) {
+    /// The store has read some letters, or could not. They are for the session that asked, and the
+    /// connection may have begun another one since.
+    pub(super) fn on_letters(
+        &mut self,
+        now: Now,
+        (conn, serial): (ConnId, u64),
+        outcome: StoreOutcome,
+    ) {
         let Ok(user) = self.user_of(conn) else { return };
+        if user.serial != serial {
+            return;
+        }
         let mut state = Letters { asked: false, ..user.letters };
         let StoreOutcome::Letters { letters, more } = outcome else {
             self.store_refusal(&outcome);

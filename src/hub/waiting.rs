@@ -36,7 +36,7 @@ pub(super) enum Waiting {
     /// A letter is kept.
     Keep { request: Request, draft: Draft },
     /// Letters are read.
-    Letters { conn: ConnId },
+    Letters { conn: ConnId, serial: u64 },
     /// Letters are forgotten.
     Arrived,
 }
@@ -128,7 +128,7 @@ impl Hub {
                 self.on_block_set((request, owner, user), blocks, &outcome);
             }
             Waiting::Keep { request, draft } => self.on_kept(request, draft, &outcome),
-            Waiting::Letters { conn } => self.on_letters(now, conn, outcome),
+            Waiting::Letters { conn, serial } => self.on_letters(now, (conn, serial), outcome),
             Waiting::Arrived => {
                 // They will be told again, and known again by their numbers.
                 if outcome != StoreOutcome::Done {
