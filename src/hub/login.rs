@@ -120,9 +120,12 @@ impl Hub {
         self.wait(request)
     }
 
-    /// The owner of a name gives way: the newcomer has its name and its room.
+    /// The owner of a name gives way: the newcomer has its name and its room. Whoever waits for
+    /// the owner's death waits for that of somebody who is gone, and the next one lives.
     fn take_over(&mut self, now: Now, newcomer: Newcomer, owner: ConnId) -> Reply {
-        let name = newcomer.name;
+        let stored = newcomer.account.and_then(|account| self.directory.get(account));
+        let name = stored.map_or(newcomer.name, |account| account.name);
+        self.refuse_contest(name.key());
         self.end_uploads_of(now, owner);
         let seat = match self.session(owner).map(|session| session.state) {
             Some(State::InRoom { room, seat, .. }) => Some((room, seat)),
@@ -175,7 +178,13 @@ impl Hub {
 
     /// Something was heard of a connection that had been asked whether it lives.
     pub fn handle_heard(&mut self, conn: ConnId) {
-        let Some(key) = self.user_of(conn).ok().map(|user| user.name.key()) else { return };
+        if let Ok(user) = self.user_of(conn) {
+            self.refuse_contest(user.name.key());
+        }
+    }
+
+    /// The owner of a name lives: whoever waits for it does not get it.
+    fn refuse_contest(&mut self, key: UserKey) {
         let Some(contest) = self.contests.remove(&key) else { return };
         let Newcomer { request, name, .. } = contest.newcomer;
         self.set_state(request.conn, State::Nameless);
