@@ -40,6 +40,9 @@ pub(super) struct Conn {
     /// How many transfers are being delivered to it.
     pub(super) pulls: u16,
     pub(super) logged_in: bool,
+    /// Its output has the marks of users. One that loses its name keeps them until it has read
+    /// what it was told under it.
+    pub(super) roomy: bool,
     /// Counted among those who have not logged in.
     pub(super) is_stranger: bool,
     /// Asked for a sign of life because another one wants its name.
@@ -99,6 +102,7 @@ impl Conn {
             empty_frames: 0,
             pulls: 0,
             logged_in: false,
+            roomy: false,
             is_stranger: true,
             probed: false,
             awaited: 0,
@@ -125,7 +129,7 @@ impl Conn {
 
     /// Output above this: its requests wait until it has read.
     pub(super) fn soft_mark(&self, limits: &Limits) -> usize {
-        let mark = if self.logged_in {
+        let mark = if self.roomy {
             limits.output_soft_bytes
         } else {
             limits.output_before_login_bytes / 4
@@ -135,11 +139,8 @@ impl Conn {
 
     /// Output above this: it is cut.
     pub(super) fn hard_mark(&self, limits: &Limits) -> usize {
-        let mark = if self.logged_in {
-            limits.output_hard_bytes
-        } else {
-            limits.output_before_login_bytes
-        };
+        let mark =
+            if self.roomy { limits.output_hard_bytes } else { limits.output_before_login_bytes };
         usize::try_from(mark).unwrap_or(usize::MAX)
     }
 
@@ -150,9 +151,17 @@ impl Conn {
         self.pace_taken = 0;
     }
 
+    /// Takes down whether it has the marks of users, now that it has or has lost its name, or has
+    /// read something.
+    pub(super) fn update_marks(&mut self, limits: &Limits) {
+        let rest = self.outbox.len() as u64;
+        self.roomy = self.logged_in || (self.roomy && rest > limits.output_before_login_bytes / 4);
+    }
+
     /// Its socket took `n` bytes. It has caught up with its speakers only well below the soft mark,
     /// so that one that stays at the mark does not hold them up again and again.
     pub(super) fn note_taken(&mut self, now: Now, n: usize, limits: &Limits) {
+        self.update_marks(limits);
         if self.outbox.len() <= self.soft_mark(limits) {
             self.over_since_ms = None;
         }
@@ -169,6 +178,11 @@ impl Conn {
     /// Bytes between two marks at which it holds up those who speak to it.
     pub(super) fn pace_step(&self, limits: &Limits) -> usize {
         self.hard_mark(limits).saturating_sub(self.soft_mark(limits)) / PACE_STEPS
+    }
+
+    /// Its stream has ended, and each request in it was answered.
+    pub(super) fn has_said_all(&self) -> bool {
+        self.is_open() && self.ended && !self.stalled && self.awaited == 0
     }
 
     /// Requests that may be under way at once: without numbers, answers must keep their order.

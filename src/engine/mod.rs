@@ -465,7 +465,7 @@ impl Engine {
                     self.answering = id;
                     self.answer(now, conn, &answer);
                     if late {
-                        self.end_wait(conn);
+                        self.end_wait(now, conn);
                     }
                 }
                 Effect::Wait { conn, alone } => self.begin_wait(conn, alone),
