@@ -25,7 +25,7 @@ pub(super) struct Conn {
     pub(super) opened_ms: u64,
     /// Since when it has had no name.
     pub(super) nameless_ms: u64,
-    /// When it last asked for something other than a sign of life.
+    /// When it last asked for something other than a sign of life, or took a part of a file.
     pub(super) asked_ms: u64,
     pub(super) heard_ms: u64,
     /// Since when the outbox has been over its soft mark.
@@ -171,6 +171,11 @@ impl Conn {
         self.hard_mark(limits).saturating_sub(self.soft_mark(limits)) / PACE_STEPS
     }
 
+    /// Its stream has ended, and each request in it was answered.
+    pub(super) fn has_said_all(&self) -> bool {
+        self.is_open() && self.ended && !self.stalled && self.awaited == 0
+    }
+
     /// Requests that may be under way at once: without numbers, answers must keep their order.
     fn awaited_max(&self) -> u16 {
         if self.protocol == Some(Protocol::Native) { AWAITED_MAX } else { 1 }
@@ -214,9 +219,9 @@ impl Conn {
         limits.heartbeat - (limits.heartbeat / 4).mul_f64(share)
     }
 
-    /// Whether it is logged out when it asks for nothing; not while it is being sent a file.
+    /// Whether it is logged out when it asks for nothing.
     pub(super) fn has_timeout(&self, limits: &Limits) -> bool {
-        self.logged_in && self.pulls == 0 && !limits.timeout.is_zero()
+        self.logged_in && !limits.timeout.is_zero()
     }
 
     /// People with netcat cannot answer a ping; the kernel's keepalive looks after them.

@@ -221,6 +221,9 @@ impl Engine {
         self.output_bytes -= n as u64;
         conn.note_taken(now, n, limits);
         let of_files = (bulk_before - conn.outbox.bulk_len()) as u64;
+        if of_files > 0 {
+            conn.asked_ms = now.mono_ms;
+        }
         if conn.outbox.is_empty()
             && let Some((account, letter)) = conn.unconfirmed.take()
         {
@@ -243,6 +246,8 @@ impl Engine {
         let Some(conn) = self.conn_mut(id).filter(|conn| conn.is_open()) else { return };
         let before = conn.outbox.len();
         let missed = conn.outbox.cut();
+        // There may have been letters among what was dropped.
+        conn.unconfirmed = None;
         let dropped = before - conn.outbox.len();
         self.output_bytes -= dropped as u64;
         self.stats.cut += 1;

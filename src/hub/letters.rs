@@ -137,17 +137,18 @@ impl Hub {
         self.submit_store(waiting, StoreJob::Letters { account, after, most });
     }
 
-    /// The store has read some letters, or could not.
+    /// The store has read some letters, or could not. They are for the session that asked, and the
+    /// connection may have begun another one since.
     pub(super) fn on_letters(
         &mut self,
         now: Now,
         (conn, serial): (ConnId, u64),
         outcome: StoreOutcome,
     ) {
-        // Whoever is logged in there by now may be somebody else.
-        let Some(user) = self.user_of(conn).ok().filter(|user| user.serial == serial) else {
+        let Ok(user) = self.user_of(conn) else { return };
+        if user.serial != serial {
             return;
-        };
+        }
         let mut state = Letters { asked: false, ..user.letters };
         let StoreOutcome::Letters { letters, more } = outcome else {
             self.store_refusal(&outcome);

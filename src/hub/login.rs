@@ -114,9 +114,6 @@ impl Hub {
             return Ok(Some(self.begin_session(now, newcomer, None)));
         };
         if at_once {
-            if let Some(contest) = self.contests.remove(&name.key()) {
-                self.lose(contest);
-            }
             return Ok(Some(self.take_over(now, newcomer, owner)));
         }
         // Somebody with netcat cannot answer in time, so only a password is stronger than he is.
@@ -132,11 +129,13 @@ impl Hub {
         Ok(None)
     }
 
-    /// The owner of a name gives way: the newcomer has its name and its room.
+    /// The owner of a name gives way: the newcomer has its name and its room. Whoever waits for
+    /// the owner's death waits for that of somebody who is gone, and the next one lives.
     fn take_over(&mut self, now: Now, newcomer: Newcomer, owner: ConnId) -> Reply {
         // A guest is called as the room knows the name; an account as it was registered.
         let name = self.name_of(owner).unwrap_or(newcomer.name);
         let newcomer = Newcomer { name, ..newcomer };
+        self.refuse_contest(name.key());
         self.end_uploads_of(now, owner);
         let seat = match self.session(owner).map(|session| session.state) {
             Some(State::InRoom { room, seat, .. }) => Some((room, seat)),
@@ -189,14 +188,14 @@ impl Hub {
 
     /// Something was heard of a connection that had been asked whether it lives.
     pub fn handle_heard(&mut self, conn: ConnId) {
-        let Some(key) = self.user_of(conn).ok().map(|user| user.name.key()) else { return };
-        if let Some(contest) = self.contests.remove(&key) {
-            self.lose(contest);
+        if let Ok(user) = self.user_of(conn) {
+            self.refuse_contest(user.name.key());
         }
     }
 
-    /// The owner of a contested name lives.
-    fn lose(&mut self, contest: Contest) {
+    /// The owner of a name lives: whoever waits for it does not get it.
+    fn refuse_contest(&mut self, key: UserKey) {
+        let Some(contest) = self.contests.remove(&key) else { return };
         let Newcomer { request, name, .. } = contest.newcomer;
         self.set_state(request.conn, State::Nameless);
         self.audit(Category::Login, || format!("{:?} refused: {name} is in use", request.conn));
