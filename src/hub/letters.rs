@@ -83,8 +83,8 @@ impl Hub {
             outcome => {
                 let refusal = self.store_refusal(outcome);
                 match online {
-                    // It needs no disk to be heard by somebody who is here.
-                    Some(to) if self.is_of(to, draft.to) => {
+                    // It needs no disk to be heard by somebody who is here and wants to.
+                    Some(to) if self.is_of(to, draft.to) && !self.is_deaf(&draft) => {
                         let Draft { from, text, at_ms: at, .. } = draft;
                         let event = Event::Whispered { from, text, at, letter: None };
                         let by = Some(request.conn);
@@ -112,8 +112,9 @@ impl Hub {
             return true;
         }
         letters.read = letter;
-        let Draft { from, to_name, text, at_ms: at, .. } = draft;
-        if !self.directory.has_blocked(to_name.key(), from.key()) {
+        let is_deaf = self.is_deaf(&draft);
+        let Draft { from, text, at_ms: at, .. } = draft;
+        if !is_deaf {
             letters.told = letter;
             let event = Event::Whispered { from, text, at, letter: Some(letter) };
             self.effects.push_back(Effect::Tell { conn: to, by: Some(request.conn), event });
@@ -208,6 +209,11 @@ impl Hub {
                 self.ask_letters(conn);
             }
         }
+    }
+
+    /// Whether the receiver of a letter has blocked its writer in the meantime.
+    fn is_deaf(&self, draft: &Draft) -> bool {
+        self.directory.has_blocked(draft.to_name.key(), draft.from.key())
     }
 
     /// Whether a connection belongs to an account.
