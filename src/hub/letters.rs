@@ -113,8 +113,9 @@ impl Hub {
             return true;
         }
         letters.read = letter;
-        let Draft { from, to_name, text, at_ms: at, .. } = draft;
-        if !self.directory.has_blocked(to_name.key(), from.key()) {
+        let is_deaf = self.is_deaf(&draft);
+        let Draft { from, text, at_ms: at, .. } = draft;
+        if !is_deaf {
             letters.told = letter;
             let event = Event::Whispered { from, text, at, letter: Some(letter) };
             self.effects.push_back(Effect::Tell { conn: to, by: Some(request.conn), event });
@@ -224,6 +225,11 @@ impl Hub {
                 self.ask_letters(conn);
             }
         }
+    }
+
+    /// Whether the receiver of a letter has blocked its writer in the meantime.
+    fn is_deaf(&self, draft: &Draft) -> bool {
+        self.directory.has_blocked(draft.to_name.key(), draft.from.key())
     }
 
     /// Whether a connection belongs to an account.

@@ -16,6 +16,8 @@ use super::vault::Vault;
 pub(crate) struct Due {
     pub(crate) line: String,
     pub(crate) said: bool,
+    /// It may stay away: it happened in the moment in which its reader came.
+    perhaps: bool,
 }
 
 #[derive(Debug)]
@@ -63,6 +65,9 @@ pub(crate) struct Oracle {
     /// The last name of each connection, and all that it had.
     last_names: BTreeMap<String, String>,
     all_names: BTreeSet<(String, String)>,
+    /// Who was told to be gone in the last moment in which anybody was.
+    lately: (u64, Vec<String>),
+    now_ms: u64,
     /// Who wants to hear nothing of whom.
     blocks: BTreeSet<(String, String)>,
     /// Takeovers that were not looked at: newcomer and owner.
@@ -79,6 +84,9 @@ impl Oracle {
 
     pub(crate) fn note(&mut self, now_ms: u64, record: &Record) {
         let text = &record.text;
+        if self.now_ms != now_ms {
+            (self.now_ms, self.lately) = (now_ms, (now_ms, Vec::new()));
+        }
         match (record.category, record.level) {
             (Category::Client, _) => self.note_client(now_ms, text),
             (Category::Login, _) => self.note_login(now_ms, text),
@@ -95,15 +103,19 @@ impl Oracle {
 
     /// Takes from the lines due to a connection the one that has come.
     pub(crate) fn heard(&mut self, conn: &str, line: &str) {
-        let due = self.due.get_mut(conn).and_then(VecDeque::pop_front);
+        let lines = self.due.entry(conn.to_owned()).or_default();
+        while lines.front().is_some_and(|due| due.perhaps && due.line != line) {
+            lines.pop_front();
+        }
+        let due = lines.pop_front();
         assert_eq!(due.map(|due| due.line).as_deref(), Some(line), "{conn} hears what it must not");
     }
 
     /// How many lines, and how many messages among them, a connection has not read.
     pub(crate) fn unheard(&self, conn: &str) -> (usize, u64) {
-        self.due
-            .get(conn)
-            .map_or((0, 0), |due| (due.len(), due.iter().filter(|due| due.said).count() as u64))
+        let due = self.due.get(conn).into_iter().flatten();
+        let due: Vec<&Due> = due.filter(|due| !due.perhaps).collect();
+        (due.len(), due.iter().filter(|due| due.said).count() as u64)
     }
 
     /// The server is another one: nobody is here, and of the rest it knows what was durable.
@@ -165,10 +177,16 @@ impl Oracle {
         let (name, conn) = text.split_once(" (").expect("a login names its connection");
         let conn = conn.trim_end_matches(')').to_owned();
         self.note_named(now_ms, name, &conn);
-        let member = Member { conn, name: name.to_owned(), room: None, leaves: false };
+        let member =
+            Member { conn: conn.clone(), name: name.to_owned(), room: None, leaves: false };
         let before = self.users.insert(name.to_ascii_lowercase(), member);
         assert!(before.is_none(), "{name} has two owners");
         self.tell_presence(name, "online");
+        let (_, lately) = self.lately.clone();
+        for line in lately.into_iter().filter(|_| self.lately.0 == now_ms) {
+            let due = Due { line, said: false, perhaps: true };
+            self.due.entry(conn.clone()).or_default().push_back(due);
+        }
     }
 
     fn note_named(&mut self, now_ms: u64, name: &str, conn: &str) {
@@ -209,6 +227,7 @@ impl Oracle {
         assert_eq!(gone.room, None, "{key} is gone and still in a room");
         if !self.stopping {
             self.tell_presence(&gone.name, "offline");
+            self.lately.1.push(format!("* {} is offline", gone.name));
         }
         if !self.vault.is_registered(key) {
             self.blocks.retain(|(owner, _)| owner != key);
@@ -234,7 +253,7 @@ impl Oracle {
             .collect();
         for conn in others {
             let line = format!("* {name} is {what}");
-            self.due.entry(conn).or_default().push_back(Due { line, said: false });
+            self.due.entry(conn).or_default().push_back(Due { line, said: false, perhaps: false });
         }
     }
 
@@ -287,7 +306,7 @@ impl Oracle {
         }
         let member = &self.users[&key];
         let due = self.due.entry(member.conn.clone()).or_default();
-        due.push_back(Due { line: format!("{from} whispers: {what}"), said: true });
+        due.push_back(Due { line: format!("{from} whispers: {what}"), said: true, perhaps: false });
         self.said += 1;
     }
 
@@ -352,7 +371,7 @@ impl Oracle {
                 || (!said && self.is_apart(name, &by));
             if is_there && *name != by && !deaf {
                 let due = self.due.entry(member.conn.clone()).or_default();
-                due.push_back(Due { line: line.to_owned(), said });
+                due.push_back(Due { line: line.to_owned(), said, perhaps: false });
                 self.said += u64::from(said);
             }
         }

@@ -9,10 +9,10 @@ use super::store::Store;
 use super::world::{World, start};
 
 /// Deadlines are kept to two ticks of the wheel, and some.
-const TICKS_MS: u64 = 200;
+const TICKS_MS: u64 = 400;
 
 /// A longer time without a turn is a process that was stopped, and one is not to blame for it.
-const GAP_MS: u64 = 500;
+const GAP_MS: u64 = 100;
 
 impl World {
     /// Workers take a job.
