@@ -82,8 +82,7 @@ impl Hub {
             StoreOutcome::NoAccount => Err(Refusal::NoSuchUser(user)),
             outcome => {
                 let refusal = self.store_refusal(outcome);
-                let blocked = self.directory.has_blocked(user.key(), draft.from.key());
-                match online.filter(|_| !blocked) {
+                match online.filter(|_| !self.is_deaf(&draft)) {
                     // It needs no disk to be heard by somebody who is here.
                     Some(to) if self.is_of(to, draft.to) => {
                         let Draft { from, text, at_ms: at, .. } = draft;
