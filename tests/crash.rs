@@ -4,10 +4,15 @@
 //! A kill takes the process and leaves the kernel: what was written survives, synced or not. That
 //! a sync comes before each acknowledgement is what the simulation of power cuts is for.
 //!
+//! And what happens when the disk is full.
+//!
 //! `PARLOR_LONG=1` runs 1,000 cycles, `CRASH_CYCLES=n` any number; `CRASH_SEED=n` draws other
 //! points. Two runs of one seed are alike, not equal: two processes are never scheduled in the same
 //! way twice.
 
+#[cfg(target_os = "linux")]
+#[path = "crash/disk.rs"]
+mod disk;
 #[path = "crash/ledger.rs"]
 mod ledger;
 #[path = "crash/mail.rs"]

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+pub(crate) const PARLOR: &str = env!("CARGO_BIN_EXE_parlor");
+
 /// Bounds that are not the subject: who floods is not slowed down, and nobody is turned away.
 const NO_BOUNDS: [(&str, &str); 3] =
     [("PARLOR_MESSAGE_RATE", "0"), ("PARLOR_BEFORE_LOGIN", "0"), ("PARLOR_PRESENCE", "0")];
@@ -20,7 +22,9 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on `folder`/data.
     pub(crate) fn start(folder: &Path, options: &[&str]) -> Self {
-        Self::start_by(Command::new(env!("CARGO_BIN_EXE_parlor")), folder, options)
+        let mut command = Command::new(PARLOR);
+        command.env_clear();
+        Self::start_by(command, folder, options)
     }
 
     /// The same by a command that becomes the server: it is given all arguments.

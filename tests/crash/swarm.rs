@@ -2,19 +2,19 @@
 //!
 //! Knows nobody. Whatever is awaited has a deadline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use parlor::client::session::{ClientEvent, Session};
 use parlor::front::native::Problem;
-use parlor::message::{Command, Reply};
+use parlor::message::{Command, Event, Reply};
 
 /// How long anything may take on a busy machine before it counts as never.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection. Numbers are not used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,11 +35,22 @@ pub(crate) struct Swarm {
     poll: Poll,
     lines: BTreeMap<Line, (TcpStream, Session)>,
     next: usize,
+    /// The number of the last thing said to somebody who was gone.
+    unheard: u64,
+    /// What was heard while an answer was awaited.
+    aside: VecDeque<(Line, Event)>,
 }
 
 impl Swarm {
     pub(crate) fn new(server: SocketAddr) -> Self {
-        Self { server: Some(server), poll: Poll::new().unwrap(), lines: BTreeMap::new(), next: 0 }
+        Self {
+            server: Some(server),
+            poll: Poll::new().unwrap(),
+            lines: BTreeMap::new(),
+            next: 0,
+            unheard: u64::MAX,
+            aside: VecDeque::new(),
+        }
     }
 
     /// The server is gone; what it said before can still be heard.
@@ -73,42 +84,66 @@ impl Swarm {
 
     /// Says something at the next turn; the answer has this number.
     pub(crate) fn say(&mut self, line: Line, command: Command<'_>) -> u64 {
-        // Who is gone is not answered; so it is with every server.
-        self.lines.get_mut(&line).map_or(0, |(_, session)| session.request(command))
+        // What is said to who is gone has no answer, and a number of its own all the same.
+        self.unheard -= 1;
+        self.lines.get_mut(&line).map_or(self.unheard, |(_, session)| session.request(command))
     }
 
     /// Says all that is to be said, waits, and hears what there is to hear.
     pub(crate) fn turn(&mut self) -> Vec<(Line, Happened)> {
         let mut heard = Vec::new();
-        self.flush();
         let mut events = Events::with_capacity(256);
-        while events.is_empty() {
+        let until = Instant::now() + PATIENCE;
+        // A heartbeat is an event of the socket, and nothing to be heard.
+        while heard.is_empty() {
+            self.flush();
+            assert!(Instant::now() < until, "nothing was heard for {PATIENCE:?}");
             match self.poll.poll(&mut events, Some(PATIENCE)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 outcome => outcome.unwrap(),
             }
-            assert!(!events.is_empty(), "nothing happened for {PATIENCE:?}");
-        }
-        for event in &events {
-            self.read(Line(event.token().0), &mut heard);
+            for event in &events {
+                self.read(Line(event.token().0), &mut heard);
+            }
         }
         self.flush();
         heard
     }
 
-    /// Asks for something and waits for its answer alone; other lines should be silent.
+    /// Asks for something and waits for its answer; events are laid aside for [`Swarm::event`].
     pub(crate) fn ask(&mut self, line: Line, command: Command<'_>) -> Result<Reply, Problem> {
         let wanted = self.say(line, command);
-        loop {
+        let mut answered = None;
+        while answered.is_none() {
+            // All that was heard at once, also behind the answer.
             for (heard_by, happened) in self.turn() {
                 match happened {
                     Happened::Heard(ClientEvent::Answered { id, answer, .. })
                         if heard_by == line && id == wanted =>
                     {
-                        return answer;
+                        answered = Some(answer);
+                    }
+                    Happened::Heard(ClientEvent::Event(event)) => {
+                        self.aside.push_back((heard_by, event));
                     }
                     Happened::Gone if heard_by == line => panic!("cut off before the answer"),
-                    _ => {}
+                    Happened::Heard(_) | Happened::Gone => {}
+                }
+            }
+        }
+        answered.expect("awaited above")
+    }
+
+    /// The next event on a line, heard already or awaited.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn event(&mut self, line: Line) -> Event {
+        loop {
+            if let Some(at) = self.aside.iter().position(|(by, _)| *by == line) {
+                return self.aside.remove(at).unwrap().1;
+            }
+            for (by, happened) in self.turn() {
+                if let Happened::Heard(ClientEvent::Event(event)) = happened {
+                    self.aside.push_back((by, event));
                 }
             }
         }
