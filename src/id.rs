@@ -96,7 +96,8 @@ pub struct Ticket(pub u64);
 pub struct Now {
     /// Milliseconds of the monotonic clock since the server started: what every deadline uses.
     pub mono_ms: u64,
-    /// Milliseconds since 1970 of the wall clock: what people are shown, never compared.
+    /// Milliseconds since 1970 of the wall clock: what people are shown, and what
+    /// tells how old a token is; no deadline of a connection follows it.
     pub wall_ms: u64,
 }
 

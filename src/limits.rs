@@ -76,6 +76,8 @@ pub const WRONG_MAX: u32 = 3;
 /// What each wrong password adds to the penalty of its source, whatever the name (as sshd's
 /// `PerSourcePenalties authfail`).
 pub const PENALTY: Duration = Duration::from_secs(5);
+/// What each new account adds: a class that registers behind one address is let in.
+pub const PENALTY_ACCOUNT: Duration = Duration::from_secs(1);
 /// Penalty above which a source has to wait: a dozen mistakes are forgiven.
 pub const PENALTY_FORGIVEN: Duration = Duration::from_secs(60);
 /// Most penalty that a source can collect.

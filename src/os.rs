@@ -374,7 +374,8 @@ mod platform {
     }
 
     /// Lets the kernel end connections whose peer has confirmed nothing for so long, a probe or
-    /// data, where it can be told so (RFC 5482). Accepted sockets have it from the one that listens.
+    /// data, where it can be told so (RFC 5482). Accepted sockets have it from the one that
+    /// listens.
     ///
     /// # Errors
     /// Those of the system.

@@ -65,11 +65,7 @@ fn what_the_server_sends_is_written_as_it_always_was() {
     let mut all = Vec::new();
     for (name, answer) in messages::answers() {
         let bytes = native::emit_answer(Some(7), &answer).to_vec();
-        let problem = |refusal: parlor::message::Refusal| native::Problem {
-            code: refusal.code().to_owned(),
-            text: refusal.to_string(),
-        };
-        let answer = answer.map_err(problem);
+        let answer = answer.map_err(|refusal| native::Problem::from(&refusal));
         all.push((name, bytes, native::FromServer::Answer { id: Some(7), answer }));
     }
     for (name, event) in messages::events() {

@@ -23,6 +23,7 @@ use super::commands::{self, Wish};
 use super::downloads::Downloads;
 use super::letters::Letters;
 use super::outcome::{Outcome, Over};
+use super::pace::Pace;
 use super::question::Question;
 use super::screen::Screen;
 use super::session::{ClientEvent, Session};
@@ -106,6 +107,8 @@ pub(super) struct Chat {
     asks_name: bool,
     /// From the greeting: longer than this the server is never silent.
     silence_max: Duration,
+    /// From the greeting: how fast we may talk.
+    pace: Pace,
     /// Since the start of the client, as it was told last.
     now: Duration,
     /// When to be told the time at the latest.
@@ -144,6 +147,7 @@ impl Chat {
             stays: start.stays,
             asks_name: start.user.is_none(),
             silence_max: GREETING_BEFORE,
+            pace: Pace::default(),
             now: Duration::ZERO,
             alarm: None,
             no_lines: false,
@@ -199,6 +203,7 @@ impl Chat {
         !matches!(self.login, Login::Asked | Login::Resting)
             && self.session.outgoing().len() < UNSENT_MAX
             && self.session.pending() < PENDING_MAX
+            && self.pace.wait(self.now).is_none()
     }
 
     /// Whether the next line must not be seen while it is typed.
@@ -372,6 +377,9 @@ impl Chat {
                 if command == Command::Logout && !early {
                     self.login = Login::Asked;
                 }
+                if matches!(command.op(), Op::Say | Op::Broadcast | Op::Whisper) {
+                    self.pace.send(self.now);
+                }
                 self.session.request(command);
             }
         }
@@ -422,6 +430,7 @@ impl Chat {
             0 => SILENCE_MAX_UNTOLD,
             ms => Duration::from_millis(ms.clamp(1000, day_ms)),
         };
+        self.pace.set_rate(limits.message_rate);
         if self.returning() {
             return;
         }

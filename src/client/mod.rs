@@ -16,6 +16,7 @@ mod chat;
 mod commands;
 mod connect;
 mod outcome;
+mod pace;
 mod partial;
 mod question;
 mod screen;

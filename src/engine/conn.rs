@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::lifecycle::spread;
 use super::outbox::Outbox;
 use crate::front::Protocol;
-use crate::id::{ConnId, LetterId, Now, Source, after};
+use crate::id::{AccountId, ConnId, LetterId, Now, Source, after};
 use crate::limits::{AWAITED_MAX, Limits, PACE, PACE_STEPS};
 
 /// A connection from `Opened` to the `Close` that the engine asks for.
@@ -25,7 +25,7 @@ pub(super) struct Conn {
     pub(super) opened_ms: u64,
     /// Since when it has had no name.
     pub(super) nameless_ms: u64,
-    /// When it last asked for something other than a sign of life.
+    /// When it last asked for something other than a sign of life, or took a part of a file.
     pub(super) asked_ms: u64,
     pub(super) heard_ms: u64,
     /// Since when the outbox has been over its soft mark.
@@ -40,6 +40,8 @@ pub(super) struct Conn {
     /// How many transfers are being delivered to it.
     pub(super) pulls: u16,
     pub(super) logged_in: bool,
+    /// It has had a name, and keeps what a name brings: longer frames, more output.
+    pub(super) trusted: bool,
     /// Counted among those who have not logged in.
     pub(super) is_stranger: bool,
     /// Asked for a sign of life because another one wants its name.
@@ -49,7 +51,7 @@ pub(super) struct Conn {
     /// One of them lets no other be handled before it.
     pub(super) alone: bool,
     /// The last letter that was told to somebody who cannot confirm it.
-    pub(super) unconfirmed: Option<LetterId>,
+    pub(super) unconfirmed: Option<(AccountId, LetterId)>,
     /// Asked for a sign of life and none has come.
     pub(super) pinged: bool,
     /// The tail holds messages that wait for their turn.
@@ -99,6 +101,7 @@ impl Conn {
             empty_frames: 0,
             pulls: 0,
             logged_in: false,
+            trusted: false,
             is_stranger: true,
             probed: false,
             awaited: 0,
@@ -125,7 +128,7 @@ impl Conn {
 
     /// Output above this: its requests wait until it has read.
     pub(super) fn soft_mark(&self, limits: &Limits) -> usize {
-        let mark = if self.logged_in {
+        let mark = if self.trusted {
             limits.output_soft_bytes
         } else {
             limits.output_before_login_bytes / 4
@@ -135,11 +138,8 @@ impl Conn {
 
     /// Output above this: it is cut.
     pub(super) fn hard_mark(&self, limits: &Limits) -> usize {
-        let mark = if self.logged_in {
-            limits.output_hard_bytes
-        } else {
-            limits.output_before_login_bytes
-        };
+        let mark =
+            if self.trusted { limits.output_hard_bytes } else { limits.output_before_login_bytes };
         usize::try_from(mark).unwrap_or(usize::MAX)
     }
 
@@ -169,6 +169,11 @@ impl Conn {
     /// Bytes between two marks at which it holds up those who speak to it.
     pub(super) fn pace_step(&self, limits: &Limits) -> usize {
         self.hard_mark(limits).saturating_sub(self.soft_mark(limits)) / PACE_STEPS
+    }
+
+    /// Its stream has ended, and each request in it was answered.
+    pub(super) fn has_said_all(&self) -> bool {
+        self.is_open() && self.ended && !self.stalled && self.awaited == 0
     }
 
     /// Requests that may be under way at once: without numbers, answers must keep their order.

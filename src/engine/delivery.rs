@@ -53,10 +53,11 @@ impl Engine {
         };
         self.stats.deliveries += 1;
         if let (Event::Whispered { letter: Some(letter), .. }, Protocol::Text) = (event, protocol)
+            && let Some(account) = self.hub.account_of(id)
             && let Some(conn) = self.conn_mut(id)
         {
             // Nobody with netcat confirms what he reads: that the kernel has it is all there is.
-            conn.unconfirmed = Some(*letter);
+            conn.unconfirmed = Some((account, *letter));
         }
         self.push_talk(id, protocol.emit_event(event), is_said(event));
         self.after_push(now, id, by);
@@ -220,13 +221,17 @@ impl Engine {
         self.output_bytes -= n as u64;
         conn.note_taken(now, n, limits);
         let of_files = (bulk_before - conn.outbox.bulk_len()) as u64;
-        if !conn.is_open() {
-            return self.advance_close(now, id);
+        if of_files > 0 {
+            conn.asked_ms = now.mono_ms;
         }
         if conn.outbox.is_empty()
-            && let Some(letter) = conn.unconfirmed.take()
+            && let Some((account, letter)) = conn.unconfirmed.take()
         {
-            self.hub.confirm_letters(id, letter);
+            self.hub.letters_arrived(id, account, letter);
+        }
+        let Some(conn) = tenant(&mut self.conns, id) else { return };
+        if !conn.is_open() {
+            return self.advance_close(now, id);
         }
         self.resume(id);
         // Also when talk was written: it may have been what left no room for a file.
@@ -241,6 +246,8 @@ impl Engine {
         let Some(conn) = self.conn_mut(id).filter(|conn| conn.is_open()) else { return };
         let before = conn.outbox.len();
         let missed = conn.outbox.cut();
+        // There may have been letters among what was dropped.
+        conn.unconfirmed = None;
         let dropped = before - conn.outbox.len();
         self.output_bytes -= dropped as u64;
         self.stats.cut += 1;
@@ -291,6 +298,10 @@ impl Engine {
         let paused = !conn.wants_reading(limits);
         if conn.paused != paused {
             conn.paused = paused;
+            if paused && std::mem::take(&mut conn.probed) {
+                // Whoever is not read cannot give a sign of life; nobody takes his name for that.
+                self.hub.handle_heard(id);
+            }
             self.outputs.push_back(if paused { Output::Pause(id) } else { Output::Resume(id) });
         }
     }

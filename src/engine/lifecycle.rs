@@ -52,8 +52,8 @@ impl Engine {
             return;
         }
         conn.logged_in = named;
+        conn.trusted |= named;
         conn.is_stranger = !named;
-        conn.unconfirmed = None;
         (conn.nameless_ms, conn.asked_ms) = (now.mono_ms, now.mono_ms);
         if named {
             self.strangers.remove(conn.source);
@@ -61,36 +61,47 @@ impl Engine {
             self.strangers.add(conn.source);
         }
         self.arm(id);
-        // Its marks have moved: what waits may be too much from now on, or too little to wait for.
-        self.after_push(now, id, None);
+        // Its marks have moved, and with them perhaps the reason why it was not asked.
         self.resume(id);
     }
 
     /// The answer to a request comes later.
     pub(super) fn begin_wait(&mut self, id: ConnId, alone: bool) {
         let Some(conn) = self.conn_mut(id) else { return };
+        if conn.alone {
+            // The same request: first for its password, then for the owner of the name.
+            return;
+        }
         conn.awaited = conn.awaited.saturating_add(1);
         conn.alone |= alone;
         self.update_reading(id);
     }
 
     /// An answer that was waited for has come.
-    pub(super) fn end_wait(&mut self, id: ConnId) {
+    pub(super) fn end_wait(&mut self, now: Now, id: ConnId) {
         let Some(conn) = self.conn_mut(id) else { return };
         conn.awaited = conn.awaited.saturating_sub(1);
         // Whatever waits alone is the last that was asked.
         conn.alone &= conn.awaited > 0;
-        self.resume(id);
+        if conn.has_said_all() {
+            self.begin_close(now, id, CloseReason::PeerClosed);
+        } else {
+            self.resume(id);
+        }
     }
 
     /// Asks for a sign of life, in earnest.
     pub(super) fn probe(&mut self, now: Now, id: ConnId) {
         let Some(conn) = self.conn_mut(id).filter(|conn| conn.is_open()) else { return };
+        if conn.paused {
+            return self.hub.handle_heard(id);
+        }
         conn.probed = true;
         self.tell(now, id, None, &Event::Ping);
     }
 
-    /// The end of a peer's stream stands in line behind the bytes before it.
+    /// The end of a peer's stream stands in line behind the bytes before it, and behind the answers
+    /// that they are still owed.
     pub(super) fn on_ended(&mut self, now: Now, id: ConnId, reset: bool) {
         let Some(conn) = self.conn_mut(id) else { return };
         if reset {
@@ -99,7 +110,7 @@ impl Engine {
         }
         conn.ended = true;
         match conn.phase {
-            Phase::Open if conn.stalled => self.update_reading(id),
+            Phase::Open if !conn.has_said_all() => self.update_reading(id),
             Phase::Open => self.begin_close(now, id, CloseReason::PeerClosed),
             Phase::Flushing { .. } => self.update_reading(id),
             Phase::Lingering { .. } => self.close(id),
@@ -313,7 +324,7 @@ impl Engine {
 
     fn after_backlog(&mut self, now: Now, id: ConnId) {
         let Some(conn) = self.conn(id) else { return };
-        if conn.is_open() && conn.ended && !conn.stalled {
+        if conn.has_said_all() {
             self.begin_close(now, id, CloseReason::PeerClosed);
             self.pump(now);
         }

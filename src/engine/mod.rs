@@ -385,7 +385,17 @@ impl Engine {
                 self.stall(conn_id);
                 break;
             }
-            match protocol.parse(&bytes[taken..], scanned, conn.logged_in) {
+            match protocol.parse(&bytes[taken..], scanned, conn.trusted) {
+                Ok(Some((Incoming::Request { command: Ok(Command::Exit), .. }, _)))
+                    if conn.awaited > 0 =>
+                {
+                    // What was asked before the goodbye is answered before it.
+                    if let Some(conn) = self.conn_mut(conn_id) {
+                        conn.alone = true;
+                    }
+                    self.stall(conn_id);
+                    break;
+                }
                 Ok(Some((incoming, length))) => {
                     taken += length;
                     scanned = 0;
@@ -419,13 +429,14 @@ impl Engine {
 
     fn on_incoming(&mut self, now: Now, conn: ConnId, incoming: Incoming<'_>) {
         self.stats.requests += 1;
+        let is_ping = matches!(incoming, Incoming::Request { command: Ok(Command::Ping), .. });
+        if !is_ping && let Some(conn) = self.conn_mut(conn) {
+            conn.asked_ms = now.mono_ms;
+        }
+        // What was noted while others were served comes first.
+        self.pump(now);
         match incoming {
             Incoming::Request { id, command: Ok(command) } => {
-                if !matches!(command, Command::Ping)
-                    && let Some(conn) = self.conn_mut(conn)
-                {
-                    conn.asked_ms = now.mono_ms;
-                }
                 self.hub.handle_command(now, Request { conn, id }, command);
                 self.pump(now);
             }
@@ -465,7 +476,7 @@ impl Engine {
                     self.answering = id;
                     self.answer(now, conn, &answer);
                     if late {
-                        self.end_wait(conn);
+                        self.end_wait(now, conn);
                     }
                 }
                 Effect::Wait { conn, alone } => self.begin_wait(conn, alone),

@@ -239,10 +239,7 @@ pub fn emit_answer(id: Option<u64>, answer: &Result<Reply, Refusal>) -> Bytes {
     match answer {
         Ok(Reply::Heard { count, blocked: false }) => emit_heard(id, *count),
         Ok(reply) => emit(64, &Positive { re: id, reply }),
-        Err(refusal) => {
-            let error = Problem { code: refusal.code().into(), text: refusal.to_string() };
-            emit(128, &Negative { re: id, error })
-        }
+        Err(refusal) => emit(128, &Negative { re: id, error: refusal.into() }),
     }
 }
 
@@ -317,6 +314,16 @@ pub struct Problem {
     pub code: String,
     /// The text for people; from the network, so make it visible before showing it.
     pub text: String,
+    /// In how many milliseconds to try again, where it is a matter of time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+}
+
+impl From<&Refusal> for Problem {
+    fn from(refusal: &Refusal) -> Self {
+        let wait_ms = refusal.wait_ms();
+        Self { code: refusal.code().into(), text: refusal.to_string(), wait_ms }
+    }
 }
 
 /// What a server sent, as a client sees it.

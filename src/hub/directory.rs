@@ -15,6 +15,8 @@ use crate::message::UserName;
 pub(super) struct Directory {
     accounts: BTreeMap<UserKey, Account>,
     names: BTreeMap<AccountId, UserName>,
+    /// Logins of an account up to which its tokens are void, whatever the store says.
+    void: BTreeMap<AccountId, u64>,
     /// By the one who blocks.
     blocks: BTreeMap<UserKey, BTreeMap<UserKey, UserName>>,
     /// The same, by the one who is blocked.
@@ -36,6 +38,8 @@ impl Directory {
         }
         self.accounts.clear();
         self.names.clear();
+        let kept = |id: &AccountId| stored.accounts.iter().any(|account| account.id == *id);
+        self.void.retain(|id, _| kept(id));
         for account in stored.accounts {
             self.add(account);
         }
@@ -68,6 +72,15 @@ impl Directory {
                 account.hash = hash;
             }
         }
+    }
+
+    /// Voids the tokens of all logins of an account so far, until the server ends.
+    pub(super) fn void_tokens(&mut self, id: AccountId, up_to: u64) {
+        self.void.insert(id, up_to);
+    }
+
+    pub(super) fn is_void(&self, id: AccountId, login: u64) -> bool {
+        self.void.get(&id).is_some_and(|&up_to| login <= up_to)
     }
 
     pub(super) fn block(&mut self, owner: UserKey, user: UserName) {

@@ -20,6 +20,9 @@ impl Hub {
         if to == conn {
             return Err(Refusal::ToYourself);
         }
+        if self.directory.has_blocked(to_name.key(), from.name.key()) {
+            return Err(Refusal::BlockedBy(to_name));
+        }
         let name = FileName::parse(name).map_err(Refusal::BadFileName)?;
         let limit = self.limits.file_bytes;
         let what = describe(from, to_name, &name, size);

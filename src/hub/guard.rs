@@ -11,8 +11,8 @@ use std::time::Duration;
 use super::UserKey;
 use crate::id::{Now, Source, millis};
 use crate::limits::{
-    PASSWORD_WAITING, PASSWORD_WAITING_SOURCE, PASSWORD_WORKERS, PENALTY, PENALTY_FORGIVEN,
-    PENALTY_MAX, SOURCES_MAX, WRONG_MAX,
+    PASSWORD_WAITING, PASSWORD_WAITING_SOURCE, PENALTY, PENALTY_FORGIVEN, PENALTY_MAX, SOURCES_MAX,
+    WRONG_MAX,
 };
 use crate::message::Refusal;
 
@@ -77,7 +77,7 @@ impl Guard {
         if trace.until_ms > forgiven_ms {
             return Err(Refusal::LockedOut { wait_ms: trace.until_ms - forgiven_ms });
         }
-        let full = self.open >= PASSWORD_WORKERS + PASSWORD_WAITING;
+        let full = self.open >= PASSWORD_WAITING;
         if full || trace.open >= PASSWORD_WAITING_SOURCE {
             return Err(Refusal::Busy { wait_ms: 1000 });
         }
@@ -104,7 +104,7 @@ impl Guard {
     /// It was a wrong one; says for how long the source may not try that name any more.
     pub(super) fn wrong(&mut self, now: Now, name: UserKey, from: Source) -> Option<u64> {
         self.end_hash(from);
-        self.penalize(now, from);
+        self.penalize(now, from, PENALTY);
         let tries = self.tries.entry((name, from)).or_default();
         tries.open = tries.open.saturating_sub(1);
         tries.wrong += 1;
@@ -124,9 +124,9 @@ impl Guard {
     }
 
     /// Adds to what a source has to wait.
-    pub(super) fn penalize(&mut self, now: Now, from: Source) {
+    pub(super) fn penalize(&mut self, now: Now, from: Source, penalty: Duration) {
         let trace = self.sources.entry(from).or_default();
-        let until_ms = trace.until_ms.max(now.mono_ms) + millis(PENALTY);
+        let until_ms = trace.until_ms.max(now.mono_ms) + millis(penalty);
         trace.until_ms = until_ms.min(now.mono_ms + millis(PENALTY_MAX));
     }
 

@@ -82,8 +82,7 @@ impl Hub {
             StoreOutcome::NoAccount => Err(Refusal::NoSuchUser(user)),
             outcome => {
                 let refusal = self.store_refusal(outcome);
-                let blocked = self.directory.has_blocked(user.key(), draft.from.key());
-                match online.filter(|_| !blocked) {
+                match online.filter(|_| !self.is_deaf(&draft)) {
                     // It needs no disk to be heard by somebody who is here.
                     Some(to) if self.is_of(to, draft.to) => {
                         let Draft { from, text, at_ms: at, .. } = draft;
@@ -113,8 +112,9 @@ impl Hub {
             return true;
         }
         letters.read = letter;
-        let Draft { from, to_name, text, at_ms: at, .. } = draft;
-        if !self.directory.has_blocked(to_name.key(), from.key()) {
+        let is_deaf = self.is_deaf(&draft);
+        let Draft { from, text, at_ms: at, .. } = draft;
+        if !is_deaf {
             letters.told = letter;
             let event = Event::Whispered { from, text, at, letter: Some(letter) };
             self.effects.push_back(Effect::Tell { conn: to, by: Some(request.conn), event });
@@ -137,17 +137,18 @@ impl Hub {
         self.submit_store(waiting, StoreJob::Letters { account, after, most });
     }
 
-    /// The store has read some letters, or could not.
+    /// The store has read some letters, or could not. They are for the session that asked, and the
+    /// connection may have begun another one since.
     pub(super) fn on_letters(
         &mut self,
         now: Now,
         (conn, serial): (ConnId, u64),
         outcome: StoreOutcome,
     ) {
-        // Whoever is logged in there by now may be somebody else.
-        let Some(user) = self.user_of(conn).ok().filter(|user| user.serial == serial) else {
+        let Ok(user) = self.user_of(conn) else { return };
+        if user.serial != serial {
             return;
-        };
+        }
         let mut state = Letters { asked: false, ..user.letters };
         let StoreOutcome::Letters { letters, more } = outcome else {
             self.store_refusal(&outcome);
@@ -178,8 +179,23 @@ impl Hub {
         Ok(Some(Reply::Done))
     }
 
+    /// A connection that cannot confirm letters has been sent all up to this one; its session may
+    /// be over by then.
+    pub fn letters_arrived(&mut self, conn: ConnId, account: AccountId, letter: LetterId) {
+        if self.is_of(conn, account) {
+            return self.confirm_letters(conn, letter);
+        }
+        self.submit_store(Waiting::Arrived, StoreJob::Arrived { account, up_to: letter });
+    }
+
+    /// Whose letters a connection is told.
+    #[must_use]
+    pub fn account_of(&self, conn: ConnId) -> Option<AccountId> {
+        self.user_of(conn).ok()?.account
+    }
+
     /// A connection has all letters up to this one: they are forgotten, and more are asked for.
-    pub fn confirm_letters(&mut self, conn: ConnId, letter: LetterId) {
+    fn confirm_letters(&mut self, conn: ConnId, letter: LetterId) {
         let Ok(user) = self.user_of(conn) else { return };
         let Some(account) = user.account else { return };
         let mut letters = user.letters;
@@ -210,6 +226,11 @@ impl Hub {
         }
     }
 
+    /// Whether the receiver of a letter has blocked its writer in the meantime.
+    fn is_deaf(&self, draft: &Draft) -> bool {
+        self.directory.has_blocked(draft.to_name.key(), draft.from.key())
+    }
+
     /// Whether a connection belongs to an account.
     fn is_of(&self, conn: ConnId, account: AccountId) -> bool {
         self.user_of(conn).is_ok_and(|user| user.account == Some(account))
@@ -220,9 +241,9 @@ impl Hub {
     }
 
     fn set_letters(&mut self, conn: ConnId, letters: Letters) {
-        match self.session_mut(conn).map(|session| &mut session.state) {
-            Some(State::Named { user } | State::InRoom { user, .. }) => user.letters = letters,
-            _ => {}
+        let state = self.session_mut(conn).map(|session| &mut session.state);
+        if let Some(State::Named { user } | State::InRoom { user, .. }) = state {
+            user.letters = letters;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Names: taken with a proof, registered, taken over from the dead, given back.
+//! Names: taken with a proof, taken over from the dead, given back.
 //!
 //! Knows that hashing and storing take their time: a request that waits for a worker is in
 //! `Hub::waiting` under its ticket, and its connection is `Entering`. The rules it keeps (invariant
@@ -9,10 +9,11 @@
 use super::session::{Letters, User};
 use super::{Answer, Effect, Hub, Request, State, UserKey, Waiting};
 use crate::id::{AccountId, ConnId, Now, Source};
-use crate::job::{Account, PasswordJob, PasswordOutcome, StoreJob, StoreOutcome};
-use crate::limits::{PASSWORD_MAX, PASSWORD_MIN, TAKEOVER_WAIT};
+use crate::job::{Account, PasswordJob, PasswordOutcome};
+use crate::limits::TAKEOVER_WAIT;
 use crate::message::{
     Category, CloseReason, Event, LogoutReason, Proof, Refusal, Reply, Secret, UserName,
+    may_be_password,
 };
 
 /// Somebody who is to get a name, with all that had to be shown for it.
@@ -53,8 +54,8 @@ impl Hub {
             }
             Proof::Token(Secret(token)) => self.resume(now, request, name, account, &token),
             Proof::Password(Secret(password)) => {
-                if password.len() > PASSWORD_MAX {
-                    return Err(bad_password());
+                if !may_be_password(&password) {
+                    return Err(Refusal::WrongPassword);
                 }
                 let from = self.source_of(request.conn);
                 self.guard.begin(now, name.key(), from)?;
@@ -81,6 +82,9 @@ impl Hub {
             return Err(Refusal::WrongPassword);
         }
         if let Some((id, _)) = known {
+            if self.directory.is_void(id, claim.serial) {
+                return Err(Refusal::WrongPassword);
+            }
             return self.enter_or_wait(now, Newcomer { request, name, account: Some(id) }, true);
         }
         let owner = self.users.get(&name.key()).and_then(|&conn| self.user_of(conn).ok());
@@ -110,9 +114,6 @@ impl Hub {
             return Ok(Some(self.begin_session(now, newcomer, None)));
         };
         if at_once {
-            if let Some(contest) = self.contests.remove(&name.key()) {
-                self.lose(contest);
-            }
             return Ok(Some(self.take_over(now, newcomer, owner)));
         }
         // Somebody with netcat cannot answer in time, so only a password is stronger than he is.
@@ -128,9 +129,13 @@ impl Hub {
         Ok(None)
     }
 
-    /// The owner of a name gives way: the newcomer has its name and its room.
+    /// The owner of a name gives way: the newcomer has its name and its room. Whoever waits for
+    /// the owner's death waits for that of somebody who is gone, and the next one lives.
     fn take_over(&mut self, now: Now, newcomer: Newcomer, owner: ConnId) -> Reply {
-        let name = newcomer.name;
+        // A guest is called as the room knows the name; an account as it was registered.
+        let name = self.name_of(owner).unwrap_or(newcomer.name);
+        let newcomer = Newcomer { name, ..newcomer };
+        self.refuse_contest(name.key());
         self.end_uploads_of(now, owner);
         let seat = match self.session(owner).map(|session| session.state) {
             Some(State::InRoom { room, seat, .. }) => Some((room, seat)),
@@ -148,7 +153,7 @@ impl Hub {
     }
 
     /// The connection has the name from now on.
-    fn begin_session(
+    pub(super) fn begin_session(
         &mut self,
         now: Now,
         newcomer: Newcomer,
@@ -183,14 +188,14 @@ impl Hub {
 
     /// Something was heard of a connection that had been asked whether it lives.
     pub fn handle_heard(&mut self, conn: ConnId) {
-        let Some(key) = self.user_of(conn).ok().map(|user| user.name.key()) else { return };
-        if let Some(contest) = self.contests.remove(&key) {
-            self.lose(contest);
+        if let Ok(user) = self.user_of(conn) {
+            self.refuse_contest(user.name.key());
         }
     }
 
-    /// The owner of a contested name lives.
-    fn lose(&mut self, contest: Contest) {
+    /// The owner of a name lives: whoever waits for it does not get it.
+    fn refuse_contest(&mut self, key: UserKey) {
+        let Some(contest) = self.contests.remove(&key) else { return };
         let Newcomer { request, name, .. } = contest.newcomer;
         self.set_state(request.conn, State::Nameless);
         self.audit(Category::Login, || format!("{:?} refused: {name} is in use", request.conn));
@@ -211,9 +216,15 @@ impl Hub {
     pub(super) fn win(&mut self, now: Now, contest: Contest) {
         let Contest { owner, newcomer, .. } = contest;
         let Newcomer { request, name, account } = newcomer;
-        if self.directory.find(name.key()).map(|account| account.id) != account {
+        let refusal = match self.directory.find(name.key()).map(|account| account.id) {
+            _ if self.stopping => Some(Refusal::ShuttingDown),
+            known if known == account => None,
+            Some(_) => Some(Refusal::PasswordNeeded(name)),
+            None => Some(Refusal::WrongPassword),
+        };
+        if let Some(refusal) = refusal {
             self.set_state(request.conn, State::Nameless);
-            return self.answer_late(request, Err(Refusal::WrongPassword));
+            return self.answer_late(request, Err(refusal));
         }
         let at = self.effects.len();
         let owned = self.users.get(&newcomer.name.key()) == Some(&owner);
@@ -226,91 +237,6 @@ impl Hub {
         self.effects.insert(at, answer);
     }
 
-    pub(super) fn register(
-        &mut self,
-        now: Now,
-        request: Request,
-        user: &str,
-        password: Secret<'_>,
-    ) -> Answer {
-        let name = UserName::parse(user).map_err(Refusal::BadUserName)?;
-        if self.stopping {
-            return Err(Refusal::ShuttingDown);
-        }
-        if !self.policy.registration {
-            return Err(Refusal::RegistrationClosed);
-        }
-        check_password(&password.0)?;
-        if self.directory.find(name.key()).is_some() {
-            return Err(Refusal::NameTaken(name));
-        }
-        if self.users.contains_key(&name.key()) || self.registering.contains(&name.key()) {
-            return Err(Refusal::NameInUse(name));
-        }
-        let from = self.source_of(request.conn);
-        self.guard.begin_hash(now, from)?;
-        // Accounts are not made by the thousand: each costs its source as much as a wrong password.
-        self.guard.penalize(now, from);
-        self.registering.insert(name.key());
-        self.set_state(request.conn, State::Entering { name });
-        let job = PasswordJob::Hash { password: password.0.into_owned() };
-        self.ask_password(Waiting::Register { request, name, from }, job)
-    }
-
-    pub(super) fn passwd(
-        &mut self,
-        now: Now,
-        request: Request,
-        old: Secret<'_>,
-        new: Secret<'_>,
-    ) -> Answer {
-        let user = self.user_of(request.conn)?;
-        let account = user.account.ok_or(Refusal::NoAccount)?;
-        check_password(&new.0)?;
-        if old.0.len() > PASSWORD_MAX {
-            return Err(bad_password());
-        }
-        let hash = self.directory.get(account).ok_or(Refusal::NoAccount)?.hash.clone();
-        let from = self.source_of(request.conn);
-        self.guard.begin(now, user.name.key(), from)?;
-        let job = PasswordJob::Verify { password: old.0.into_owned(), hash: Some(hash) };
-        let (name, new) = (user.name, new.0.into_owned());
-        self.ask_password(Waiting::OldPassword { request, account, name, from, new }, job)
-    }
-
-    /// Gives the name back. Tokens of an account are void before the answer says so.
-    pub(super) fn logout(&mut self, now: Now, request: Request) -> Answer {
-        let user = self.user_of(request.conn)?;
-        match user.account {
-            Some(account) => {
-                let job = StoreJob::Revoke { account };
-                self.ask_store(Waiting::Logout { request, account }, job)
-            }
-            None => {
-                self.leave_name(now, request.conn);
-                Ok(Some(Reply::LoggedOut))
-            }
-        }
-    }
-
-    /// The store has voided the tokens, or could not.
-    pub(super) fn on_revoked(
-        &mut self,
-        now: Now,
-        request: Request,
-        account: AccountId,
-        outcome: &StoreOutcome,
-    ) {
-        if let StoreOutcome::Failed(why) = outcome {
-            self.complain(format!("the tokens of an account are void until a restart only: {why}"));
-        }
-        self.directory.begin_epoch(account, None);
-        let at = self.effects.len();
-        self.leave_name(now, request.conn);
-        let answer = Ok(Reply::LoggedOut);
-        self.effects.insert(at, Effect::Answer { request, answer, late: true });
-    }
-
     /// Logs somebody out who has not asked for it; the connection stays.
     pub fn log_out(&mut self, now: Now, conn: ConnId, reason: LogoutReason) {
         let Ok(user) = self.user_of(conn) else { return };
@@ -321,7 +247,7 @@ impl Hub {
     }
 
     /// Somebody gives his name back because he wants to.
-    fn leave_name(&mut self, now: Now, conn: ConnId) {
+    pub(super) fn leave_name(&mut self, now: Now, conn: ConnId) {
         let Ok(user) = self.user_of(conn) else { return };
         self.audit(Category::Login, || format!("{} logged out ({conn:?})", user.name));
         let given_back = self.end_session(now, conn);
@@ -345,7 +271,7 @@ impl Hub {
             let next = self.contests.get(&key).map(|contest| contest.newcomer.request.conn);
             self.tell_presence(next.unwrap_or(conn), user.name, event);
         }
-        if user.account.is_none() {
+        if user.account.is_none() && self.directory.find(key).is_none() {
             self.directory.forget_blocks(key);
         }
         Some(key)
@@ -416,139 +342,7 @@ impl Hub {
         }
     }
 
-    pub(super) fn on_register_hashed(
-        &mut self,
-        (request, name, from): (Request, UserName, Source),
-        outcome: PasswordOutcome,
-    ) {
-        self.guard.end_hash(from);
-        let hash = match outcome {
-            PasswordOutcome::Hash(hash) if self.is_entering(request.conn) => hash,
-            outcome => {
-                self.registering.remove(&name.key());
-                if let PasswordOutcome::Failed(why) = outcome {
-                    self.complain(format!("a password could not be hashed: {why}"));
-                }
-                if self.is_entering(request.conn) {
-                    self.set_state(request.conn, State::Nameless);
-                    self.answer_late(request, Err(Refusal::Busy { wait_ms: 1000 }));
-                }
-                return;
-            }
-        };
-        let job = StoreJob::Create { name, hash };
-        self.submit_store(Waiting::Create { request, name }, job);
-    }
-
-    pub(super) fn on_created(
-        &mut self,
-        now: Now,
-        request: Request,
-        name: UserName,
-        outcome: StoreOutcome,
-    ) {
-        self.registering.remove(&name.key());
-        let answer = match outcome {
-            StoreOutcome::Created(account) => {
-                self.audit(Category::Login, || format!("{name} registered ({:?})", request.conn));
-                let account_id = account.id;
-                self.directory.add(account);
-                Ok(Newcomer { request, name, account: Some(account_id) })
-            }
-            StoreOutcome::Exists => Err(Refusal::NameTaken(name)),
-            outcome => Err(self.store_refusal(&outcome)),
-        };
-        if !self.is_entering(request.conn) {
-            return;
-        }
-        self.set_state(request.conn, State::Nameless);
-        let at = self.effects.len();
-        let answer = answer.map(|newcomer| self.begin_session(now, newcomer, None));
-        self.effects.insert(at, Effect::Answer { request, answer, late: true });
-    }
-
-    pub(super) fn on_old_password_decided(
-        &mut self,
-        now: Now,
-        (request, account, name, from): (Request, AccountId, UserName, Source),
-        new: String,
-        outcome: PasswordOutcome,
-    ) {
-        match outcome {
-            PasswordOutcome::Right => self.guard.right(name.key(), from),
-            PasswordOutcome::Wrong | PasswordOutcome::Hash(_) => {
-                let locked = self.guard.wrong(now, name.key(), from);
-                let refusal =
-                    locked.map_or(Refusal::WrongPassword, |wait_ms| Refusal::LockedOut { wait_ms });
-                return self.answer_late(request, Err(refusal));
-            }
-            PasswordOutcome::Failed(why) => {
-                self.guard.undecided(name.key(), from);
-                self.complain(format!("a password could not be checked: {why}"));
-                return self.answer_late(request, Err(Refusal::Busy { wait_ms: 1000 }));
-            }
-        }
-        if let Err(refusal) = self.guard.begin_hash(now, from) {
-            return self.answer_late(request, Err(refusal));
-        }
-        let waiting = Waiting::NewPassword { request, account, from };
-        self.submit_password(waiting, PasswordJob::Hash { password: new });
-    }
-
-    pub(super) fn on_new_password_hashed(
-        &mut self,
-        (request, account, from): (Request, AccountId, Source),
-        outcome: PasswordOutcome,
-    ) {
-        self.guard.end_hash(from);
-        let PasswordOutcome::Hash(hash) = outcome else {
-            return self.answer_late(request, Err(Refusal::Busy { wait_ms: 1000 }));
-        };
-        let job = StoreJob::SetHash { account, hash: hash.clone() };
-        self.submit_store(Waiting::SetHash { request, account, hash }, job);
-    }
-
-    pub(super) fn on_hash_set(
-        &mut self,
-        now: Now,
-        (request, account, hash): (Request, AccountId, String),
-        outcome: &StoreOutcome,
-    ) {
-        if *outcome != StoreOutcome::Done {
-            let refusal = self.store_refusal(outcome);
-            return self.answer_late(request, Err(refusal));
-        }
-        self.directory.begin_epoch(account, Some(hash));
-        let epoch = self.directory.get(account).map_or(0, |account| account.epoch);
-        let user = match self.user_of(request.conn) {
-            Ok(user) => user,
-            // Logged out meanwhile; the password is changed all the same.
-            Err(refusal) => return self.answer_late(request, Err(refusal)),
-        };
-        self.audit(Category::Login, || format!("{} has another password", user.name));
-        let token = self.tokens.issue(now, &user, epoch);
-        self.answer_late(request, Ok(Reply::PasswordChanged { token }));
-    }
-
-    /// Another process has changed the accounts: those who lost theirs, and guests whose name is
-    /// now somebody's, are logged out.
-    pub fn handle_directory(&mut self, now: Now, stored: crate::job::Directory) {
-        self.directory.replace(stored);
-        let online: Vec<ConnId> = self.users.values().copied().collect();
-        for conn in online {
-            let Ok(user) = self.user_of(conn) else { continue };
-            let account = self.directory.find(user.name.key()).map(|account| account.id);
-            match (user.account, account) {
-                (None, Some(_)) => self.log_out(now, conn, LogoutReason::Registered),
-                (Some(own), account) if account != Some(own) => {
-                    self.log_out(now, conn, LogoutReason::Removed);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn is_entering(&self, conn: ConnId) -> bool {
+    pub(super) fn is_entering(&self, conn: ConnId) -> bool {
         matches!(self.session(conn).map(|s| s.state), Some(State::Entering { .. }))
     }
 
@@ -560,19 +354,4 @@ impl Hub {
     pub(super) fn source_of(&self, conn: ConnId) -> Source {
         self.session(conn).map_or(Source(0), |session| session.source)
     }
-
-    /// Whether a name is wanted or held by nobody but the one given, for the invariants.
-    pub(super) fn is_registering(&self, key: UserKey) -> bool {
-        self.registering.contains(&key)
-    }
-}
-
-/// Whether a password may be chosen.
-fn check_password(password: &str) -> Result<(), Refusal> {
-    let fits = (PASSWORD_MIN..=PASSWORD_MAX).contains(&password.len());
-    if fits && !password.chars().any(char::is_control) { Ok(()) } else { Err(bad_password()) }
-}
-
-const fn bad_password() -> Refusal {
-    Refusal::BadPassword { min: PASSWORD_MIN, max: PASSWORD_MAX }
 }

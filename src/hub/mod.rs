@@ -5,6 +5,7 @@
 //! request that is refused changes nothing; each request has exactly one answer, and it comes
 //! before whatever the request causes.
 
+mod accounts;
 mod directory;
 mod effect;
 mod files;
@@ -231,10 +232,14 @@ impl Hub {
     pub fn handle_gone(&mut self, now: Now, conn: ConnId, reason: CloseReason, missed: u64) {
         let Some(session) = self.session(conn) else { return };
         let state = session.state;
-        let name = state.name();
         if let State::Entering { name } = state {
             self.end_entering(conn, name);
         }
+        // Whoever waited to see whether this one lives has seen it, and takes its place.
+        if let Some(name) = state.name().filter(|_| reason != CloseReason::Exit) {
+            self.pass_on(now, Some(name.key()));
+        }
+        let name = self.name_of(conn).ok();
         let given_back = self.end_session(now, conn);
         self.audit(Category::Disconnect, || {
             let who = name.map_or_else(|| format!("{conn:?}"), |name| format!("{name} ({conn:?})"));

@@ -1,8 +1,8 @@
 //! Who is here, who was, and who wants to hear nothing of whom (system D's rules).
 //!
-//! The rules it keeps: of two users of whom one has blocked the other, neither is told that the
-//! other comes, goes or is here; what the blocked one says does not reach the one who blocks, in a
-//! room neither; and this is looked at when something is told, not before.
+//! The rules it keeps: of two users of whom one has blocked the other, no event and no list tells
+//! one that the other comes, goes or is here; what the blocked one says does not reach the one who
+//! blocks, in a room neither; and this is looked at when something is told, not before.
 
 use std::borrow::Cow;
 
@@ -96,6 +96,7 @@ impl Hub {
         }
         let Some(account) = own.account else {
             self.directory.block(owner, name);
+            self.note_block(own.name.to_string(), name, true);
             return Ok(Some(Reply::Done));
         };
         let waiting = Waiting::Block { request, owner, user: name, blocks: true };
@@ -111,6 +112,7 @@ impl Hub {
         }
         let Some(account) = own.account else {
             self.directory.unblock(owner, name.key());
+            self.note_block(own.name.to_string(), name, false);
             return Ok(Some(Reply::Done));
         };
         let waiting = Waiting::Block { request, owner, user: name, blocks: false };
@@ -133,13 +135,16 @@ impl Hub {
         } else {
             self.directory.unblock(owner, user.key());
         }
-        let who = self.name_of(request.conn).ok();
-        let what = if blocks { "blocks" } else { "unblocks" };
-        self.audit(Category::Client, || match who {
-            Some(who) => format!("{who} {what} {user}"),
-            None => format!("{:?} {what} {user}", request.conn),
-        });
+        match self.name_of(request.conn) {
+            Ok(who) => self.note_block(who.to_string(), user, blocks),
+            Err(_) => self.note_block(format!("{:?}", request.conn), user, blocks),
+        }
         self.answer_late(request, Ok(Reply::Done));
+    }
+
+    fn note_block(&mut self, who: String, user: UserName, blocks: bool) {
+        let what = if blocks { "blocks" } else { "unblocks" };
+        self.audit(Category::Client, || format!("{who} {what} {user}"));
     }
 
     pub(super) fn list_blocked(&self, conn: ConnId) -> Answer {

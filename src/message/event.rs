@@ -223,8 +223,9 @@ pub enum CloseReason {
     /// No sign of life in time.
     #[error("no sign of life in time")]
     Silent,
-    /// The same user logged in on another connection while this one gave no sign of life.
-    #[error("the same user logged in elsewhere, and this connection gave no sign of life")]
+    /// The same user logged in on another connection, with a token or while this one gave no sign
+    /// of life.
+    #[error("the same user logged in on another connection")]
     TakenOver,
     /// Too many connections wait for their login.
     #[error("too many connections have not logged in; try again in a moment")]

@@ -41,7 +41,7 @@ pub enum Refusal {
     #[error("wrong name or password")]
     WrongPassword,
     /// Too many wrong passwords from here.
-    #[error("too many wrong passwords; try again in {} s", seconds(*wait_ms))]
+    #[error("too many wrong passwords or new accounts; try again in {} s", seconds(*wait_ms))]
     LockedOut {
         /// For how many milliseconds more.
         wait_ms: u64,
@@ -171,6 +171,17 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// In how many milliseconds to try again, where it is a matter of time.
+    #[must_use]
+    pub const fn wait_ms(&self) -> Option<u64> {
+        match self {
+            Self::LockedOut { wait_ms } | Self::Busy { wait_ms } | Self::SlowDown { wait_ms } => {
+                Some(*wait_ms)
+            }
+            _ => None,
+        }
+    }
+
     /// The stable code of the refusal in the native and text protocols.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -45,8 +45,8 @@ pub(super) enum Accepted {
 }
 
 impl Listeners {
-    /// Listens on all `addresses`; a peer that the kernel has not heard of for `dead_after` is gone,
-    /// whatever its protocol.
+    /// Listens on all `addresses`; a peer that the kernel has not heard of for `dead_after` is
+    /// gone, whatever its protocol.
     pub(super) fn bind(
         addresses: &[SocketAddr],
         dead_after: Duration,

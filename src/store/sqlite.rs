@@ -1,7 +1,7 @@
 //! The store in one SQLite file beside its write-ahead log.
 //!
 //! After a commit that failed, the connection is kept: it knows where the log was good, and the
-//! next commit writes over what the failed one left. docs/decisions/0012-sqlite.md has the reasons.
+//! next commit writes over what the failed one left. docs/decisions/0018-sqlite.md has the reasons.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use parlor::id::TransferId;
+use parlor::id::{Source, TransferId};
 use parlor::limits::Limits;
-use parlor::message::Command;
+use parlor::message::{Command, Op};
 use parlor::wire::frame;
 
-use super::client::{Client, Habit};
+use super::accounts;
+use super::client::{Client, Confirms, Habit};
 use super::world::World;
 use crate::support::rng::Rng;
 
-const NAMES: [&str; 9] = ["alice", "Alice", "bob", "carol", "dave", "eve", "EVE", "frank", "grace"];
-const BAD_NAMES: [&str; 4] = ["", "no-such", "seventeenletters1", "\u{e9}"];
+pub(crate) const NAMES: [&str; 9] =
+    ["alice", "Alice", "bob", "carol", "dave", "eve", "EVE", "frank", "grace"];
+pub(crate) const BAD_NAMES: [&str; 4] = ["", "no-such", "seventeenletters1", "\u{e9}"];
 const ROOMS: [&str; 8] = ["lobby", "Lobby", "LOBBY", "den", "den", "attic", "cellar", "roof"];
 const CLIENTS_MAX: usize = 12;
 /// A cap on all output that is never reached.
@@ -20,15 +22,24 @@ pub(crate) const PLENTY: u64 = 64 << 20;
 
 /// Bounds near which much happens, other ones for each seed.
 pub(crate) fn limits(rng: &mut Rng) -> Limits {
+    let heartbeat = Duration::from_millis(rng.between(1_000, 10_000));
     let base = Limits {
+        heartbeat,
+        dead_after: heartbeat * u32::try_from(rng.between(2, 4)).unwrap(),
+        login_before: Duration::from_secs(rng.between(4, 30)),
+        timeout: Duration::from_secs(*rng.pick(&[0, 0, 0, 0, 2, 6])),
+        block_duration: Duration::from_secs(rng.between(1, 20)),
+        before_login: *rng.pick(&[0, 0, 0, 30]),
+        before_login_source: *rng.pick(&[0, 0, 0, 3]),
+        letters: *rng.pick(&[3, 20, 1_000]),
         room_members: rng.between(2, 4),
         rooms: rng.between(2, 4),
         upload_slots: rng.between(1, 2),
         upload_waiting: rng.between(1, 3),
         upload_stall: Duration::from_secs(rng.between(2, 30)),
         offer_wait: Duration::from_secs(rng.between(2, 60)),
-        presence_users: 0,
-        message_rate: 0,
+        presence_users: *rng.pick(&[0, 3, 6, 1_000]),
+        message_rate: *rng.pick(&[0, 0, 0, 0, 0, 5]),
         ..Limits::default()
     };
     if rng.chance(250) {
@@ -63,9 +74,10 @@ pub(crate) fn step(world: &mut World) {
         35..=37 => world.stale(),
         38 => {
             let long = world.rng.chance(100);
-            let ms = if long { 200 + world.rng.below(20_000) } else { world.rng.below(200) };
+            let ms = if long { 200 + world.rng.below(20_000) } else { world.rng.below(400) };
             world.pass(ms);
         }
+        39 if world.rng.chance(world.cut_chance) => world.cut_power(),
         39..=40 => with_client(world, |world, index| {
             if let Some(conn) = world.clients[index].conn {
                 world.spurious(conn);
@@ -74,7 +86,8 @@ pub(crate) fn step(world: &mut World) {
         41..=65 => with_client(world, |world, index| {
             world.send(index, false);
             read_some(world, index);
-            if world.clients[index].may_send() && world.clients[index].logged_in {
+            let client = &world.clients[index];
+            if client.may_send() && client.logged_in && !client.awaits(Op::Logout) {
                 transfer(world, index);
             }
         }),
@@ -110,12 +123,17 @@ fn arrive(world: &mut World) {
         75..=89 => Habit::Slow,
         _ => Habit::Dead,
     };
+    let confirms = *world.rng.pick(&[Confirms::AtOnce, Confirms::Late, Confirms::Never]);
+    let source = Source(*world.rng.pick(&[0, 0, 1, 2, 3, 4, 5, 6]));
+    let idle = world.rng.chance(60);
     let name = if world.rng.chance(400) {
         format!("u{}", world.clients.len())
     } else {
         (*world.rng.pick(&NAMES)).to_owned()
     };
-    world.connect(Client::new(native, habit, name));
+    let mut client = Client::new(native, habit, name);
+    (client.confirms, client.source, client.idle) = (confirms, source, idle);
+    world.connect(client);
 }
 
 /// A client reads as is its habit.
@@ -123,7 +141,7 @@ pub(crate) fn read_some(world: &mut World, index: usize) {
     let most = match world.clients[index].habit {
         Habit::Healthy => usize::MAX,
         Habit::Slow => world.rng.index(60),
-        Habit::Dead => 0,
+        Habit::Dead | Habit::HalfOpen => 0,
     };
     world.receive(index, most);
 }
@@ -136,38 +154,34 @@ fn act(world: &mut World, index: usize) {
         0..=1 => return world.reset(index),
         2..=3 if world.clients[index].unsent.is_empty() => return world.finish(index),
         4..=7 => return nonsense(world, index),
+        8..=9 => {
+            world.clients[index].habit = Habit::HalfOpen;
+            return;
+        }
         // What is said first tells the protocol: a line of text begins with a command.
-        _ if !world.clients[index].has_spoken => return login(world, index),
+        _ if !world.clients[index].has_spoken => return accounts::login(world, index),
         _ => {}
     }
-    if !world.clients[index].logged_in && world.rng.chance(700) {
-        return login(world, index);
+    if world.clients[index].idle && world.rng.chance(950) {
+        return world.ask(index, &Command::Ping);
+    }
+    if !world.clients[index].logged_in && world.rng.chance(850) {
+        return accounts::login(world, index);
     }
     for _ in 0..1 + world.rng.below(6) {
         match world.rng.below(100) {
-            0..=59 => talk(world, index),
+            0..=51 => talk(world, index),
+            52..=59 => accounts::act(world, index),
             60..=66 => ask(world, index),
             67..=72 => announce(world, index),
+            _ if world.clients[index].awaits(Op::Logout) => {}
             _ => transfer(world, index),
         }
     }
 }
 
-fn login(world: &mut World, index: usize) {
-    if world.rng.chance(50) {
-        let user = *world.rng.pick(&BAD_NAMES);
-        return world.clients[index].ask(&Command::guest(user));
-    }
-    if world.rng.chance(100) && world.clients[index].native {
-        let version = u32::from(world.rng.chance(900));
-        world.clients[index].ask(&Command::Hello { version });
-    }
-    let user = world.clients[index].name.clone();
-    world.clients[index].ask(&Command::guest(user));
-}
-
 /// A name that is mostly somebody's.
-fn somebody(world: &mut World) -> String {
+pub(crate) fn somebody(world: &mut World) -> String {
     let index = world.rng.index(world.clients.len());
     let recent = world.clients.len().saturating_sub(index % (2 * CLIENTS_MAX) + 1);
     if world.rng.chance(900) {
@@ -192,10 +206,11 @@ fn talk(world: &mut World, index: usize) {
         1 if !client.in_room => Command::Join { room },
         1 if padding == 0 => Command::Leave,
         2 | 3 => Command::Say { text: text('m').into(), me: true },
-        4 | 5 => Command::Whisper { user, text: text('w').into() },
+        4..=6 => Command::Whisper { user, text: text('w').into() },
+        7 => Command::Broadcast { text: text('b').into() },
         _ => Command::Say { text: text('s').into(), me: false },
     };
-    client.ask(&command);
+    world.ask(index, &command);
 }
 
 fn ask(world: &mut World, index: usize) {
@@ -208,10 +223,14 @@ fn ask(world: &mut World, index: usize) {
         25 => Command::Exit,
         _ => Command::Ping,
     };
-    world.clients[index].ask(&command);
+    world.ask(index, &command);
 }
 
 fn announce(world: &mut World, index: usize) {
+    let client = &world.clients[index];
+    if client.awaits(Op::Logout) || (!client.native && !world.limits.timeout.is_zero()) {
+        return;
+    }
     let limit = world.limits.file_bytes;
     let size = match world.rng.below(20) {
         0 => 0,
@@ -228,25 +247,26 @@ fn announce(world: &mut World, index: usize) {
         0 => "../etc".to_owned(),
         _ => format!("f{index}.{}", client.said),
     };
-    client.ask(&Command::SendFile { user: user.into(), name: name.into(), size });
+    world.ask(index, &Command::SendFile { user: user.into(), name: name.into(), size });
 }
 
 fn transfer(world: &mut World, index: usize) {
     let (rng, client) = (&mut world.rng, &mut world.clients[index]);
+    let vault = &mut world.oracle.vault;
     let wild = TransferId(u32::try_from(rng.below(40)).unwrap());
     match rng.below(500) {
-        0 => return client.ask(&Command::Accept { transfer: wild }),
-        1 => return client.ask(&Command::Reject { transfer: wild }),
-        2 => return client.ask(&Command::Received { transfer: wild }),
-        3 => return client.ask(&Command::Cancel { transfer: wild }),
-        4 => return bogus_chunk(client),
+        0 => return client.ask(&Command::Accept { transfer: wild }, vault),
+        1 => return client.ask(&Command::Reject { transfer: wild }, vault),
+        2 => return client.ask(&Command::Received { transfer: wild }, vault),
+        3 => return client.ask(&Command::Cancel { transfer: wild }, vault),
+        4 if world.limits.timeout.is_zero() => return bogus_chunk(client),
         _ => {}
     }
     let sending: Vec<u32> =
         client.sending.iter().filter(|(_, sending)| !sending.ended).map(|(&id, _)| id).collect();
     for id in sending {
         if rng.chance(3) {
-            client.ask(&Command::Cancel { transfer: TransferId(id) });
+            client.ask(&Command::Cancel { transfer: TransferId(id) }, vault);
         } else if client.sending[&id].admitted {
             let sending = &client.sending[&id];
             let small = sending.granted.saturating_sub(sending.sent) < 9_000;
@@ -260,11 +280,11 @@ fn transfer(world: &mut World, index: usize) {
         let (file, transfer) = (&client.receiving[&id], TransferId(id));
         let accepted = client.accepted.contains(&id);
         if accepted && !file.confirmed && file.got == file.size {
-            client.ask(&Command::Received { transfer });
+            client.ask(&Command::Received { transfer }, vault);
         } else if !accepted && rng.chance(900) {
-            client.ask(&Command::Accept { transfer });
+            client.ask(&Command::Accept { transfer }, vault);
         } else if rng.chance(3) {
-            client.ask(&Command::Reject { transfer });
+            client.ask(&Command::Reject { transfer }, vault);
         }
     }
 }

@@ -3,22 +3,41 @@
 //! The log tells in one order who came, moved, spoke and went. From that follows for each
 //! connection, line by line, what its client must read; whatever else it reads is a fault.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use parlor::job::Directory;
 use parlor::message::{Category, CloseReason, Level, Record};
+
+use super::post::Post;
+use super::vault::Vault;
 
 /// What a client must read next, in text notation, and whether it counts as a message of others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Due {
     pub(crate) line: String,
     pub(crate) said: bool,
+    /// It may stay away: it happened in the moment in which its reader came.
+    perhaps: bool,
 }
 
 #[derive(Debug)]
 struct Member {
     /// The connection as the log writes it: `c0.1`.
     conn: String,
+    /// The name as it is shown.
+    name: String,
     room: Option<String>,
+    /// It is logged out as soon as it has left its room.
+    leaves: bool,
+}
+
+/// A connection that has not been said goodbye to.
+#[derive(Debug)]
+pub(crate) struct Open {
+    /// Since when it has had no name.
+    pub(crate) nameless_ms: Option<u64>,
+    /// When it got its name.
+    pub(crate) named_ms: u64,
 }
 
 #[derive(Debug)]
@@ -40,13 +59,37 @@ pub(crate) struct Oracle {
     pub(crate) ended_ms: BTreeMap<String, u64>,
     /// Messages that members were to hear.
     pub(crate) said: u64,
+    /// Users above which nobody is told who comes and goes.
+    presence_users: u64,
+    pub(crate) open: BTreeMap<String, Open>,
+    /// The last name of each connection, and all that it had.
+    last_names: BTreeMap<String, String>,
+    all_names: BTreeSet<(String, String)>,
+    /// Who was told to be gone in the last moment in which anybody was.
+    lately: (u64, Vec<String>),
+    now_ms: u64,
+    /// Who wants to hear nothing of whom.
+    blocks: BTreeSet<(String, String)>,
+    /// Takeovers that were not looked at: newcomer and owner.
+    pub(crate) takeovers: Vec<(String, String)>,
+    pub(crate) taken_over: u64,
+    pub(crate) post: Post,
+    pub(crate) vault: Vault,
 }
 
 impl Oracle {
+    pub(crate) fn new(presence_users: u64) -> Self {
+        Self { presence_users, ..Self::default() }
+    }
+
     pub(crate) fn note(&mut self, now_ms: u64, record: &Record) {
         let text = &record.text;
+        if self.now_ms != now_ms {
+            (self.now_ms, self.lately) = (now_ms, (now_ms, Vec::new()));
+        }
         match (record.category, record.level) {
-            (Category::Login, _) => self.note_login(text),
+            (Category::Client, _) => self.note_client(now_ms, text),
+            (Category::Login, _) => self.note_login(now_ms, text),
             (Category::Join, _) => self.note_join(text),
             (Category::Leave, _) => self.note_leave(text),
             (Category::Broadcast, Level::Debug) => self.note_said(text),
@@ -60,37 +103,158 @@ impl Oracle {
 
     /// Takes from the lines due to a connection the one that has come.
     pub(crate) fn heard(&mut self, conn: &str, line: &str) {
-        let due = self.due.get_mut(conn).and_then(VecDeque::pop_front);
+        let lines = self.due.entry(conn.to_owned()).or_default();
+        while lines.front().is_some_and(|due| due.perhaps && due.line != line) {
+            lines.pop_front();
+        }
+        let due = lines.pop_front();
         assert_eq!(due.map(|due| due.line).as_deref(), Some(line), "{conn} hears what it must not");
     }
 
     /// How many lines, and how many messages among them, a connection has not read.
     pub(crate) fn unheard(&self, conn: &str) -> (usize, u64) {
-        self.due
-            .get(conn)
-            .map_or((0, 0), |due| (due.len(), due.iter().filter(|due| due.said).count() as u64))
+        let due = self.due.get(conn).into_iter().flatten();
+        let due: Vec<&Due> = due.filter(|due| !due.perhaps).collect();
+        (due.len(), due.iter().filter(|due| due.said).count() as u64)
     }
 
-    fn note_login(&mut self, text: &str) {
-        if text.contains(" refused: ") {
+    /// The server is another one: nobody is here, and of the rest it knows what was durable.
+    pub(crate) fn restart(&mut self, directory: &Directory) {
+        self.vault.restart(directory);
+        self.users.clear();
+        self.transfers.clear();
+        self.open.clear();
+        self.due.clear();
+        self.blocks.clear();
+        self.stopping = false;
+        for (owner, user) in &directory.blocks {
+            if let Some(owner) = self.vault.name_of(*owner) {
+                self.blocks.insert((owner.clone(), user.as_str().to_ascii_lowercase()));
+            }
+        }
+    }
+
+    fn note_client(&mut self, now_ms: u64, text: &str) {
+        let words: Vec<&str> = text.split(' ').collect();
+        match words[..] {
+            [conn, "connected", "from", _] => {
+                let open = Open { nameless_ms: Some(now_ms), named_ms: 0 };
+                self.open.insert(conn.to_owned(), open);
+            }
+            [who, what @ ("blocks" | "unblocks"), user] => {
+                let owner = self.last_names.get(who).map_or(who, String::as_str);
+                let pair = (owner.to_ascii_lowercase(), user.to_ascii_lowercase());
+                if what == "blocks" {
+                    self.post.blocked(&pair.0, &pair.1);
+                    self.blocks.insert(pair);
+                } else {
+                    self.blocks.remove(&pair);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// How many letters a connection may have been told.
+    pub(crate) fn letters_for(&self, conn: &str) -> u64 {
+        let names = self.all_names.iter().filter(|(whose, _)| whose == conn);
+        names.map(|(_, name)| self.post.count(name)).sum()
+    }
+
+    fn note_login(&mut self, now_ms: u64, text: &str) {
+        if text.contains(" refused: ") || text.contains(" has another password") {
             return;
         }
         if let Some((newcomer, owner)) = text.split_once(" takes over from ") {
-            return self.note_takeover(newcomer, owner);
+            return self.note_takeover(now_ms, newcomer, owner);
+        }
+        if let Some((name, _)) = text.split_once(" logged out") {
+            return self.note_logout(now_ms, name);
+        }
+        if text.contains(" registered (") {
+            return;
         }
         let (name, conn) = text.split_once(" (").expect("a login names its connection");
         let conn = conn.trim_end_matches(')').to_owned();
-        let member = Member { conn, room: None };
+        self.note_named(now_ms, name, &conn);
+        let member =
+            Member { conn: conn.clone(), name: name.to_owned(), room: None, leaves: false };
         let before = self.users.insert(name.to_ascii_lowercase(), member);
         assert!(before.is_none(), "{name} has two owners");
+        self.tell_presence(name, "online");
+        let (_, lately) = self.lately.clone();
+        for line in lately.into_iter().filter(|_| self.lately.0 == now_ms) {
+            let due = Due { line, said: false, perhaps: true };
+            self.due.entry(conn.clone()).or_default().push_back(due);
+        }
+    }
+
+    fn note_named(&mut self, now_ms: u64, name: &str, conn: &str) {
+        let open = self.open.get_mut(conn).expect("it is connected");
+        assert!(open.nameless_ms.is_some(), "{conn} has two names");
+        (open.nameless_ms, open.named_ms) = (None, now_ms);
+        self.last_names.insert(conn.to_owned(), name.to_owned());
+        self.all_names.insert((conn.to_owned(), name.to_ascii_lowercase()));
     }
 
     /// The newcomer stands where the owner stood, and nobody is told.
-    fn note_takeover(&mut self, newcomer: &str, owner: &str) {
+    fn note_takeover(&mut self, now_ms: u64, newcomer: &str, owner: &str) {
         let (name, conn) = newcomer.split_once(" (").expect("a takeover names its connection");
+        let conn = conn.trim_end_matches(')').to_owned();
+        self.note_named(now_ms, name, &conn);
         let member = self.users.get_mut(&name.to_ascii_lowercase()).expect("the name has an owner");
         assert_eq!(member.conn, owner, "{name} is taken from somebody else");
-        member.conn = conn.trim_end_matches(')').to_owned();
+        member.conn.clone_from(&conn);
+        name.clone_into(&mut member.name);
+        self.takeovers.push((conn, owner.to_owned()));
+        self.taken_over += 1;
+    }
+
+    fn note_logout(&mut self, now_ms: u64, name: &str) {
+        let key = name.to_ascii_lowercase();
+        let member = self.users.get_mut(&key).expect("a user logs out");
+        member.leaves = true;
+        let open = self.open.get_mut(&member.conn).expect("it is connected");
+        open.nameless_ms = Some(now_ms);
+        if member.room.is_none() {
+            self.give_back(&key);
+        }
+    }
+
+    /// A name has no owner any more.
+    fn give_back(&mut self, key: &str) {
+        let gone = self.users.remove(key).expect("a user goes");
+        assert_eq!(gone.room, None, "{key} is gone and still in a room");
+        if !self.stopping {
+            self.tell_presence(&gone.name, "offline");
+            self.lately.1.push(format!("* {} is offline", gone.name));
+        }
+        if !self.vault.is_registered(key) {
+            self.blocks.retain(|(owner, _)| owner != key);
+        }
+    }
+
+    fn is_apart(&self, one: &str, other: &str) -> bool {
+        let blocks =
+            |owner: &str, user: &str| self.blocks.contains(&(owner.to_owned(), user.to_owned()));
+        blocks(one, other) || blocks(other, one)
+    }
+
+    fn tell_presence(&mut self, name: &str, what: &str) {
+        if self.users.len() as u64 > self.presence_users {
+            return;
+        }
+        let key = name.to_ascii_lowercase();
+        let others: Vec<String> = self
+            .users
+            .iter()
+            .filter(|(other, _)| **other != key && !self.is_apart(other, &key))
+            .map(|(_, member)| member.conn.clone())
+            .collect();
+        for conn in others {
+            let line = format!("* {name} is {what}");
+            self.due.entry(conn).or_default().push_back(Due { line, said: false, perhaps: false });
+        }
     }
 
     fn note_join(&mut self, text: &str) {
@@ -111,12 +275,19 @@ impl Oracle {
         if !self.stopping {
             self.tell_room(user, room, &format!("[{room}] {user} left"), false);
         }
+        let key = user.to_ascii_lowercase();
+        if self.users[&key].leaves {
+            self.give_back(&key);
+        }
     }
 
     fn note_said(&mut self, text: &str) {
         let (who, what) = text.split_once(": ").expect("a broadcast has a body");
-        let (from, room) = who.split_once(" in ").expect("a broadcast names its room");
         assert!(!what.contains("STALE"), "a stale message was said");
+        if let Some(from) = who.strip_suffix(" to all") {
+            return self.tell(from, None, &format!("{from} to everybody: {what}"), true);
+        }
+        let (from, room) = who.split_once(" in ").expect("a broadcast names its room");
         let line = if what.starts_with('m') {
             format!("[{room}] * {from} {what}")
         } else {
@@ -128,21 +299,35 @@ impl Oracle {
     fn note_whisper(&mut self, text: &str) {
         let (who, what) = text.split_once(": ").expect("a whisper has a body");
         let (from, to) = who.split_once(" -> ").expect("a whisper names its receiver");
-        let member = &self.users[&to.to_ascii_lowercase()];
+        let (by, key) = (from.to_ascii_lowercase(), to.to_ascii_lowercase());
+        assert!(!self.blocks.contains(&(key.clone(), by)), "{to} has blocked {from}");
+        if self.vault.is_registered(to) {
+            return self.post.sent(from, to, what);
+        }
+        let member = &self.users[&key];
         let due = self.due.entry(member.conn.clone()).or_default();
-        due.push_back(Due { line: format!("{from} whispers: {what}"), said: true });
+        due.push_back(Due { line: format!("{from} whispers: {what}"), said: true, perhaps: false });
         self.said += 1;
     }
 
     fn note_gone(&mut self, now_ms: u64, text: &str) {
         let (who, reason) = text.split_once(": ").expect("a farewell has a reason");
+        if reason.split(", missed ").next() != Some(&*CloseReason::TakenOver.to_string()) {
+            // Whoever has ended by itself was not robbed: who waited for its name has its place.
+            self.takeovers.retain(|(_, owner)| owner != who);
+        }
         if reason == CloseReason::PeerClosed.to_string() {
             let conn = who.split_once(" (").map_or(who, |(_, conn)| conn.trim_end_matches(')'));
             self.ended_ms.insert(conn.to_owned(), now_ms);
         }
-        if let Some((name, _)) = who.split_once(" (") {
-            let gone = self.users.remove(&name.to_ascii_lowercase()).expect("a user goes");
-            assert_eq!(gone.room, None, "{name} is gone and still in a room");
+        match who.split_once(" (") {
+            Some((name, conn)) => {
+                self.open.remove(conn.trim_end_matches(')'));
+                self.give_back(&name.to_ascii_lowercase());
+            }
+            None => {
+                self.open.remove(who);
+            }
         }
     }
 
@@ -173,10 +358,20 @@ impl Oracle {
     }
 
     fn tell_room(&mut self, by: &str, room: &str, line: &str, said: bool) {
+        self.tell(by, Some(room), line, said);
+    }
+
+    /// Everybody in a room, or everybody, is to hear a line; but for what is said, not those who
+    /// have blocked its speaker, and for what happens, neither those whom he has blocked.
+    fn tell(&mut self, by: &str, room: Option<&str>, line: &str, said: bool) {
+        let by = by.to_ascii_lowercase();
         for (name, member) in &self.users {
-            if member.room.as_deref() == Some(room) && !name.eq_ignore_ascii_case(by) {
+            let is_there = room.is_none() || member.room.as_deref() == room;
+            let deaf = self.blocks.contains(&(name.clone(), by.clone()))
+                || (!said && self.is_apart(name, &by));
+            if is_there && *name != by && !deaf {
                 let due = self.due.entry(member.conn.clone()).or_default();
-                due.push_back(Due { line: line.to_owned(), said });
+                due.push_back(Due { line: line.to_owned(), said, perhaps: false });
                 self.said += u64::from(said);
             }
         }

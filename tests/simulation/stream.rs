@@ -2,7 +2,7 @@
 
 use parlor::front::native::{FromServer, parse_server};
 use parlor::front::{slash, text};
-use parlor::message::{Event, Reply};
+use parlor::message::{Event, Reply, visible};
 
 /// Longest frame of a server.
 const FRAME_MAX: usize = 1 << 20;
@@ -16,6 +16,14 @@ pub(crate) enum Heard {
     },
     /// Something that others did, in text notation.
     Line(String),
+    /// Something was said to this user alone. The number is that of a letter, where the protocol
+    /// tells whether it is one.
+    Whispered {
+        line: String,
+        text: String,
+        number: Option<Option<u64>>,
+    },
+    LoggedOut,
     Queued {
         transfer: u32,
         place: u32,
@@ -52,8 +60,8 @@ pub(crate) enum Heard {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Yes {
     Done,
-    Welcome,
-    PasswordChanged,
+    Welcome { user: String, token: String, in_room: bool },
+    PasswordChanged { token: String },
     LoggedOut,
     Kept,
     WhoElse,
@@ -79,7 +87,7 @@ impl Heard {
 /// The unread part of a stream.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// Lines that still belong to the answer before.
     more_lines: u64,
 }
@@ -143,8 +151,10 @@ impl Stream {
 fn read_reply(reply: Reply) -> Yes {
     match reply {
         Reply::Done => Yes::Done,
-        Reply::Welcome { .. } => Yes::Welcome,
-        Reply::PasswordChanged { .. } => Yes::PasswordChanged,
+        Reply::Welcome { user, token, room, .. } => {
+            Yes::Welcome { user: user.to_string(), token, in_room: room.is_some() }
+        }
+        Reply::PasswordChanged { token } => Yes::PasswordChanged { token },
         Reply::LoggedOut => Yes::LoggedOut,
         Reply::Kept { .. } => Yes::Kept,
         Reply::WhoElse { .. } => Yes::WhoElse,
@@ -172,12 +182,16 @@ fn read_reply(reply: Reply) -> Yes {
 fn read_event(event: &Event) -> Heard {
     match event {
         Event::Hello { .. } => Heard::Hello,
+        Event::Whispered { text, letter, .. } => Heard::Whispered {
+            line: text::describe_event(event),
+            text: visible(text.as_str()).to_string(),
+            number: Some(letter.map(|letter| letter.0)),
+        },
+        Event::LoggedOut { .. } => Heard::LoggedOut,
         Event::Said { .. }
-        | Event::Whispered { .. }
         | Event::Broadcast { .. }
         | Event::Online { .. }
         | Event::Offline { .. }
-        | Event::LoggedOut { .. }
         | Event::Joined { .. }
         | Event::Left { .. } => Heard::Line(text::describe_event(event)),
         Event::Queued { transfer, place, of } => {
@@ -219,7 +233,7 @@ fn read_line(line: &str) -> Heard {
         let bytes = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, base64).unwrap();
         return Heard::Chunk { transfer: transfer.parse().unwrap(), bytes };
     }
-    let Some(rest) = line.strip_prefix("* ") else { return Heard::Line(line.to_owned()) };
+    let Some(rest) = line.strip_prefix("* ") else { return read_talk(line) };
     if let Some(bye) = rest.strip_prefix("bye: ") {
         let reason = bye.split("; ").next().unwrap_or_default().to_owned();
         let missed = bye.split_once("you missed ").map_or(0, |(_, rest)| first_number(rest));
@@ -231,9 +245,38 @@ fn read_line(line: &str) -> Heard {
     if rest.starts_with("sim: ") {
         return Heard::Hello;
     }
-    match rest.split(' ').next().unwrap_or_default() {
+    if rest.ends_with(" is online") || rest.ends_with(" is offline") {
+        return Heard::Line(line.to_owned());
+    }
+    if rest.starts_with("you are logged out: ") {
+        return Heard::LoggedOut;
+    }
+    read_answer(rest)
+}
+
+fn read_talk(line: &str) -> Heard {
+    match line.split_once(" whispers: ") {
+        Some((from, text)) if !from.contains(' ') => {
+            Heard::Whispered { line: line.to_owned(), text: text.to_owned(), number: None }
+        }
+        _ => Heard::Line(line.to_owned()),
+    }
+}
+
+fn read_answer(rest: &str) -> Heard {
+    let words: Vec<&str> = rest.split([' ', ',', ';']).collect();
+    match words[0] {
         "done" => yes(Yes::Done),
-        "welcome," | "welcome" => yes(Yes::Welcome),
+        "ping" => Heard::Ping,
+        "welcome" => {
+            let in_room = words[1] == "back";
+            let user = if in_room { words[3] } else { words[2] };
+            yes(Yes::Welcome { user: user.to_owned(), token: String::new(), in_room })
+        }
+        "your" => yes(Yes::PasswordChanged { token: String::new() }),
+        "sent" => yes(Yes::Kept),
+        _ if rest.ends_with("is not here; kept until the next login") => yes(Yes::Kept),
+        "you" if rest.starts_with("you are logged out;") => yes(Yes::LoggedOut),
         "pong" => yes(Yes::Pong),
         "heard" => yes(Yes::Heard),
         "/login" => yes(Yes::Help),
@@ -253,6 +296,8 @@ fn read_count(rest: &str) -> Heard {
         }
         "room:" | "rooms:" => yes(Yes::Rooms),
         "in" | "online:" => yes(Yes::Who),
+        "others" => yes(Yes::WhoElse),
+        "blocked:" => yes(Yes::Blocked),
         _ => panic!("a line that means nothing: {rest}"),
     }
 }

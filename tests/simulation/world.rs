@@ -7,22 +7,24 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io::IoSlice;
 
 use parlor::engine::{Engine, Input, Output, Setup};
-use parlor::id::{ConnId, Now, Source, Ticket};
-use parlor::job::{FileOutcome, Job, Outcome};
+use parlor::id::{ConnId, Now, Ticket};
+use parlor::job::{Directory, FileOutcome, Job, Outcome};
 use parlor::limits::{Limits, WRITE_BATCH};
-use parlor::store::Memory;
 
 use super::client::{Bounds, Client, Habit};
+use super::ledger::Ledger;
 use super::oracle::Oracle;
 use super::store::Store;
 use crate::support::fnv::Fnv;
 use crate::support::rng::Rng;
-use crate::support::workers::{commit_one, hash};
 
 /// Both directions of one TCP connection, as the kernels at its ends hold them.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) up: VecDeque<u8>,
+    /// Bytes that the server has read.
+    taken: u64,
+    pub(super) heard_ms: u64,
     up_max: usize,
     /// The client has closed its end.
     pub(crate) up_ended: bool,
@@ -37,13 +39,18 @@ pub(crate) struct Link {
 
 /// A socket of the server, and what the poller has said of it.
 #[derive(Debug)]
-struct Socket {
-    generation: u32,
-    client: usize,
+pub(super) struct Socket {
+    pub(super) generation: u32,
+    pub(super) client: usize,
     readable: bool,
     writable: bool,
-    paused: bool,
+    pub(super) paused: bool,
     queued: bool,
+    /// When it was read last, and when something other than pings was.
+    pub(super) heard_ms: u64,
+    pub(super) real_ms: u64,
+    /// Long times without a turn since it was heard, in all.
+    pub(super) gap_ms: u64,
 }
 
 #[derive(Debug)]
@@ -56,38 +63,51 @@ pub(crate) struct World {
     pub(crate) links: Vec<Link>,
     pub(crate) oracle: Oracle,
     pub(crate) store: Store,
-    pub(crate) accounts: Memory,
+    pub(crate) ledger: Ledger,
+    /// Power cuts so far, and how many of a thousand steps are one.
+    pub(crate) cuts: u64,
+    pub(crate) cut_chance: u64,
+    pub(super) turned_ms: u64,
     pub(crate) hash: Fnv,
     pub(crate) tracing: bool,
     pub(crate) closed_ids: Vec<ConnId>,
     pub(crate) knocking: VecDeque<usize>,
-    sockets: Vec<Option<Socket>>,
-    free: Vec<u32>,
+    pub(super) sockets: Vec<Option<Socket>>,
+    pub(super) free: Vec<u32>,
     next_generation: u32,
-    events: Vec<(ConnId, bool, bool)>,
-    ready: VecDeque<ConnId>,
-    jobs: Vec<(Ticket, Job)>,
-    to_close: Vec<ConnId>,
+    pub(super) events: Vec<(ConnId, bool, bool)>,
+    pub(super) ready: VecDeque<ConnId>,
+    pub(super) jobs: Vec<(Ticket, Job)>,
+    pub(super) to_close: Vec<ConnId>,
     closing: BTreeSet<ConnId>,
+}
+
+pub(super) fn start(limits: &Limits, directory: Directory) -> Engine {
+    Engine::new(Setup {
+        server: "sim".to_owned(),
+        limits: limits.clone(),
+        log_bodies: true,
+        directory,
+        token_key: [7; 32],
+        ..Setup::default()
+    })
 }
 
 impl World {
     pub(crate) fn new(limits: Limits, rng: Rng, tracing: bool) -> Self {
         Self {
-            engine: Engine::new(Setup {
-                server: "sim".to_owned(),
-                limits: limits.clone(),
-                log_bodies: true,
-                ..Setup::default()
-            }),
+            engine: start(&limits, Directory::default()),
+            oracle: Oracle::new(limits.presence_users),
             limits,
             now: Now { mono_ms: 0, wall_ms: 1_700_000_000_000 },
             rng,
             clients: Vec::new(),
             links: Vec::new(),
-            oracle: Oracle::default(),
             store: Store::default(),
-            accounts: Memory::default(),
+            ledger: Ledger::default(),
+            cuts: 0,
+            cut_chance: 0,
+            turned_ms: 0,
             hash: Fnv::new(),
             tracing,
             closed_ids: Vec::new(),
@@ -112,6 +132,8 @@ impl World {
         self.clients.push(client);
         self.links.push(Link {
             up: VecDeque::new(),
+            taken: 0,
+            heard_ms: 0,
             up_max,
             up_ended: false,
             down: VecDeque::new(),
@@ -133,7 +155,7 @@ impl World {
         let (client, link) = (&mut self.clients[index], &mut self.links[index]);
         let Some(conn) = client.conn else { return };
         let room = (link.up_max - link.up.len()).min(client.unsent.len());
-        if room == 0 || link.reset || link.up_ended {
+        if room == 0 || link.reset || link.up_ended || client.habit == Habit::HalfOpen {
             return;
         }
         let n = if all { room } else { 1 + self.rng.index(room) };
@@ -145,7 +167,7 @@ impl World {
     pub(crate) fn receive(&mut self, index: usize, most: usize) {
         let (client, link) = (&mut self.clients[index], &mut self.links[index]);
         let n = link.down.len().min(most);
-        if n == 0 || link.reset {
+        if n == 0 || link.reset || client.habit == Habit::HalfOpen {
             return;
         }
         let bytes: Vec<u8> = link.down.drain(..n).collect();
@@ -159,7 +181,17 @@ impl World {
             credit: self.limits.upload_credit_bytes,
             troubled: &self.store.troubled,
         };
+        let chunk_bytes = client.chunk_bytes;
         client.read(&bytes, &mut self.oracle, &bounds);
+        let (now_ms, got_more) = (self.now.mono_ms, client.chunk_bytes > chunk_bytes);
+        if let Some(conn) = client.conn
+            && let Some(socket) = self.sockets.get_mut(conn.slot as usize).and_then(Option::as_mut)
+            && got_more
+        {
+            // Whoever is sent a file is at it.
+            socket.real_ms = now_ms;
+        }
+        let client = &self.clients[index];
         if let Some(conn) = client.conn
             && self.socket(conn).is_some_and(|socket| !socket.writable)
         {
@@ -178,18 +210,15 @@ impl World {
     /// A client's connection breaks.
     pub(crate) fn reset(&mut self, index: usize) {
         let Some(conn) = self.clients[index].conn else { return };
-        self.clients[index].finished = true;
-        let link = &mut self.links[index];
-        link.reset = true;
-        link.up.clear();
-        link.down.clear();
+        self.break_link(index);
         self.events.push((conn, true, true));
     }
 
     /// Whether the client can neither be told nor tell anything any more.
     pub(crate) fn is_over(&self, index: usize) -> bool {
-        let link = &self.links[index];
-        link.reset || (link.closed && link.down.is_empty())
+        let (client, link) = (&self.clients[index], &self.links[index]);
+        let is_deaf = client.habit == Habit::HalfOpen;
+        link.reset || (link.closed && (is_deaf || link.down.is_empty()))
     }
 
     /// An event that the poller has no reason for.
@@ -207,21 +236,12 @@ impl World {
         while let Some((ticket, outcome)) = self.store.poll(self.now.mono_ms, &mut self.rng) {
             self.feed(Input::Done { ticket, outcome: Outcome::File(outcome) });
         }
+        self.tell_done();
         self.feed(Input::Deadlines);
+        self.check_deadlines();
         self.flush(budget);
         for (ticket, job) in std::mem::take(&mut self.jobs) {
-            let now_ms = self.now.mono_ms;
-            let done = match job {
-                Job::File(job) => self
-                    .store
-                    .submit(now_ms, &mut self.rng, ticket, job)
-                    .map(|(_, outcome)| Outcome::File(outcome)),
-                Job::Store(job) => Some(Outcome::Store(commit_one(&mut self.accounts, job))),
-                Job::Password(job) => Some(Outcome::Password(hash(&job))),
-            };
-            if let Some(outcome) = done {
-                self.feed(Input::Done { ticket, outcome });
-            }
+            self.submit(ticket, job);
         }
         self.close();
     }
@@ -233,6 +253,7 @@ impl World {
             && self.jobs.is_empty()
             && self.knocking.is_empty()
             && self.store.is_idle()
+            && self.ledger.is_idle()
             && self.engine.dirty_len() == 0
             && !self.engine.has_work(self.now)
     }
@@ -246,6 +267,7 @@ impl World {
         if self.tracing && !matches!(input, Input::Turn | Input::Deadlines) {
             eprintln!("{:>7} {input:?}", self.now.mono_ms);
         }
+        self.oracle.vault.tick();
         self.engine.handle(self.now, input);
         self.take_outputs();
     }
@@ -287,7 +309,10 @@ impl World {
                 assert!(!std::mem::replace(&mut socket.paused, true), "{id:?} paused twice");
             }
             Output::Resume(id) => {
+                let now_ms = self.now.mono_ms;
                 let socket = self.socket(id).expect("a live connection is resumed");
+                // What waited is asked only now.
+                socket.real_ms = now_ms;
                 assert!(std::mem::replace(&mut socket.paused, false), "{id:?} resumed twice");
                 self.on_edge(id, false, false);
             }
@@ -339,8 +364,12 @@ impl World {
                 writable: true,
                 paused: false,
                 queued: false,
+                heard_ms: self.now.mono_ms,
+                real_ms: self.now.mono_ms,
+                gap_ms: 0,
             });
-            self.feed(Input::Opened { conn: id, source: Source::THIS_MACHINE, peer: "virtual" });
+            let source = self.clients[index].source;
+            self.feed(Input::Opened { conn: id, source, peer: "virtual" });
         }
     }
 
@@ -380,6 +409,7 @@ impl World {
                 return;
             }
             let bytes: Vec<u8> = link.up.drain(..n).collect();
+            self.note_heard(id, client, n);
             self.feed(Input::Bytes { conn: id, bytes: &bytes });
         }
     }
@@ -433,7 +463,20 @@ impl World {
         }
     }
 
-    fn socket(&mut self, id: ConnId) -> Option<&mut Socket> {
+    fn note_heard(&mut self, id: ConnId, client: usize, n: usize) {
+        let now_ms = self.now.mono_ms;
+        let link = &mut self.links[client];
+        let is_real = link.taken < self.clients[client].real_end;
+        link.taken += n as u64;
+        link.heard_ms = now_ms;
+        let Some(socket) = self.socket(id) else { return };
+        (socket.heard_ms, socket.gap_ms) = (now_ms, 0);
+        if is_real {
+            socket.real_ms = now_ms;
+        }
+    }
+
+    pub(super) fn socket(&mut self, id: ConnId) -> Option<&mut Socket> {
         let socket = self.sockets.get_mut(id.slot as usize)?.as_mut();
         socket.filter(|socket| socket.generation == id.generation)
     }
@@ -474,8 +517,18 @@ impl World {
 
     /// Everybody reads and sends from now on.
     pub(crate) fn heal(&mut self) {
+        self.ledger.healed = true;
+        for index in 0..self.clients.len() {
+            if self.clients[index].habit == Habit::HalfOpen && !self.is_over(index) {
+                self.reset(index);
+            } else if self.clients[index].habit == Habit::HalfOpen {
+                self.break_link(index);
+            }
+        }
         for client in &mut self.clients {
-            client.habit = Habit::Healthy;
+            if client.habit != Habit::HalfOpen {
+                client.habit = Habit::Healthy;
+            }
         }
     }
 }

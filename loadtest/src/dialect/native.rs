@@ -153,7 +153,7 @@ mod tests {
         let text = Text::parse("000001deadbeef".into(), 64).unwrap();
         let room = RoomName::parse("text").unwrap();
         let said = Event::Said { room, from, text: text.clone(), me: false, at: 5 };
-        let whispered = Event::Whispered { from, text, at: 5 };
+        let whispered = Event::Whispered { from, text, at: 5, letter: None };
         for event in [said, whispered] {
             let bytes = native::emit_event(&event);
             assert!(matches!(only(&bytes), Heard::Said(b"000001deadbeef")), "{event:?}");

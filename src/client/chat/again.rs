@@ -79,7 +79,7 @@ impl Chat {
 
     /// When to be told the time at the latest, as time since the start of the client.
     pub(in crate::client) fn wake_at(&self) -> Option<Duration> {
-        self.alarm
+        [self.alarm, self.pace.wait(self.now)].into_iter().flatten().min()
     }
 
     /// So much time has passed since the start of the client.

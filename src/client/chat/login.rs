@@ -20,7 +20,7 @@ const TOKEN_MAX: usize = 512;
 /// How long our name may be in use by our own connection that is lost and not known to be.
 const NAME_BACK_BEFORE: Duration = Duration::from_secs(120);
 /// How long the server may ask to be left alone.
-const TOLD_MAX_S: u64 = 120;
+const TOLD_MAX_MS: u64 = 120_000;
 
 /// Who we are, since the welcome.
 #[derive(Debug)]
@@ -148,7 +148,8 @@ impl Chat {
 
     fn put_question(&mut self, purpose: Purpose, known: Option<Secret<'static>>) {
         let question = Question::new(purpose, self.at_terminal, known);
-        self.screen.say(&visible(&question.prompt()).to_string());
+        let prompt = question.prompt();
+        self.screen.say(&visible(&prompt));
         self.question = Some(question);
         self.close_unanswerable();
     }
@@ -303,8 +304,8 @@ impl Chat {
 
     /// Asks the same again in a while.
     fn rest(&mut self, attempt: Attempt, problem: &Problem) {
-        let wait = match told_s(&problem.text) {
-            Some(told_s) => self.back.backoff.spread(Duration::from_secs(told_s)),
+        let wait = match problem.wait_ms {
+            Some(ms) => self.back.backoff.spread(Duration::from_millis(ms.clamp(1, TOLD_MAX_MS))),
             None => self.back.backoff.next_wait(),
         };
         let (user, code) = (visible(&attempt.user).to_string(), visible(&problem.code).to_string());
@@ -393,14 +394,6 @@ impl Chat {
 
 fn owned(secret: Secret<'_>) -> Secret<'static> {
     Secret(secret.0.into_owned().into())
-}
-
-/// The seconds that a refusal tells to wait. Its text is for people and no promise, so it is a hint
-/// and bounded.
-fn told_s(text: &str) -> Option<u64> {
-    let (_, told) = text.split_once("again in ")?;
-    let told_s = told.split(' ').next()?.parse::<u64>().ok()?;
-    Some(told_s.clamp(1, TOLD_MAX_S))
 }
 
 fn usable_token(token: String) -> Option<Secret<'static>> {

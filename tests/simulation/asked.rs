@@ -1,0 +1,90 @@
+//! A request as a client remembers it and as a person types it.
+
+use parlor::message::{Command, Op, Proof, Secret, visible};
+
+use super::vault::Shown;
+
+/// A request that has no answer yet. `op` is `None` for what is no request but is answered.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) id: Option<u64>,
+    pub(crate) op: Option<Op>,
+    pub(crate) size: u64,
+    /// When it was asked, by the clock of the vault.
+    pub(crate) at: u64,
+    /// What was shown for which name.
+    pub(crate) shown: Option<(String, Shown)>,
+    /// Whom it names, or what it says.
+    pub(crate) about: String,
+    pub(crate) letter: u64,
+}
+
+/// What is to be known of a request when its answer comes.
+pub(crate) fn describe(command: &Command<'_>) -> Asked {
+    let mut asked = Asked {
+        id: None,
+        op: Some(command.op()),
+        size: 0,
+        at: 0,
+        shown: None,
+        about: String::new(),
+        letter: 0,
+    };
+    match command {
+        Command::SendFile { size, .. } => asked.size = *size,
+        Command::Got { letter } => asked.letter = letter.0,
+        Command::Block { user } => asked.about = user.to_ascii_lowercase(),
+        Command::Whisper { text, .. } => asked.about = visible(text).to_string(),
+        Command::Register { user, .. } => asked.shown = Some((user.to_string(), Shown::New)),
+        Command::Login { user, proof } => {
+            let shown = match proof {
+                Proof::None => Shown::Nothing,
+                Proof::Password(Secret(password)) => Shown::Password(password.to_string()),
+                Proof::Token(Secret(token)) => Shown::Token(token.to_string()),
+            };
+            asked.shown = Some((user.to_string(), shown));
+        }
+        _ => {}
+    }
+    asked
+}
+
+/// A command as a person types it.
+pub(crate) fn to_line(command: &Command<'_>) -> String {
+    match command {
+        Command::Hello { .. } | Command::Help => "/help".to_owned(),
+        Command::Login { user, proof: Proof::Password(Secret(password)) } => {
+            format!("/login {user} {password}")
+        }
+        Command::Login { user, .. } => format!("/login {user}"),
+        Command::Register { user, password: Secret(password) } => {
+            format!("/register {user} {password}")
+        }
+        Command::Passwd { old: Secret(old), new: Secret(new) } => format!("/passwd {old} {new}"),
+        Command::Logout => "/logout".to_owned(),
+        Command::Broadcast { text } => format!("/broadcast {text}"),
+        Command::Got { letter } => format!("/got {}", letter.0),
+        Command::WhoElse { within_s: None } => "/whoelse".to_owned(),
+        Command::WhoElse { within_s: Some(seconds) } => format!("/whoelsesince {seconds}"),
+        Command::Block { user } => format!("/block {user}"),
+        Command::Unblock { user } => format!("/unblock {user}"),
+        Command::Blocked => "/blocked".to_owned(),
+        Command::Join { room } => format!("/JOIN {room}"),
+        Command::Leave => "/leave".to_owned(),
+        Command::Say { text, me: true } => format!("/me {text}"),
+        Command::Say { text, me: false } if text.len() % 2 == 0 => text.to_string(),
+        Command::Say { text, me: false } => format!("/say {text}"),
+        Command::Whisper { user, text } => format!("/whisper {user} {text}"),
+        Command::Rooms => "/rooms".to_owned(),
+        Command::Who { room: None } => "/who".to_owned(),
+        Command::Who { room: Some(room) } => format!("/who {room}"),
+        Command::Queue => "/queue".to_owned(),
+        Command::Ping => "/ping".to_owned(),
+        Command::Exit => "/exit".to_owned(),
+        Command::SendFile { user, name, size } => format!("/sendfile {name} {user} {size}"),
+        Command::Accept { transfer } => format!("/accept {transfer}"),
+        Command::Reject { transfer } => format!("/reject {transfer}"),
+        Command::Received { transfer } => format!("/received {transfer}"),
+        Command::Cancel { transfer } => format!("/cancel {transfer}"),
+    }
+}

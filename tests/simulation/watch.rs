@@ -1,0 +1,145 @@
+//! The workers' side of the world, its power, and what is looked at whenever time has passed.
+
+use parlor::engine::Input;
+use parlor::id::{ConnId, Ticket, millis};
+use parlor::job::{Job, Outcome};
+use parlor::limits::TAKEOVER_WAIT;
+
+use super::store::Store;
+use super::world::{World, start};
+
+/// Deadlines are kept to two ticks of the wheel, and some.
+const TICKS_MS: u64 = 400;
+
+/// A longer time without a turn is a process that was stopped, and one is not to blame for it.
+const GAP_MS: u64 = 100;
+
+impl World {
+    /// Workers take a job.
+    pub(super) fn submit(&mut self, ticket: Ticket, job: Job) {
+        let now_ms = self.now.mono_ms;
+        match job {
+            Job::File(job) => {
+                if let Some((_, outcome)) = self.store.submit(now_ms, &mut self.rng, ticket, job) {
+                    self.feed(Input::Done { ticket, outcome: Outcome::File(outcome) });
+                }
+            }
+            Job::Store(job) => self.ledger.submit(ticket, job),
+            Job::Password(job) => {
+                self.ledger.submit_password(now_ms, &mut self.rng, ticket, job);
+            }
+        }
+    }
+
+    /// The store and the workers of passwords go on, and the engine is told how far they are.
+    pub(super) fn tell_done(&mut self) {
+        let (now_ms, at) = (self.now.mono_ms, self.oracle.vault.tick());
+        let post = &mut self.oracle.post;
+        self.ledger.work(now_ms, &mut self.rng, |job, outcome| post.synced(at, job, outcome));
+        while let Some(told) = self.ledger.poll(now_ms) {
+            self.oracle.vault.note_job(&told.job, &told.outcome);
+            let (ticket, outcome) = (told.ticket, Outcome::Store(told.outcome));
+            self.feed(Input::Done { ticket, outcome });
+        }
+        while let Some((ticket, outcome)) = self.ledger.poll_password(now_ms, &mut self.rng) {
+            self.feed(Input::Done { ticket, outcome: Outcome::Password(outcome) });
+        }
+    }
+
+    /// The power goes, between any two things, and comes back: what was not synced is lost, every
+    /// connection too, and another server starts from what is there.
+    pub(crate) fn cut_power(&mut self) {
+        let at = self.oracle.vault.tick();
+        let post = &mut self.oracle.post;
+        self.ledger.cut(&mut self.rng, |job, outcome| post.synced(at, job, outcome));
+        post.note_cut(at);
+        for index in 0..self.clients.len() {
+            if self.clients[index].conn.is_some() && !self.is_over(index) {
+                self.break_link(index);
+                self.links[index].closed = true;
+            }
+        }
+        for (slot, socket) in self.sockets.iter_mut().enumerate() {
+            if socket.take().is_some() {
+                self.free.push(u32::try_from(slot).expect("slots are few"));
+            }
+        }
+        self.events.clear();
+        self.ready.clear();
+        self.jobs.clear();
+        self.to_close.clear();
+        self.closed_ids.clear();
+        self.store = Store::default();
+        self.cuts += 1;
+        self.restart();
+    }
+
+    /// Another server starts from what is durable.
+    pub(crate) fn restart(&mut self) {
+        let directory = self.ledger.directory();
+        self.oracle.restart(&directory);
+        self.engine = start(&self.limits, directory);
+        if self.tracing {
+            eprintln!("{:>7} another server starts", self.now.mono_ms);
+        }
+    }
+
+    /// Nothing that is on its way to or from a client arrives any more.
+    pub(super) fn break_link(&mut self, index: usize) {
+        let (client, link) = (&mut self.clients[index], &mut self.links[index]);
+        client.finished = true;
+        link.reset = true;
+        link.up.clear();
+        let mut lost = client.unread();
+        lost.extend(link.down.drain(..));
+        if !client.native {
+            self.oracle.post.lost(&lost);
+        }
+    }
+
+    /// Whoever had to be gone by now is, and whoever had to wait has waited.
+    pub(super) fn check_deadlines(&mut self) {
+        let now_ms = self.now.mono_ms;
+        let gap_ms = now_ms - std::mem::replace(&mut self.turned_ms, now_ms);
+        for (newcomer, owner) in std::mem::take(&mut self.oracle.takeovers) {
+            self.check_takeover(&newcomer, &owner);
+        }
+        let limits = &self.limits;
+        for (slot, socket) in self.sockets.iter_mut().enumerate() {
+            let Some(socket) = socket else { continue };
+            if gap_ms > GAP_MS {
+                socket.gap_ms += gap_ms;
+            }
+            let slot = u32::try_from(slot).expect("slots are few");
+            let conn = ConnId { slot, generation: socket.generation };
+            let Some(open) = self.oracle.open.get(&format!("{conn:?}")) else { continue };
+            let client = &self.clients[socket.client];
+            if socket.paused {
+                socket.real_ms = now_ms;
+            }
+            if client.native && socket.heard_ms > 0 && client.has_spoken {
+                let until_ms = socket.heard_ms + millis(limits.dead_after) + socket.gap_ms;
+                assert!(now_ms <= until_ms + TICKS_MS, "{conn:?} is dead and here");
+            }
+            if let Some(since_ms) = open.nameless_ms {
+                let until_ms = since_ms + millis(limits.login_before) + TICKS_MS;
+                assert!(now_ms <= until_ms, "{conn:?} has no name and is here");
+            } else if !limits.timeout.is_zero() {
+                let since_ms = socket.real_ms.max(open.named_ms);
+                let until_ms = since_ms + millis(limits.timeout) + TICKS_MS;
+                assert!(now_ms <= until_ms, "{conn:?} asks for nothing and is logged in");
+            }
+        }
+    }
+
+    /// Only a token takes a name from somebody who gives a sign of life.
+    fn check_takeover(&mut self, newcomer: &str, owner: &str) {
+        let find = |label: &str| self.clients.iter().position(|client| client.label() == label);
+        let (newcomer, owner) = (find(newcomer).expect("a client"), find(owner).expect("a client"));
+        if self.clients[newcomer].shows_token() {
+            return;
+        }
+        let silent_ms = self.now.mono_ms - self.links[owner].heard_ms;
+        assert!(silent_ms >= millis(TAKEOVER_WAIT), "a name is taken from the living");
+    }
+}
