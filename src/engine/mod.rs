@@ -541,6 +541,8 @@ impl Engine {
         assert_eq!(live.clone().count(), self.stats.connections, "connections are miscounted");
         let bytes: usize = live.clone().map(|conn| conn.outbox.len()).sum();
         assert_eq!(bytes as u64, self.output_bytes, "output is miscounted");
+        let strangers = live.clone().filter(|conn| conn.is_stranger).count();
+        assert_eq!(strangers as u64, self.strangers.total(), "strangers are miscounted");
         for conn in live {
             // The last words of one that was near its mark come on top of it.
             let last_words = if conn.is_open() { 0 } else { LAST_WORDS_MAX };

@@ -32,6 +32,12 @@ impl Strangers {
         }
     }
 
+    /// How many there are, for the invariants.
+    pub(super) fn total(&self) -> u64 {
+        debug_assert_eq!(self.total, self.by_source.values().sum::<u64>());
+        self.total
+    }
+
     /// Whether there is room for another one. `lot` is any number that is spread evenly.
     pub(super) fn admits(&self, limits: &Limits, source: Source, lot: u32) -> bool {
         let own = self.by_source.get(&source).copied().unwrap_or_default();

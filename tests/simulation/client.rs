@@ -220,7 +220,13 @@ impl Client {
                 self.deaf_to.remove(&user.to_ascii_lowercase());
             }
             Command::Logout => self.deaf_to.clear(),
-            Command::Passwd { .. } => vault.note_try(&self.user, self.source),
+            Command::Passwd { .. } => {
+                // It may be answered under a name that is still being asked for.
+                vault.note_try(&self.user, self.source);
+                for (name, _) in self.asked.iter().filter_map(|asked| asked.shown.as_ref()) {
+                    vault.note_try(name, self.source);
+                }
+            }
             _ => {}
         }
         if let Some((name, Shown::Password(_) | Shown::New)) = &asked.shown {

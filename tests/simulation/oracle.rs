@@ -104,7 +104,8 @@ impl Oracle {
     /// Takes from the lines due to a connection the one that has come.
     pub(crate) fn heard(&mut self, conn: &str, line: &str) {
         let lines = self.due.entry(conn.to_owned()).or_default();
-        while lines.front().is_some_and(|due| due.perhaps && due.line != line) {
+        let sure = lines.iter().find(|due| !due.perhaps).is_some_and(|due| due.line == line);
+        while lines.front().is_some_and(|due| due.perhaps && (sure || due.line != line)) {
             lines.pop_front();
         }
         let due = lines.pop_front();
