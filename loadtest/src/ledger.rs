@@ -73,6 +73,21 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
+    /// Those of two runs together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            sent: self.sent + other.sent,
+            accepted: self.accepted + other.accepted,
+            refused: self.refused + other.refused,
+            expected: self.expected + other.expected,
+            delivered: self.delivered + other.delivered,
+            lost: self.lost + other.lost,
+            doubled: self.doubled + other.doubled,
+            out_of_order: self.out_of_order + other.out_of_order,
+            foreign: self.foreign + other.foreign,
+        }
+    }
+
     /// Whether every message came exactly once and in order.
     pub(crate) fn is_sound(&self) -> bool {
         self.lost + self.doubled + self.out_of_order + self.foreign == 0

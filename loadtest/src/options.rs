@@ -14,6 +14,9 @@ use crate::stamp::STAMP_BYTES;
 /// The first argument that turns this program into the built-in server.
 pub(crate) const BARE_SERVER: &str = "bare-server";
 
+/// return: healthy clients in one room.
+const HEALTHY_ROOM: usize = 10;
+
 /// What a run is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scenario {
@@ -31,6 +34,10 @@ pub(crate) enum Scenario {
     Slow,
     /// Pairs that hand over files.
     Files,
+    /// Wrong passwords while others chat.
+    Guess,
+    /// The server is killed, and all come back at once.
+    Return,
 }
 
 /// How fast speakers speak.
@@ -88,6 +95,12 @@ pub(crate) struct Plan {
     pub(crate) connect_only: bool,
     pub(crate) dead: usize,
     pub(crate) healthy: usize,
+    /// guess: wrong logins a second.
+    pub(crate) guesses_per_s: f64,
+    /// guess: addresses that they come from; 0: this machine's own.
+    pub(crate) sources: usize,
+    /// return: clients that have an account.
+    pub(crate) accounts: usize,
     pub(crate) json: bool,
     /// Where to draw the run.
     pub(crate) plot: Option<PathBuf>,
@@ -98,8 +111,17 @@ pub(crate) struct Plan {
 }
 
 impl Scenario {
-    const ALL: [Self; 7] =
-        [Self::Chat, Self::Fanout, Self::Direct, Self::Idle, Self::Churn, Self::Slow, Self::Files];
+    const ALL: [Self; 9] = [
+        Self::Chat,
+        Self::Fanout,
+        Self::Direct,
+        Self::Idle,
+        Self::Churn,
+        Self::Slow,
+        Self::Files,
+        Self::Guess,
+        Self::Return,
+    ];
 
     /// As it is typed.
     pub(crate) fn name(self) -> &'static str {
@@ -111,6 +133,8 @@ impl Scenario {
             Self::Churn => "churn",
             Self::Slow => "slow",
             Self::Files => "files",
+            Self::Guess => "guess",
+            Self::Return => "return",
         }
     }
 
@@ -123,8 +147,15 @@ impl Scenario {
             Self::Churn => (10_000, 1, 64),
             Self::Slow => (4, 1, 1024),
             Self::Files => (10, 1, 1 << 20),
+            Self::Guess => (100, 10, 64),
+            Self::Return => (5000, 500, 64),
         };
-        Defaults { clients, rooms, size }
+        let (seconds, concurrent) = match self {
+            Self::Guess => (20, 200),
+            Self::Return => (10, 100),
+            _ => (5, 100),
+        };
+        Defaults { clients, rooms, size, seconds, concurrent }
     }
 }
 
@@ -132,6 +163,8 @@ struct Defaults {
     clients: usize,
     rooms: usize,
     size: usize,
+    seconds: u64,
+    concurrent: usize,
 }
 
 impl Plan {
@@ -139,6 +172,8 @@ impl Plan {
     pub(crate) fn at_once(&self) -> usize {
         match self.scenario {
             Scenario::Churn => self.concurrent,
+            Scenario::Guess => self.clients + self.concurrent,
+            Scenario::Return => self.clients + self.healthy,
             _ => self.clients + self.dead,
         }
     }
@@ -147,13 +182,18 @@ impl Plan {
     pub(crate) fn layout(&self) -> Layout {
         let Self { clients, rooms, .. } = *self;
         match self.scenario {
-            Scenario::Chat | Scenario::Idle => {
+            Scenario::Chat | Scenario::Idle | Scenario::Guess => {
                 Layout { clients, group: clients / rooms, speakers: clients / rooms }
             }
             Scenario::Fanout => Layout { clients, group: clients / rooms, speakers: 1 },
             Scenario::Direct => Layout { clients, group: 2, speakers: 2 },
             Scenario::Files => Layout { clients, group: 2, speakers: 1 },
             Scenario::Slow => Layout { clients, group: clients, speakers: 1 },
+            // Those who come back are silent; the healthy talk, in rooms of ten.
+            Scenario::Return => {
+                let group = self.healthy.clamp(1, HEALTHY_ROOM);
+                Layout { clients: self.healthy, group, speakers: group }
+            }
             // Nobody says anything.
             Scenario::Churn => Layout { clients, group: 1, speakers: 1 },
         }
@@ -177,15 +217,20 @@ pub(crate) fn command() -> Command {
         .arg(Arg::new("scenario").required(true).value_name("SCENARIO").value_parser(scenarios))
         .arg(number("clients", "Clients in all; for churn, comings and goings in all"))
         .arg(number("rooms", "Rooms that the clients are spread over"))
-        .arg(number("rate", "Messages a second of all speakers together").conflicts_with("window"))
+        .arg(
+            number("rate", "Messages a second of all speakers together; guess: logins (2000)")
+                .conflicts_with("window"),
+        )
         .arg(number("window", "Unanswered messages of each speaker (4; direct: 1)"))
         .arg(text("size", "BYTES", "Length of a text, or of a file (64, 4KiB, 3MiB)"))
-        .arg(number("seconds", "How long to speak, or to sit still").default_value("5"))
+        .arg(number("seconds", "How long to speak, or to sit still (5; guess: 20; return: 10)"))
         .arg(number("messages", "Stop speaking after so many messages in all"))
-        .arg(number("concurrent", "churn: how many at once").default_value("100"))
+        .arg(number("concurrent", "churn, guess: strangers at once (100; guess: 200)"))
         .arg(flag("connect-only", "churn: connect and close, without a word"))
         .arg(number("dead", "slow: members that never read").default_value("50"))
-        .arg(number("healthy", "slow: members that read").default_value("3"))
+        .arg(number("healthy", "slow: members that read (3); return: clients that talk (100)"))
+        .arg(number("sources", "guess: addresses from 10.0.0.1 on (0: those of the loopback)"))
+        .arg(number("accounts", "return: clients that have an account (200)"))
         .arg(text("addr", "HOST:PORT", "A server that runs already"))
         .arg(text(
             "against",
@@ -223,7 +268,8 @@ pub(crate) fn plan(typed: &ArgMatches) -> Result<Plan, String> {
     let number = |name: &str| typed.get_one::<u64>(name).copied();
     let count = |name: &str, default: usize| number(name).map_or(default, |n| n as usize);
     let (dead, healthy) = match scenario {
-        Scenario::Slow => (count("dead", 0), count("healthy", 0)),
+        Scenario::Slow => (count("dead", 0), count("healthy", 3)),
+        Scenario::Return => (0, count("healthy", 100)),
         _ => (0, 0),
     };
     let clients = match scenario {
@@ -237,20 +283,32 @@ pub(crate) fn plan(typed: &ArgMatches) -> Result<Plan, String> {
         server_args: words(typed, "server-args"),
         clients,
         rooms: count("rooms", defaults.rooms.min(clients)),
-        pace: match number("rate") {
-            Some(rate) => Pace::Rate(rate as f64),
-            None => Pace::Window(number("window").unwrap_or(window)),
+        pace: match (scenario, number("rate")) {
+            // The healthy ones say a message a second each.
+            (Scenario::Guess, _) => Pace::Rate(clients as f64),
+            (Scenario::Return, _) => Pace::Rate(healthy as f64),
+            (_, Some(rate)) => Pace::Rate(rate as f64),
+            (_, None) => Pace::Window(number("window").unwrap_or(window)),
         },
         size: match typed.get_one::<String>("size") {
             Some(size) => bytes(size).ok_or(format!("--size {size}: use 64, 4KiB or 3MiB"))?,
             None => defaults.size,
         },
-        seconds: Duration::from_secs(number("seconds").unwrap_or(5)),
+        seconds: Duration::from_secs(number("seconds").unwrap_or(defaults.seconds)),
         messages: number("messages").or((scenario == Scenario::Slow).then_some(120_000)),
-        concurrent: count("concurrent", 100).min(clients),
+        concurrent: match scenario {
+            Scenario::Churn => count("concurrent", defaults.concurrent).min(clients),
+            _ => count("concurrent", defaults.concurrent),
+        },
         connect_only: typed.get_flag("connect-only"),
         dead,
         healthy,
+        guesses_per_s: number("rate").unwrap_or(2000) as f64,
+        sources: count("sources", 0),
+        accounts: match scenario {
+            Scenario::Return => count("accounts", 200).min(clients),
+            _ => 0,
+        },
         json: typed.get_flag("json"),
         plot: typed.get_one::<String>("plot").map(PathBuf::from),
         server_cpu: number("server-cpu").map(|cpu| cpu as usize),
@@ -261,7 +319,9 @@ pub(crate) fn plan(typed: &ArgMatches) -> Result<Plan, String> {
 
 fn check(plan: Plan) -> Result<Plan, String> {
     let text = !matches!(plan.scenario, Scenario::Files);
-    let no_bare = matches!(plan.scenario, Scenario::Slow | Scenario::Files);
+    let passwords = matches!(plan.scenario, Scenario::Guess | Scenario::Return);
+    let no_bare = passwords || matches!(plan.scenario, Scenario::Slow | Scenario::Files);
+    let started = matches!(plan.target, Target::Binary(_));
     let talks = matches!(plan.scenario, Scenario::Chat | Scenario::Fanout | Scenario::Direct);
     let dialect = plan.target.dialect();
     let other = !matches!(dialect, Dialect::Native | Dialect::Bare);
@@ -273,7 +333,18 @@ fn check(plan: Plan) -> Result<Plan, String> {
     let complaints = [
         (none, "clients, rooms and concurrent must be at least 1"),
         (plan.pace == Pace::Window(0), "--window must be at least 1"),
-        (plan.pace == Pace::Rate(0.0), "--rate must be at least 1"),
+        (
+            plan.pace == Pace::Rate(0.0) || plan.guesses_per_s == 0.0,
+            "--rate and --healthy must be at least 1",
+        ),
+        (
+            plan.scenario == Scenario::Return && !started,
+            "return kills the server: it must be one that is started here",
+        ),
+        (
+            plan.scenario == Scenario::Return && !plan.healthy.is_multiple_of(plan.layout().group),
+            "--healthy must be a multiple of 10, or less",
+        ),
         (
             !none && !plan.clients.is_multiple_of(plan.rooms),
             "--clients must be a multiple of --rooms",
@@ -368,6 +439,10 @@ mod tests {
             ("loadtest chat --size 10KB", "KiB"),
             ("loadtest chat --window 0", "window"),
             ("loadtest slow --bare", "built-in"),
+            ("loadtest guess --bare", "built-in"),
+            ("loadtest guess --rate 0", "at least 1"),
+            ("loadtest return --addr 127.0.0.1:1", "started here"),
+            ("loadtest return --healthy 15", "multiple of 10"),
             ("loadtest chat --rate 5 --window 4", "cannot be used with"),
             ("loadtest dance", "invalid value"),
             ("loadtest churn --against redis://127.0.0.1:1", "--against is for"),

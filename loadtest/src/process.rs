@@ -62,6 +62,22 @@ fn run_s(schedstat: &str) -> Option<f64> {
     Some(ns as f64 / 1e9)
 }
 
+impl Process {
+    /// Processor time in seconds of those of its threads that have this name, as far as they still
+    /// run; in nanoseconds where the kernel counts them (proc_pid_schedstat(5)).
+    pub(crate) fn threads_cpu_s(&self, name: &str) -> f64 {
+        let Ok(tasks) = fs::read_dir(self.0.join("task")) else { return 0.0 };
+        let read = |task: &fs::DirEntry, file| {
+            fs::read_to_string(task.path().join(file)).unwrap_or_default()
+        };
+        let is_named = |task: &fs::DirEntry| read(task, "comm").trim_end() == name;
+        let used_s = |task: fs::DirEntry| {
+            run_s(&read(&task, "schedstat")).unwrap_or_else(|| cpu_s(&read(&task, "stat")))
+        };
+        tasks.map_while(Result::ok).filter(is_named).map(used_s).sum()
+    }
+}
+
 /// Fields 14 and 15 of `/proc/PID/stat` (proc_pid_stat(5)). The name before them may hold spaces
 /// and brackets, so counting begins after its last bracket, at field 3.
 fn cpu_s(stat: &str) -> f64 {
@@ -93,6 +109,23 @@ mod tests {
     fn time_on_a_processor_is_told_in_nanoseconds() {
         assert_eq!(run_s("1500000000 20 30\n"), Some(1.5));
         assert_eq!(run_s(""), None);
+    }
+
+    #[test]
+    fn a_thread_is_found_by_its_name() {
+        let (ready, wait) = std::sync::mpsc::sync_channel(0);
+        let (end, until) = std::sync::mpsc::sync_channel::<()>(0);
+        let work = move || {
+            std::hint::black_box((0..1_000_000_u64).map(std::hint::black_box).sum::<u64>());
+            ready.send(()).unwrap();
+            until.recv().unwrap();
+        };
+        let thread = std::thread::Builder::new().name("counted".to_owned()).spawn(work).unwrap();
+        wait.recv().unwrap();
+        assert!(Process::own().threads_cpu_s("counted") > 0.0);
+        assert_eq!(Process::own().threads_cpu_s("nobody").to_bits(), 0);
+        end.send(()).unwrap();
+        thread.join().unwrap();
     }
 
     #[test]

@@ -105,14 +105,19 @@ impl Report {
 
     /// Adds the percentiles of a histogram of nanoseconds.
     pub(crate) fn latency(&mut self, latency: &Histogram<u64>) {
+        self.latency_of("", latency);
+    }
+
+    /// The same for a part of the run.
+    pub(crate) fn latency_of(&mut self, part: &str, latency: &Histogram<u64>) {
         if latency.is_empty() {
             return;
         }
         for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
             let value = latency.value_at_quantile(quantile);
-            self.add(&format!("latency_{name}_us"), micros(value));
+            self.add(&format!("{part}latency_{name}_us"), micros(value));
         }
-        self.add("latency_max_us", micros(latency.max()));
+        self.add(&format!("{part}latency_max_us"), micros(latency.max()));
     }
 
     /// Adds what the run cost the server and us; `delivered` of 0 has no price.

@@ -4,8 +4,9 @@
 //! Refuses to know what is done to it. The rule it keeps: no server and no directory outlives the
 //! run that made them.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -25,6 +26,11 @@ const START_BEFORE: Duration = Duration::from_secs(10);
 const STOP_BEFORE: Duration = Duration::from_secs(20);
 const STOP_LOOK: Duration = Duration::from_millis(5);
 
+/// What the threads of the server that hash passwords are called.
+pub(crate) const PASSWORD_THREADS: &str = "passwords";
+/// The password of every account that is made for a run.
+pub(crate) const PASSWORD: &str = "open sesame";
+
 /// A server, ours or somebody else's.
 pub(crate) struct Server {
     /// Where it listens.
@@ -33,25 +39,46 @@ pub(crate) struct Server {
     pub(crate) process: Option<Process>,
     child: Option<Child>,
     built_in: bool,
-    _data: Option<TempDir>,
+    data: Option<TempDir>,
 }
 
 impl Server {
     /// Starts what the plan asks for.
     pub(crate) fn start(plan: &Plan) -> Result<Self, Failure> {
-        let (mut command, data) = match &plan.target {
+        let (command, data) = match &plan.target {
             Target::Address { address, pid, .. } => {
                 return Ok(Self::running(*address, pid.map(Process::of)));
             }
             Target::Bare => (bare_command()?, None),
             Target::Binary(binary) => {
                 let data = TempDir::new().map_err(Failure::io("make a directory"))?;
-                let mut command = Command::new(binary);
-                command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data.path());
-                command.args(limits(plan)).args(&plan.server_args);
-                (command, Some(data))
+                if plan.accounts > 0 {
+                    import(binary, data.path(), plan)?;
+                }
+                (serve_command(binary, "127.0.0.1:0", data.path(), plan), Some(data))
             }
         };
+        Self::spawn(plan, command, data)
+    }
+
+    /// Kills it without a word (SIGKILL).
+    pub(crate) fn kill(&mut self) -> Result<(), Failure> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        child.kill().and_then(|()| child.wait()).map_err(Failure::io("kill the server"))?;
+        Ok(())
+    }
+
+    /// Starts it again after it was killed: on the same folder, at the same address.
+    pub(crate) fn start_again(mut self, plan: &Plan) -> Result<Self, Failure> {
+        let (Target::Binary(binary), Some(data)) = (&plan.target, self.data.take()) else {
+            return Err(Failure::Server("only a server of one's own is started again".into()));
+        };
+        let address = self.address.to_string();
+        let command = serve_command(binary, &address, data.path(), plan);
+        Self::spawn(plan, command, Some(data))
+    }
+
+    fn spawn(plan: &Plan, mut command: Command, data: Option<TempDir>) -> Result<Self, Failure> {
         let program = command.get_program().to_string_lossy().into_owned();
         // A pipe that is never written to: the built-in server ends when it does.
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -65,7 +92,7 @@ impl Server {
             process: Some(Process::of(child.id())),
             child: Some(child),
             built_in: plan.target == Target::Bare,
-            _data: data,
+            data,
         };
         server.address = server.await_address(&program)?;
         Ok(server)
@@ -73,7 +100,7 @@ impl Server {
 
     /// One that runs already and is not ours to end.
     pub(crate) fn running(address: SocketAddr, process: Option<Process>) -> Self {
-        Self { address, process, child: None, built_in: false, _data: None }
+        Self { address, process, child: None, built_in: false, data: None }
     }
 
     fn await_address(&mut self, program: &str) -> Result<SocketAddr, Failure> {
@@ -137,6 +164,32 @@ fn bare_command() -> Result<Command, Failure> {
     Ok(command)
 }
 
+fn serve_command(binary: &Path, listen: &str, data: &Path, plan: &Plan) -> Command {
+    let mut command = Command::new(binary);
+    command.args(["serve", "--listen", listen, "--data"]).arg(data);
+    command.args(limits(plan)).args(&plan.server_args);
+    command
+}
+
+/// Makes accounts for the first of those who are to come back.
+fn import(binary: &Path, data: &Path, plan: &Plan) -> Result<(), Failure> {
+    let failed = || Failure::io("make accounts with parlor user import");
+    let mut command = Command::new(binary);
+    command.args(["user", "import", "-", "--data"]).arg(data);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().map_err(failed())?;
+    let lines =
+        (plan.healthy..plan.healthy + plan.accounts).map(|who| format!("u{who} {PASSWORD}\n"));
+    let input = child.stdin.take().ok_or(std::io::ErrorKind::BrokenPipe.into());
+    input
+        .and_then(|mut input| input.write_all(lines.collect::<String>().as_bytes()))
+        .map_err(failed())?;
+    let status = child.wait().map_err(failed())?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(Failure::Server("parlor user import refused; see its words above".into())),
+    }
+}
+
 /// The limits that the default ones would stand in the way of this run.
 fn limits(plan: &Plan) -> Vec<String> {
     let members = match plan.scenario {
@@ -146,7 +199,11 @@ fn limits(plan: &Plan) -> Vec<String> {
     let clients = plan.at_once();
     // What is measured is the server at its limit, not the limit it sets to people: all clients
     // come at once, and say as much as they can.
-    let off = ["before-login", "message-rate", "presence"];
+    let off: &[&str] = match plan.scenario {
+        // Here it is the limits that hold off strangers and bring thousands in.
+        Scenario::Guess | Scenario::Return => &[],
+        _ => &["before-login", "message-rate", "presence"],
+    };
     let mut limits: Vec<String> = off.iter().map(|key| format!("--{key}=0")).collect();
     let mut raise = |option: &str, value: usize, default: usize| {
         if value > default {

@@ -22,6 +22,7 @@ pub(crate) struct Line(usize);
 
 /// What happened on a connection.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // there are few at a time, and they are taken apart at once
 pub(crate) enum Happened {
     /// The server said something.
     Heard(ClientEvent),

@@ -102,6 +102,7 @@ def run(parlor, calls, when):
             assert after == "kept", f"the faults are over, and still: {after}"
             assert server.poll() is None, f"the server ended: {server.stderr.read()}"
             injected = open(os.path.join(data, "trace")).read().count("(INJECTED)")
+            assert injected > 0, "no call to fail: does the store sync at all?"
             server.kill()
             assert "panicked" not in server.stderr.read()
             server.wait()

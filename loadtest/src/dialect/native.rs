@@ -121,6 +121,7 @@ fn put(out: &mut Vec<u8>, id: u64, command: &Command<'_>) {
 #[cfg(test)]
 mod tests {
     use parlor::front::Incoming;
+    use parlor::id::LetterId;
     use parlor::message::{CloseReason, Refusal, Reply, RoomName, Text, UserName};
 
     use super::*;
@@ -153,8 +154,9 @@ mod tests {
         let text = Text::parse("000001deadbeef".into(), 64).unwrap();
         let room = RoomName::parse("text").unwrap();
         let said = Event::Said { room, from, text: text.clone(), me: false, at: 5 };
-        let whispered = Event::Whispered { from, text, at: 5, letter: None };
-        for event in [said, whispered] {
+        let whispered = Event::Whispered { from, text: text.clone(), at: 5, letter: None };
+        let letter = Event::Whispered { from, text, at: 5, letter: Some(LetterId(7)) };
+        for event in [said, whispered, letter] {
             let bytes = native::emit_event(&event);
             assert!(matches!(only(&bytes), Heard::Said(b"000001deadbeef")), "{event:?}");
         }

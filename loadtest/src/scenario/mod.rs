@@ -4,7 +4,10 @@
 mod churn;
 mod entrance;
 mod files;
+mod guess;
 mod idle;
+mod phases;
+mod returning;
 mod slow;
 #[cfg(test)]
 mod stand_in_tests;
@@ -22,6 +25,10 @@ use crate::swarm::Swarm;
 
 /// Starts the server, runs the scenario, ends the server. `stop` ends it all early.
 pub(crate) fn run(plan: &Plan, stop: Arc<AtomicBool>) -> Result<Report, Failure> {
+    if plan.scenario == Scenario::Return {
+        // It ends its first server itself.
+        return returning::run(plan, stop);
+    }
     let server = Server::start(plan)?;
     let mut report = run_against(plan, &server, stop)?;
     // What was found before is worth knowing, above all when the server does not end well.
@@ -45,6 +52,8 @@ pub(crate) fn run_against(
         Scenario::Churn => churn::run,
         Scenario::Slow => slow::run,
         Scenario::Files => files::run,
+        Scenario::Guess => guess::run,
+        Scenario::Return => unreachable!("it is not run against a server that listens already"),
     };
     scenario(plan, server, &mut swarm, &mut report)?;
     Ok(report)
@@ -56,7 +65,7 @@ fn place(plan: &Plan, who: usize) -> Place {
         Scenario::Direct | Scenario::Files => Place::Beside(who ^ 1),
         Scenario::Slow => Place::Room(0),
         Scenario::Churn => Place::Room(who % CHURN_ROOMS),
-        Scenario::Chat | Scenario::Fanout | Scenario::Idle => {
+        Scenario::Chat | Scenario::Fanout | Scenario::Idle | Scenario::Guess | Scenario::Return => {
             Place::Room(who / plan.layout().group)
         }
     }

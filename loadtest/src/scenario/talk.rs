@@ -13,7 +13,7 @@ use hdrhistogram::Histogram;
 use super::{entrance, place};
 use crate::dialect::{Heard, PLACING_ID_MAX, Template};
 use crate::failure::Failure;
-use crate::ledger::{Layout, Ledger, Verdict};
+use crate::ledger::{Layout, Ledger, Totals, Verdict};
 use crate::options::{Pace, Plan};
 use crate::progress::Progress;
 use crate::report::{Meter, Report, micros};
@@ -49,17 +49,14 @@ pub(super) fn run(
         report.over_time(timeline);
     }
     report.add("entered_per_s", plan.clients as f64 / entering.as_secs_f64());
-    if talk.cut > 0 {
-        let told = &talk.byes;
-        report.fault(format!("{} clients lost their connection; told why: {told:?}", talk.cut));
-    }
-    if let Some(why) = talk.gave_up {
-        report.fault(why);
+    if let Some(trouble) = talk.trouble() {
+        report.fault(trouble);
     }
     Ok(())
 }
 
-struct Talk {
+/// Speakers who speak, and the account of it.
+pub(super) struct Talk {
     layout: Layout,
     pace: Pace,
     size: usize,
@@ -81,7 +78,7 @@ struct Talk {
 }
 
 impl Talk {
-    fn new(plan: &Plan, swarm: &Swarm) -> Self {
+    pub(super) fn new(plan: &Plan, swarm: &Swarm) -> Self {
         let layout = plan.layout();
         let text = stamp::text(plan.size);
         let speakers: Vec<_> = layout.all_speakers().collect();
@@ -108,7 +105,7 @@ impl Talk {
         }
     }
 
-    fn begin(&mut self, swarm: &mut Swarm) {
+    pub(super) fn begin(&mut self, swarm: &mut Swarm) {
         self.begun_ns = swarm.refresh_now();
         self.last_ns = self.begun_ns;
         match self.pace {
@@ -124,11 +121,38 @@ impl Talk {
     }
 
     /// The time from the first message to the last delivery.
-    fn took(&self) -> Duration {
+    pub(super) fn took(&self) -> Duration {
         Duration::from_nanos(self.last_ns - self.begun_ns)
     }
 
-    fn is_over(&mut self, swarm: &mut Swarm) -> bool {
+    /// Nobody says anything more, whether the time is over or not.
+    pub(super) fn end(&mut self) {
+        self.speaking = false;
+    }
+
+    /// Whether anybody may still speak.
+    pub(super) fn is_speaking(&self) -> bool {
+        self.speaking
+    }
+
+    /// What was said and heard.
+    pub(super) fn totals(&self) -> Totals {
+        self.ledger.totals()
+    }
+
+    /// How late it was heard.
+    pub(super) fn latency(&self) -> &Histogram<u64> {
+        &self.latency
+    }
+
+    /// What has gone wrong besides what the ledger tells.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let told = &self.byes;
+        let cut = format!("{} clients lost their connection; told why: {told:?}", self.cut);
+        (self.cut > 0).then_some(cut).or(self.gave_up.clone())
+    }
+
+    pub(super) fn is_over(&mut self, swarm: &mut Swarm) -> bool {
         let quiet = swarm.quiet_for();
         if self.cut == self.layout.clients {
             self.gave_up = Some("nobody has a connection any more".to_owned());
@@ -237,10 +261,11 @@ impl Script for Talk {
 }
 
 /// An empty histogram of nanoseconds, true to three digits.
-fn latency_histogram() -> Histogram<u64> {
+pub(super) fn latency_histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1000, LATENCY_MAX_NS, 3).expect("the bounds are in order")
 }
 
-fn record(latency: &mut Histogram<u64>, ns: u64) {
+/// Notes a time in it.
+pub(super) fn record(latency: &mut Histogram<u64>, ns: u64) {
     latency.saturating_record(ns.clamp(1000, LATENCY_MAX_NS));
 }

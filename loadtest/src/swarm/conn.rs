@@ -69,11 +69,9 @@ impl Conn {
         &mut self,
         registry: &Registry,
         token: Token,
-        target: SocketAddr,
+        mut stream: TcpStream,
         serial: usize,
-        sources: &mut Sources,
     ) -> io::Result<()> {
-        let mut stream = connect_from_some(target, sources)?;
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         // `dirty` says whether the list holds this place, which outlives a connection.
         *self = Self { serial, stream: Some(stream), dirty: self.dirty, ..Self::default() };
@@ -157,7 +155,11 @@ impl Conn {
     }
 }
 
-fn connect_from_some(target: SocketAddr, sources: &mut Sources) -> io::Result<TcpStream> {
+/// Begins a connection; on the loopback from one of many addresses.
+pub(super) fn connect_from_some(
+    target: SocketAddr,
+    sources: &mut Sources,
+) -> io::Result<TcpStream> {
     if !(target.is_ipv4() && target.ip().is_loopback()) {
         return connect(target, None);
     }
@@ -175,7 +177,8 @@ fn connect_from_some(target: SocketAddr, sources: &mut Sources) -> io::Result<Tc
     outcome
 }
 
-fn connect(target: SocketAddr, source: Option<SocketAddr>) -> io::Result<TcpStream> {
+/// Begins a connection; it is made, or not, when it becomes writable.
+pub(super) fn connect(target: SocketAddr, source: Option<SocketAddr>) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;

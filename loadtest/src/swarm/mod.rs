@@ -10,7 +10,7 @@ mod timer;
 
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -113,11 +113,21 @@ impl Swarm {
 
     /// Begins a connection for `who`; whatever it had before is over.
     pub(crate) fn open(&mut self, who: usize) -> Result<(), Failure> {
+        self.open_from(who, None)
+    }
+
+    /// The same from an address that this machine has.
+    pub(crate) fn open_from(&mut self, who: usize, from: Option<Ipv4Addr>) -> Result<(), Failure> {
         self.opened += 1;
         let Self { conns, poll, target, opened, sources, .. } = self;
-        conns[who]
-            .open(poll.registry(), Token(who), *target, *opened, sources)
-            .map_err(Failure::io(format!("connect to {target}")))
+        let stream = match from {
+            Some(from) => conn::connect(*target, Some((from, 0).into())),
+            None => conn::connect_from_some(*target, sources),
+        };
+        let from = from.map_or_else(String::new, |from| format!(" from {from}"));
+        stream
+            .and_then(|stream| conns[who].open(poll.registry(), Token(who), stream, *opened))
+            .map_err(Failure::io(format!("connect to {target}{from}")))
     }
 
     /// Ends the connection of `who` at once.
