@@ -279,11 +279,12 @@ pub(crate) fn code_of(answer: &Value) -> String {
     code.unwrap_or_else(|| panic!("no answer: {answer}")).to_owned()
 }
 
-/// The seconds that a refusal tells to wait.
-pub(crate) fn wait_s(answer: &Value) -> u64 {
-    let text = answer["error"]["text"].as_str().unwrap();
-    let (_, rest) = text.rsplit_once("try again in ").unwrap();
-    rest.strip_suffix(" s").unwrap().parse().unwrap()
+/// The milliseconds that a refusal tells to wait; its text tells the same in seconds.
+pub(crate) fn wait_ms(answer: &Value) -> u64 {
+    let wait_ms = answer["error"]["wait_ms"].as_u64().unwrap();
+    let text = format!("try again in {} s", wait_ms.div_ceil(1_000));
+    assert!(answer["error"]["text"].as_str().unwrap().ends_with(&text), "{answer}");
+    wait_ms
 }
 
 /// A login with the password that everybody has.
