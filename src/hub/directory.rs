@@ -10,6 +10,9 @@ use crate::id::AccountId;
 use crate::job::{self, Account};
 use crate::message::UserName;
 
+/// Epochs of which the store knows nothing begin in steps of this.
+const PASSING: u64 = 1 << 32;
+
 /// Accounts and blocks.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
@@ -30,13 +33,14 @@ impl Directory {
 
     /// Takes over what the store says; the blocks of guests stay as they are.
     pub(super) fn replace(&mut self, stored: job::Directory) {
-        let owners: Vec<UserKey> = self.accounts.keys().copied().collect();
-        for owner in owners {
-            self.forget_blocks(owner);
+        let known = std::mem::take(&mut self.accounts);
+        for owner in known.keys() {
+            self.forget_blocks(*owner);
         }
-        self.accounts.clear();
         self.names.clear();
-        for account in stored.accounts {
+        for mut account in stored.accounts {
+            let before = known.get(&account.name.key()).filter(|known| known.id == account.id);
+            account.epoch += before.map_or(0, |known| known.epoch / PASSING * PASSING);
             self.add(account);
         }
         for (owner, user) in stored.blocks {
@@ -67,6 +71,16 @@ impl Directory {
             if let Some(hash) = hash {
                 account.hash = hash;
             }
+        }
+    }
+
+    /// Voids all tokens of an account although the store cannot take it down: until a restart. The
+    /// epochs of that time are none that the store will ever have, or tokens that were given in
+    /// them would be good again after the next change of the password and a restart.
+    pub(super) fn begin_passing_epoch(&mut self, id: AccountId) {
+        let Some(name) = self.names.get(&id) else { return };
+        if let Some(account) = self.accounts.get_mut(&name.key()) {
+            account.epoch += PASSING;
         }
     }
 
@@ -145,6 +159,20 @@ mod tests {
         directory.unblock(bob, eve);
         assert!(!directory.is_apart(eve, bob));
         assert_eq!(directory.blockers(eve).count(), 0);
+    }
+
+    #[test]
+    fn an_epoch_that_is_not_stored_is_none_that_will_be() {
+        let id = AccountId(1);
+        let stored = || job::Directory { accounts: vec![account(1, "bob")], blocks: Vec::new() };
+        let mut directory = Directory::new(stored());
+        directory.begin_passing_epoch(id);
+        let passing = directory.get(id).unwrap().epoch;
+        directory.replace(stored());
+        assert_eq!(directory.get(id).unwrap().epoch, passing, "the tokens are void still");
+        directory.begin_epoch(id, Some("new".to_owned()));
+        let stored_epoch = 1;
+        assert!(passing > stored_epoch && directory.get(id).unwrap().epoch > passing);
     }
 
     #[test]

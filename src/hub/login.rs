@@ -292,8 +292,10 @@ impl Hub {
     ) {
         if let StoreOutcome::Failed(why) = outcome {
             self.complain(format!("the tokens of an account are void until a restart only: {why}"));
+            self.directory.begin_passing_epoch(account);
+        } else {
+            self.directory.begin_epoch(account, None);
         }
-        self.directory.begin_epoch(account, None);
         let at = self.effects.len();
         self.leave_name(now, request.conn);
         let answer = Ok(Reply::LoggedOut);
@@ -508,9 +510,14 @@ impl Hub {
         }
         self.directory.begin_epoch(account, Some(hash));
         let epoch = self.directory.get(account).map_or(0, |account| account.epoch);
-        let Ok(user) = self.user_of(request.conn) else { return };
-        self.audit(Category::Login, || format!("{} has another password", user.name));
-        let token = self.tokens.issue(now, &user, epoch);
+        // Somebody who was logged out in the meantime has no use for a token, but is answered.
+        let token = self.user_of(request.conn).map_or_else(
+            |_| String::new(),
+            |user| {
+                self.audit(Category::Login, || format!("{} has another password", user.name));
+                self.tokens.issue(now, &user, epoch)
+            },
+        );
         self.answer_late(request, Ok(Reply::PasswordChanged { token }));
     }
 
