@@ -64,8 +64,20 @@ def is_red(tree, target, arguments):
     return done.returncode != 0, said[0][:90] if said else ""
 
 
-def hunt(tree, target):
+def green_tests(tree, target):
+    """The tests that pass without a bug; another one would catch everything."""
+    green = []
     for name, arguments in TESTS:
+        red, said = is_red(tree, target, arguments)
+        if red:
+            print(f"{name} fails without any bug and is left out: {said}", flush=True)
+        else:
+            green.append((name, arguments))
+    return green
+
+
+def hunt(tree, target, tests):
+    for name, arguments in tests:
         red, said = is_red(tree, target, arguments)
         if red:
             return name, said
@@ -84,13 +96,14 @@ def main(wanted):
     skip = shutil.ignore_patterns("target", ".git")
     # With new times: what an earlier run compiled may have had a bug in it.
     shutil.copytree(ROOT, tree, ignore=skip, copy_function=shutil.copyfile)
+    tests = green_tests(tree, target)
     for path in paths:
         title, changes = read_plant(path)
         begun = time.monotonic()
         sound = {name: (tree / name).read_text() for name, _, _ in changes}
         try:
             plant(tree, changes)
-            caught, said = hunt(tree, target)
+            caught, said = hunt(tree, target, tests)
         except ValueError as error:
             caught, said = None, str(error)
         for name, text in sound.items():
