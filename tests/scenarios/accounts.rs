@@ -88,7 +88,9 @@ fn three_wrong_passwords_lock_that_name_for_who_gave_them() {
             thief.lines.expect(answer);
         }
         thief.type_line(&format!("/login {name} not-this-one"));
-        thief.lines.expect("! locked_out: too many wrong passwords or new accounts; try again in 3600 s");
+        thief
+            .lines
+            .expect("! locked_out: too many wrong passwords or new accounts; try again in 3600 s");
         // The right one comes too late, and says no more than a wrong one.
         thief.type_line(&format!("/login {name} {PASSWORD}"));
         thief.lines.expect("! locked_out: too many wrong passwords or new accounts; try again in ");
