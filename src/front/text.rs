@@ -114,16 +114,11 @@ pub fn describe_reply(reply: &Reply) -> String {
         Reply::Who { room: None, members } => {
             format!("* {} online: {}", members.total, list(members))
         }
-        Reply::WhoElse { within_s: None, members } => {
-            format!("* {} others online: {}", members.total, list(members))
-        }
+        Reply::WhoElse { within_s: None, members } => counted("others online", members),
         Reply::WhoElse { within_s: Some(seconds), members } => {
-            let total = members.total;
-            format!("* {total} others online within {seconds} s: {}", list(members))
+            counted(&format!("others online within {seconds} s"), members)
         }
-        Reply::Blocked { members } => {
-            format!("* {} blocked: {}", members.total, list(members))
-        }
+        Reply::Blocked { members } => counted("blocked by you", members),
         Reply::Queue { slots, used, waiting, uploads } => {
             format!(
                 "* {used} of {slots} slots in use, {waiting} waiting{}",
@@ -222,6 +217,14 @@ fn describe_bye(reason: CloseReason, back: bool, missed: u64) -> String {
 #[must_use]
 pub fn seconds(ms: u64) -> String {
     format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+}
+
+/// Names under a heading with their number, which may be none.
+fn counted(heading: &str, members: &Names) -> String {
+    match members.total {
+        0 => format!("* {heading}, 0"),
+        total => format!("* {heading}, {total}: {}", list(members)),
+    }
 }
 
 fn list(members: &Names) -> String {

@@ -32,17 +32,16 @@ impl Directory {
 
     /// Takes over what the store says; the blocks of guests stay as they are.
     pub(super) fn replace(&mut self, stored: job::Directory) {
-        let owners: Vec<UserKey> = self.accounts.keys().copied().collect();
-        for owner in owners {
-            self.forget_blocks(owner);
+        let known = std::mem::take(&mut self.accounts);
+        for owner in known.keys() {
+            self.forget_blocks(*owner);
         }
-        self.accounts.clear();
         self.names.clear();
-        let kept = |id: &AccountId| stored.accounts.iter().any(|account| account.id == *id);
-        self.void.retain(|id, _| kept(id));
         for account in stored.accounts {
             self.add(account);
         }
+        let names = &self.names;
+        self.void.retain(|id, _| names.contains_key(id));
         for (owner, user) in stored.blocks {
             if let Some(name) = self.names.get(&owner) {
                 self.block(name.key(), user);
@@ -158,6 +157,18 @@ mod tests {
         directory.unblock(bob, eve);
         assert!(!directory.is_apart(eve, bob));
         assert_eq!(directory.blockers(eve).count(), 0);
+    }
+
+    #[test]
+    fn tokens_that_were_voided_stay_so_whatever_the_store_says() {
+        let id = AccountId(1);
+        let stored = || job::Directory { accounts: vec![account(1, "bob")], blocks: Vec::new() };
+        let mut directory = Directory::new(stored());
+        directory.void_tokens(id, 7);
+        directory.replace(stored());
+        assert!(directory.is_void(id, 7) && !directory.is_void(id, 8));
+        directory.replace(job::Directory::default());
+        assert!(!directory.is_void(id, 7), "nobody has it any more");
     }
 
     #[test]

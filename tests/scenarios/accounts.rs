@@ -246,7 +246,7 @@ fn blocks_and_presence(way: Way) {
     let mut bob = registered(&server, way, "bob");
     alice.expect("* bob is online");
     let mut carol = server.person(way, "carol");
-    alice.ask("/whoelse", "* 2 others online: bob, carol");
+    alice.ask("/whoelse", "* others online, 2: bob, carol");
 
     // To everybody, in no room.
     alice.type_line("/broadcast to all of you");
@@ -257,7 +257,7 @@ fn blocks_and_presence(way: Way) {
     bob.ask("/block alice", "! already_blocked: you have blocked alice already");
     bob.ask("/block bob", "! to_yourself: ");
     bob.ask("/block nobody", "! no_such_user: ");
-    bob.ask("/blocked", "* 1 blocked: alice");
+    bob.ask("/blocked", "* blocked by you, 1: alice");
     let note = "* heard by 1; some did not get it, because a block stands";
     alice.ask("/broadcast some of you", note);
     carol.expect("alice to everybody: some of you");
@@ -268,8 +268,8 @@ fn blocks_and_presence(way: Way) {
     alice.ask("in the room", note);
     carol.expect("[lobby] alice: in the room");
     // Neither sees the other; who blocks is heard all the same.
-    alice.ask("/whoelse", "* 1 others online: carol");
-    bob.ask("/whoelse", "* 1 others online: carol");
+    alice.ask("/whoelse", "* others online, 1: carol");
+    bob.ask("/whoelse", "* others online, 1: carol");
     bob.type_line("I am talking");
     alice.expect("[lobby] bob: I am talking");
     for quiet in ["some of you", "psst", "in the room", "alice joined"] {
@@ -284,7 +284,7 @@ fn blocks_and_presence(way: Way) {
     assert_eq!(alice.count("* bob is online"), 0);
     bob.ask("/unblock alice", "* done");
     bob.ask("/unblock alice", "! not_blocked: you have not blocked alice");
-    bob.ask("/blocked", "* 0 blocked: ");
+    bob.ask("/blocked", "* blocked by you, 0");
     alice.type_line("/message bob psst again");
     bob.expect("alice whispers: psst again");
 
@@ -293,8 +293,8 @@ fn blocks_and_presence(way: Way) {
     alice.expect("* dora is online");
     dora.ask("/exit", "* bye: goodbye");
     alice.expect("* dora is offline");
-    alice.ask("/whoelse", "* 1 others online: bob");
-    alice.ask("/whoelsesince 1000", "* 2 others online within 1000 s: bob, dora");
+    alice.ask("/whoelse", "* others online, 1: bob");
+    alice.ask("/whoelsesince 1000", "* others online within 1000 s, 2: bob, dora");
     server.stop();
 }
 

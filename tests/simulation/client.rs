@@ -418,67 +418,71 @@ impl Client {
             Err(_) => return,
         };
         self.in_room = (self.in_room || yes == Yes::Joined) && yes != Yes::Left;
-        let fits = match (&yes, asked.op.expect("nonsense is refused")) {
+        let fits = self.hear_of_account(&yes, &asked, oracle);
+        let fits = fits
+            || match (&yes, asked.op.expect("nonsense is refused")) {
+                (Yes::Announced { transfer, place }, Op::SendFile) => {
+                    assert!(u64::from(*place) <= limits.waiting, "place {place}");
+                    let place = if *place == 0 { 0 } else { *place };
+                    let sending = Sending { size: asked.size, place, ..Sending::default() };
+                    self.sending.insert(*transfer, sending).is_none()
+                }
+                (Yes::Queue { slots, used, waiting }, Op::Queue) => {
+                    assert_eq!(*slots, limits.slots);
+                    used <= slots && *waiting <= limits.waiting
+                }
+                (Yes::Joined, Op::Join)
+                | (Yes::Left, Op::Leave)
+                | (Yes::Heard, Op::Say | Op::Whisper | Op::Broadcast)
+                | (Yes::WhoElse, Op::WhoElse)
+                | (Yes::Blocked, Op::Blocked)
+                | (Yes::Rooms, Op::Rooms)
+                | (Yes::Who, Op::Who)
+                | (Yes::Help, Op::Help)
+                | (Yes::Pong, Op::Ping)
+                | (
+                    Yes::Done,
+                    Op::Hello
+                    | Op::Exit
+                    | Op::Unblock
+                    | Op::Accept
+                    | Op::Reject
+                    | Op::Received
+                    | Op::Cancel,
+                ) => true,
+                _ => false,
+            };
+        assert!(fits, "{} asked {:?} and hears {yes:?}", self.label(), asked.op);
+    }
+
+    /// An answer about names and letters; says whether it is one and fits its request.
+    fn hear_of_account(&mut self, yes: &Yes, asked: &Asked, oracle: &mut Oracle) -> bool {
+        match (yes, asked.op.expect("nonsense is refused")) {
             (Yes::Welcome { user, token, in_room }, Op::Login | Op::Register) => {
-                self.begin_login(&asked, user.clone(), token, oracle);
+                self.begin_login(asked, user.clone(), token, oracle);
                 self.in_room = *in_room;
-                true
             }
             (Yes::PasswordChanged { token }, Op::Passwd) => {
                 oracle.vault.note_token(&self.user, token);
-                true
             }
             (Yes::LoggedOut, Op::Logout) => {
                 self.end_login();
-                true
             }
             (Yes::Kept, Op::Whisper) => {
                 oracle.post.promised(&asked.about);
-                true
             }
             (Yes::Done, Op::Block) => {
                 if !self.awaits(Op::Unblock) {
-                    self.deaf_to.insert(asked.about);
+                    self.deaf_to.insert(asked.about.clone());
                 }
-                true
             }
             (Yes::Done, Op::Got) => {
                 let now = oracle.vault.tick();
                 oracle.post.confirmed(&self.user, asked.letter, asked.at, now);
-                true
             }
-            (Yes::Announced { transfer, place }, Op::SendFile) => {
-                assert!(u64::from(*place) <= limits.waiting, "place {place}");
-                let place = if *place == 0 { 0 } else { *place };
-                let sending = Sending { size: asked.size, place, ..Sending::default() };
-                self.sending.insert(*transfer, sending).is_none()
-            }
-            (Yes::Queue { slots, used, waiting }, Op::Queue) => {
-                assert_eq!(*slots, limits.slots);
-                used <= slots && *waiting <= limits.waiting
-            }
-            (Yes::Joined, Op::Join)
-            | (Yes::Left, Op::Leave)
-            | (Yes::Heard, Op::Say | Op::Whisper | Op::Broadcast)
-            | (Yes::WhoElse, Op::WhoElse)
-            | (Yes::Blocked, Op::Blocked)
-            | (Yes::Rooms, Op::Rooms)
-            | (Yes::Who, Op::Who)
-            | (Yes::Help, Op::Help)
-            | (Yes::Pong, Op::Ping)
-            | (
-                Yes::Done,
-                Op::Hello
-                | Op::Exit
-                | Op::Unblock
-                | Op::Accept
-                | Op::Reject
-                | Op::Received
-                | Op::Cancel,
-            ) => true,
-            _ => false,
-        };
-        assert!(fits, "{} asked {:?} and hears {yes:?}", self.label(), asked.op);
+            _ => return false,
+        }
+        true
     }
 
     fn hear_ended(&mut self, transfer: u32, how: &str, limits: &Bounds) {

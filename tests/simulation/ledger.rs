@@ -57,7 +57,8 @@ impl Ledger {
         ticket: Ticket,
         job: PasswordJob,
     ) {
-        let late_ms = *rng.pick(&[0, 0, 5, 30, 60, 400]);
+        let late_ms =
+            if !self.healed && rng.chance(30) { 3_000 } else { *rng.pick(&[0, 0, 5, 30, 60, 400]) };
         self.passwords.push((now_ms + late_ms, ticket, job));
     }
 
@@ -93,7 +94,12 @@ impl Ledger {
         }
         let plain: Vec<StoreJob> = jobs.iter().map(|(_, job)| job.clone()).collect();
         let outcomes = written.commit(&plain);
-        let synced_ms = now_ms + *rng.pick(&[0, 0, 1, 2, 5, 10, 40, 200]);
+        let late_ms = if !self.healed && rng.chance(10) {
+            2_500
+        } else {
+            *rng.pick(&[0, 0, 1, 5, 10, 40, 200])
+        };
+        let synced_ms = now_ms + late_ms;
         self.batch = Some(Batch { synced_ms, jobs, outcomes, written });
     }
 

@@ -277,6 +277,8 @@ fn read_answer(rest: &str) -> Heard {
         "sent" => yes(Yes::Kept),
         _ if rest.ends_with("is not here; kept until the next login") => yes(Yes::Kept),
         "you" if rest.starts_with("you are logged out;") => yes(Yes::LoggedOut),
+        "others" => yes(Yes::WhoElse),
+        "blocked" => yes(Yes::Blocked),
         "pong" => yes(Yes::Pong),
         "heard" => yes(Yes::Heard),
         "/login" => yes(Yes::Help),
@@ -296,8 +298,6 @@ fn read_count(rest: &str) -> Heard {
         }
         "room:" | "rooms:" => yes(Yes::Rooms),
         "in" | "online:" => yes(Yes::Who),
-        "others" => yes(Yes::WhoElse),
-        "blocked:" => yes(Yes::Blocked),
         _ => panic!("a line that means nothing: {rest}"),
     }
 }

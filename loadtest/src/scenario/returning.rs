@@ -2,14 +2,18 @@
 //! them come back at once, each with its token and after the waits of the real client, while new
 //! clients chat.
 //!
-//! The healthy come first, then those who come back, the first of whom have accounts. A token
-//! needs no password: the new server may not hash a single one.
+//! The healthy are on a thread of their own, so that what they notice is the server's doing and not
+//! that of thousands of others in the same loop. The first of those who come back have accounts. A
+//! token needs no password: the new server may not hash a single one.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -18,7 +22,7 @@ use parlor::front::native::{self, FromServer};
 use parlor::message::{Command, Proof, Reply, Secret};
 
 use super::talk::{Talk, latency_histogram, record};
-use super::{phases, place};
+use super::{entrance, phases};
 use crate::dialect::{FRAME_MAX, Heard};
 use crate::failure::Failure;
 use crate::options::Plan;
@@ -57,10 +61,6 @@ struct Comer {
 
 struct Crowd<'a> {
     plan: &'a Plan,
-    /// The healthy ones, once they are in and talk.
-    talk: Option<Talk>,
-    healthy_in: usize,
-    healthy_ids: Vec<u64>,
     comers: Vec<Comer>,
     /// How many have been let come for the first time.
     begun: usize,
@@ -77,14 +77,14 @@ struct Crowd<'a> {
 /// Runs it, from the first server to the end of the second.
 pub(super) fn run(plan: &Plan, stop: Arc<AtomicBool>) -> Result<Report, Failure> {
     let mut server = Server::start(plan)?;
-    let mut swarm = Swarm::new(server.address, plan.target.dialect(), plan.at_once(), stop)?;
-    let swarm = &mut swarm;
+    let dialect = plan.target.dialect();
+    let swarm = &mut Swarm::new(server.address, dialect, plan.clients, Arc::clone(&stop))?;
     let mut report = Report::new(plan, server.address);
     let mut crowd = Crowd::new(plan);
     let begun_ns = swarm.refresh_now();
     crowd.turn_until(swarm, "all come in", |crowd, _| crowd.inside == crowd.comers.len())?;
     report.add("first_entered_s", since_s(swarm, begun_ns));
-    let quiet = crowd.talk(swarm, plan)?;
+    let quiet = crowd.beside_talk(swarm, plan, server.address, &stop)?;
 
     let killed_ns = swarm.refresh_now();
     server.kill()?;
@@ -93,7 +93,8 @@ pub(super) fn run(plan: &Plan, stop: Arc<AtomicBool>) -> Result<Report, Failure>
     let server = server.start_again(plan)?;
     report.add("down_s", since_s(swarm, killed_ns));
     let meter = Meter::start(&server);
-    let loud = crowd.talk(swarm, &Plan { seconds: LONG, ..plan.clone() })?;
+    let long = Plan { seconds: LONG, ..plan.clone() };
+    let loud = crowd.beside_talk(swarm, &long, server.address, &stop)?;
     let used = meter.stop(&server);
 
     report.add("returned", crowd.inside as u64);
@@ -133,9 +134,6 @@ impl<'a> Crowd<'a> {
         };
         Self {
             plan,
-            talk: None,
-            healthy_in: 0,
-            healthy_ids: vec![0; plan.healthy],
             comers: (0..plan.clients).map(comer).collect(),
             begun: 0,
             inside: 0,
@@ -154,31 +152,34 @@ impl<'a> Crowd<'a> {
         self.tries = 0;
         self.refusals.clear();
         self.took.reset();
-        self.talk = None;
-        self.healthy_in = 0;
     }
 
-    /// The healthy come and talk, for as long as the plan says; but not longer than it takes the
-    /// others to come back, if they are on their way.
-    fn talk(&mut self, swarm: &mut Swarm, plan: &Plan) -> Result<Talk, Failure> {
-        let is_returning = self.inside < self.comers.len();
-        (0..plan.healthy).try_for_each(|who| swarm.open(who))?;
-        self.turn_until(swarm, "the healthy come in", |crowd, _| {
-            crowd.healthy_in == crowd.plan.healthy
-        })?;
-        let mut talk = Talk::new(plan, swarm);
-        talk.begin(swarm);
-        self.talk = Some(talk);
-        self.turn_until(swarm, "clients talk", |crowd, swarm| {
-            let all_in = crowd.inside == crowd.comers.len();
-            crowd.talk.as_mut().is_none_or(|talk| {
-                if is_returning && all_in {
-                    talk.end();
+    /// Goes on while new healthy clients talk: for as long as the plan says, or, if the others are
+    /// on their way back, until the last of these is in.
+    fn beside_talk(
+        &mut self,
+        swarm: &mut Swarm,
+        plan: &Plan,
+        address: SocketAddr,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Talk, Failure> {
+        let is_return = self.inside < self.comers.len();
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let (tell, are_in) = sync_channel(1);
+            let thread = scope.spawn(|| talk(plan, address, Arc::clone(stop), &is_over, tell));
+            // Nobody tells if they could not come in; then the thread says why.
+            let _ = are_in.recv();
+            let turned = self.turn_until(swarm, "others talk", |crowd, swarm| {
+                if !is_return {
+                    swarm.progress();
                 }
-                talk.is_over(swarm)
-            })
-        })?;
-        self.talk.take().ok_or(Failure::Interrupted)
+                thread.is_finished() || is_return && crowd.inside == crowd.comers.len()
+            });
+            is_over.store(is_return || turned.is_err(), Ordering::Relaxed);
+            let talked = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            turned.and(talked)
+        })
     }
 
     fn turn_until(
@@ -197,7 +198,7 @@ impl<'a> Crowd<'a> {
     fn come(&mut self, swarm: &mut Swarm, at: usize) {
         self.tries += 1;
         self.comers[at].stage = Stage::Coming;
-        match swarm.open(self.plan.healthy + at) {
+        match swarm.open(at) {
             Ok(()) => {}
             Err(Failure::Io { error, .. }) if error.kind() == ErrorKind::ConnectionRefused => {
                 self.refuse(swarm, at, "nobody_listens");
@@ -209,7 +210,7 @@ impl<'a> Crowd<'a> {
     /// Was not let in, and comes again after its next wait.
     fn refuse(&mut self, swarm: &mut Swarm, at: usize, why: &str) {
         *self.refusals.entry(why.to_owned()).or_default() += 1;
-        swarm.close(self.plan.healthy + at);
+        swarm.close(at);
         self.wait(swarm.now_ns(), at);
     }
 
@@ -230,7 +231,7 @@ impl<'a> Crowd<'a> {
                 self.comers[at].token = Some(token);
                 let room = format!("back{}", at / ROOM).into();
                 let frame = native::emit_request(JOIN_ID, &Command::Join { room });
-                swarm.say(self.plan.healthy + at).extend_from_slice(&frame);
+                swarm.say(at).extend_from_slice(&frame);
             }
             Ok(Reply::Joined { .. }) if id == JOIN_ID => {
                 let comer = &mut self.comers[at];
@@ -258,60 +259,30 @@ impl<'a> Crowd<'a> {
             self.begun += 1;
         }
     }
-
-    fn on_healthy(&mut self, swarm: &mut Swarm, who: usize, heard: Heard<'_>) {
-        if let Some(talk) = &mut self.talk {
-            return talk.on_heard(swarm, who, heard);
-        }
-        match heard {
-            Heard::Answer { id, ok: true, .. } if id == self.healthy_ids[who] => {
-                self.healthy_in += 1;
-                swarm.progress();
-            }
-            Heard::Answer { ok: false, frame, .. } => {
-                let why = swarm.dialect.shown(frame);
-                self.problem.get_or_insert(Failure::NotPlaced { who, why });
-            }
-            _ => {}
-        }
-    }
 }
 
 impl Script for Crowd<'_> {
-    fn on_connected(&mut self, swarm: &mut Swarm, who: usize) {
-        let Some(at) = who.checked_sub(self.plan.healthy) else {
-            let dialect = swarm.dialect;
-            self.healthy_ids[who] = dialect.enter(swarm.say(who), who, place(self.plan, who));
-            return;
-        };
+    fn on_connected(&mut self, swarm: &mut Swarm, at: usize) {
         let proof = match &self.comers[at].token {
             Some(token) => Proof::Token(Secret(token.into())),
             None if at < self.plan.accounts => Proof::Password(Secret(PASSWORD.into())),
             None => Proof::None,
         };
-        let login = Command::Login { user: format!("u{who}").into(), proof };
-        let frame = native::emit_request(LOGIN_ID, &login);
-        swarm.say(who).extend_from_slice(&frame);
+        // The names before are those of the healthy.
+        let user = format!("u{}", self.plan.healthy + at).into();
+        let frame = native::emit_request(LOGIN_ID, &Command::Login { user, proof });
+        swarm.say(at).extend_from_slice(&frame);
     }
 
-    fn on_heard(&mut self, swarm: &mut Swarm, who: usize, heard: Heard<'_>) {
-        let Some(at) = who.checked_sub(self.plan.healthy) else {
-            return self.on_healthy(swarm, who, heard);
-        };
+    fn on_heard(&mut self, swarm: &mut Swarm, at: usize, heard: Heard<'_>) {
         match heard {
             Heard::Answer { id, frame, .. } => self.on_answer(swarm, at, id, frame),
-            Heard::Ping(token) => swarm.dialect.sign_of_life(swarm.say(who), token),
+            Heard::Ping(token) => swarm.dialect.sign_of_life(swarm.say(at), token),
             _ => {}
         }
     }
 
-    fn on_closed(&mut self, swarm: &mut Swarm, who: usize) {
-        let Some(at) = who.checked_sub(self.plan.healthy) else {
-            if let Some(talk) = &mut self.talk {
-                talk.on_closed(swarm, who);
-            }
-            return;
-        };
+    fn on_closed(&mut self, swarm: &mut Swarm, at: usize) {
         match self.comers[at].stage {
             Stage::In => {
                 self.inside -= 1;
@@ -326,15 +297,39 @@ impl Script for Crowd<'_> {
 
     fn on_turn(&mut self, swarm: &mut Swarm) {
         self.begin_some(swarm);
-        let now_ns = swarm.now_ns();
-        while let Some(&Reverse((_, at))) = self.due.peek().filter(|due| due.0.0 <= now_ns) {
+        while let Some(&Reverse((due_ns, at))) = self.due.peek() {
+            if due_ns > swarm.now_ns() {
+                swarm.wake_at_ns(due_ns);
+                break;
+            }
             self.due.pop();
             self.come(swarm, at);
-        }
-        if let Some(talk) = &mut self.talk {
-            talk.on_turn(swarm);
         }
         let (inside, all) = (self.inside, self.comers.len());
         self.progress.show(|| format!("{inside} of {all} are in"));
     }
+}
+
+/// The healthy come, say so, and talk until it is over.
+fn talk(
+    plan: &Plan,
+    address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    is_over: &AtomicBool,
+    tell: SyncSender<()>,
+) -> Result<Talk, Failure> {
+    let swarm = &mut Swarm::new(address, plan.target.dialect(), plan.healthy, stop)?;
+    entrance::enter(plan, swarm, plan.healthy)?;
+    // Whoever listened is gone only when the run has failed already.
+    let _ = tell.send(());
+    let mut talk = Talk::new(plan, swarm);
+    talk.begin(swarm);
+    let done = |talk: &mut Talk, swarm: &mut Swarm| {
+        if is_over.load(Ordering::Relaxed) {
+            talk.end();
+        }
+        talk.is_over(swarm)
+    };
+    swarm.run_until(&mut talk, "clients talk", done, |_| String::new())?;
+    Ok(talk)
 }
