@@ -22,7 +22,7 @@ fn row_37_of_one_firehose_each_message_is_accepted_or_refused_and_the_others_hea
     // Sixty a millisecond, for as long as it takes.
     let (mut accepted, mut refused, mut sent) = (Vec::new(), 0_u64, 0_u64);
     let mut heard: Vec<Vec<u64>> = vec![Vec::new(); others.len()];
-    let all = size(60_000, 1_000_000) as u64;
+    let all = size(60_000, 1_200_000) as u64;
     while sent < all {
         let burst: Vec<u8> = (sent..sent + 60)
             .flat_map(|n| frame(&json!({"id": n, "op": "say", "text": n.to_string()})))
