@@ -59,10 +59,15 @@ pub enum Error {
         error: io::Error,
     },
     /// The store cannot be opened.
-    #[error(transparent)]
-    Store(#[from] store::Error),
+    #[error("the store in {}: {}", shown(path), visible(&error.to_string()))]
+    Store {
+        /// The folder that it is in.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: store::Error,
+    },
     /// The store cannot be read.
-    #[error("cannot read the store: {0}")]
+    #[error("cannot read the store: {}", visible(_0))]
     Read(String),
     /// The reactor cannot start or go on.
     #[error(transparent)]
@@ -79,7 +84,7 @@ impl Error {
             | Self::Lock { .. }
             | Self::Held { .. }
             | Self::Log { .. }
-            | Self::Store(_)
+            | Self::Store { .. }
             | Self::Read(_)
             | Self::Reactor(_) => 1,
         }
@@ -105,7 +110,8 @@ pub fn run(options: Vec<(String, String)>) -> Result<(), Error> {
 /// Listens, says so, and serves until told to stop.
 fn react(config: &Config) -> Result<(), Error> {
     let log_bodies = config.log_level >= log::LevelFilter::Debug;
-    let mut store = Sqlite::open(&config.data).map_err(Error::Store)?;
+    let path = config.data.clone();
+    let mut store = Sqlite::open(&path).map_err(|error| Error::Store { path, error })?;
     let setup = Setup {
         server: concat!("parlor ", env!("CARGO_PKG_VERSION")).to_owned(),
         limits: config.limits.clone(),
@@ -139,6 +145,9 @@ pub fn banner(bound: &[SocketAddr], config: &Config) -> String {
     let limits = config.limits_in_force();
     let limits = limits.iter().map(|(key, value)| format!("{key} {value}"));
     text += &listed("limits:   ", limits);
+    let registration = if config.policy.registration { "open" } else { "closed" };
+    let guests = config.policy.guests;
+    let _ = writeln!(text, "accounts: guests {guests}, registration {registration}");
     let _ = writeln!(text, "data:     {}", shown(&config.data));
     let _ = writeln!(text, "log:      {}", shown(&config.log));
     for address in bound.iter().filter(|address| !address.ip().is_loopback()) {
@@ -268,6 +277,7 @@ limits:   connections 10000, room-members 15, rooms 10000, before-login 1000,
           output-soft 256KiB, output-soft-wait 10s, output-hard 1MiB,
           output-before-login 8KiB, output-total 256MiB, first-byte-before 5s,
           login-before 30s, heartbeat 30s, dead-after 90s, drain 10s
+accounts: guests true, registration open
 data:     /srv/a\\x1b[2Jb
 log:      /srv/a\\x1b[2Jb/parlor.log
 connect:  parlor chat 127.0.0.1:4711 --user NAME

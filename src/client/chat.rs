@@ -99,6 +99,8 @@ pub(super) struct Chat {
     room: Option<RoomName>,
     /// The next line answers it.
     question: Option<Question>,
+    /// Lines to come that were meant for answers to a question that is not asked any more.
+    spoilt: usize,
     /// The change of the password that is under way.
     new_password: Option<Secret<'static>>,
     at_terminal: bool,
@@ -142,6 +144,7 @@ impl Chat {
             given: start.password.map(Given::new),
             room: None,
             question: None,
+            spoilt: 0,
             new_password: None,
             at_terminal: start.at_terminal,
             stays: start.stays,
@@ -268,7 +271,10 @@ impl Chat {
 
     /// A line was typed.
     pub(super) fn handle_line(&mut self, line: &str) {
-        if let Some(question) = self.question.take() {
+        if self.spoilt > 0 {
+            self.spoilt -= 1;
+            self.refuse("not_used", "a line that was meant for a password is thrown away");
+        } else if let Some(question) = self.question.take() {
             self.on_answered(question.answer(line));
             self.take_kept_lines();
         } else if self.returning() {

@@ -61,6 +61,20 @@ impl Question {
         format!("* {what}{}:", if self.unseen { ", which is not shown" } else { "" })
     }
 
+    /// How many answers it still wants.
+    pub(super) fn lines_left(&self) -> usize {
+        let wanted = match self.purpose {
+            Purpose::Login { .. } | Purpose::Register { .. } => 1,
+            Purpose::Passwd => 2,
+        };
+        (wanted + usize::from(self.is_asked_twice())).saturating_sub(self.answers.len())
+    }
+
+    /// A new password that nobody sees is typed twice.
+    fn is_asked_twice(&self) -> bool {
+        self.unseen && !matches!(self.purpose, Purpose::Login { .. })
+    }
+
     /// Takes an answer. What is empty or has controls in it is asked for again.
     pub(super) fn answer(mut self, line: &str) -> (Option<Self>, Answered) {
         if line.is_empty() || line.chars().any(char::is_control) {
@@ -74,14 +88,10 @@ impl Question {
         }
         self.empty = 0;
         self.answers.push(Secret(line.to_owned().into()));
-        let (wanted, twice) = match self.purpose {
-            Purpose::Login { .. } => (1, false),
-            Purpose::Register { .. } => (1, self.unseen),
-            Purpose::Passwd => (2, self.unseen),
-        };
-        if self.answers.len() < wanted + usize::from(twice) {
+        if self.lines_left() > 0 {
             return (Some(self), Answered::More);
         }
+        let twice = self.is_asked_twice();
         let again = if twice { self.answers.pop() } else { None };
         if again.is_some_and(|again| self.answers.last() != Some(&again)) {
             return (None, Answered::Different);

@@ -53,12 +53,10 @@ impl Engine {
         }
         conn.logged_in = named;
         conn.trusted |= named;
-        conn.is_stranger = !named;
         (conn.nameless_ms, conn.asked_ms) = (now.mono_ms, now.mono_ms);
-        if named {
+        // Whoever has had a name is a stranger no more, or names given back would shut the door.
+        if std::mem::take(&mut conn.is_stranger) {
             self.strangers.remove(conn.source);
-        } else {
-            self.strangers.add(conn.source);
         }
         self.arm(id);
         // Its marks have moved, and with them perhaps the reason why it was not asked.

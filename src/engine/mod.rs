@@ -269,6 +269,12 @@ impl Engine {
         self.stopping.is_some() && self.stats.connections == 0
     }
 
+    /// Whether somebody is logged in on a connection.
+    #[must_use]
+    pub fn is_user(&self, conn: ConnId) -> bool {
+        self.conn(conn).is_some_and(|conn| conn.logged_in)
+    }
+
     /// Numbers about now and since the start.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -429,8 +435,12 @@ impl Engine {
 
     fn on_incoming(&mut self, now: Now, conn: ConnId, incoming: Incoming<'_>) {
         self.stats.requests += 1;
-        let is_ping = matches!(incoming, Incoming::Request { command: Ok(Command::Ping), .. });
-        if !is_ping && let Some(conn) = self.conn_mut(conn) {
+        // What a client does by itself does not show that somebody is there.
+        let by_itself = matches!(
+            incoming,
+            Incoming::Request { command: Ok(Command::Ping | Command::Got { .. }), .. }
+        );
+        if !by_itself && let Some(conn) = self.conn_mut(conn) {
             conn.asked_ms = now.mono_ms;
         }
         // What was noted while others were served comes first.
@@ -551,7 +561,7 @@ impl Engine {
             assert_eq!(conn.paused, !conn.wants_reading(&self.limits), "{:?} paused", conn.id);
             let open_and_named = conn.is_open() && conn.logged_in;
             assert_eq!(open_and_named, self.hub.is_logged_in(conn.id), "{:?} logged in", conn.id);
-            let counted = conn.is_open() && !conn.logged_in;
+            let counted = conn.is_open() && !conn.trusted;
             assert_eq!(conn.is_stranger, counted, "{:?} counted as a stranger", conn.id);
             if let Phase::Open = conn.phase {
                 let waits = conn.stalled && conn.may_ask(&self.limits);

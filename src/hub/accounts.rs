@@ -62,9 +62,10 @@ impl Hub {
         let hash = self.directory.get(account).ok_or(Refusal::NoAccount)?.hash.clone();
         let from = self.source_of(request.conn);
         self.guard.begin(now, user.name.key(), from)?;
-        let job = PasswordJob::Verify { password: old.0.into_owned(), hash: Some(hash) };
+        let password = old.0.into_owned();
+        let job = PasswordJob::Verify { password, hash: Some(hash.clone()) };
         let (name, new) = (user.name, new.0.into_owned());
-        self.ask_password(Waiting::OldPassword { request, account, name, from, new }, job)
+        self.ask_password(Waiting::OldPassword { request, account, name, from, new, hash }, job)
     }
 
     /// Gives the name back. Tokens of an account are void before the answer says so.
@@ -161,7 +162,7 @@ impl Hub {
         &mut self,
         now: Now,
         (request, account, name, from): (Request, AccountId, UserName, Source),
-        new: String,
+        (new, hash): (String, String),
         outcome: PasswordOutcome,
     ) {
         match outcome {
@@ -177,6 +178,10 @@ impl Hub {
                 self.complain(format!("a password could not be checked: {why}"));
                 return self.answer_late(request, Err(Refusal::Busy { wait_ms: 1000 }));
             }
+        }
+        if self.directory.get(account).is_none_or(|account| account.hash != hash) {
+            // The owner of the server has given it another one meanwhile.
+            return self.answer_late(request, Err(Refusal::WrongPassword));
         }
         if let Err(refusal) = self.guard.begin_hash(now, from) {
             return self.answer_late(request, Err(refusal));

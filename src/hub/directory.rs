@@ -66,7 +66,8 @@ impl Directory {
     pub(super) fn begin_epoch(&mut self, id: AccountId, hash: Option<String>) {
         let Some(name) = self.names.get(&id) else { return };
         if let Some(account) = self.accounts.get_mut(&name.key()) {
-            account.epoch += 1;
+            // A damaged account has the last epoch there is.
+            account.epoch = account.epoch.saturating_add(1);
             if let Some(hash) = hash {
                 account.hash = hash;
             }

@@ -4,7 +4,9 @@ use super::upload::{Party, Stage, Upload};
 use super::{Effect, Hub};
 use crate::id::{ConnId, Now, TransferId};
 use crate::limits::LIST_MAX;
-use crate::message::{Category, Ending, Event, FileName, Refusal, Reply, UploadLine, visible};
+use crate::message::{
+    Category, Ending, Event, FileName, Refusal, Reply, UploadLine, UserName, visible,
+};
 
 impl Hub {
     pub(super) fn send_file(
@@ -16,12 +18,14 @@ impl Hub {
         size: u64,
     ) -> Result<Reply, Refusal> {
         let from = Party { conn, name: self.name_of(conn)? };
+        let wanted = UserName::parse(user).map_err(Refusal::BadUserName)?;
+        if self.directory.has_blocked(wanted.key(), from.name.key()) {
+            // Also when the other one is not here: whether he is, is not told.
+            return Err(Refusal::BlockedBy(wanted));
+        }
         let (to, to_name) = self.find_user(user)?;
         if to == conn {
             return Err(Refusal::ToYourself);
-        }
-        if self.directory.has_blocked(to_name.key(), from.name.key()) {
-            return Err(Refusal::BlockedBy(to_name));
         }
         let name = FileName::parse(name).map_err(Refusal::BadFileName)?;
         let limit = self.limits.file_bytes;
@@ -40,9 +44,10 @@ impl Hub {
         self.admit(now);
         let place = self.uploads.place(transfer);
         if place > 0 {
-            let (waiting, slots) = (self.uploads.waiting(), self.uploads.slots());
+            let (waiting, used, slots) =
+                (self.uploads.waiting(), self.uploads.used(), self.uploads.slots());
             self.audit(Category::FileQueue, || {
-                format!("Waiting: {what} place {place} of {waiting} [{slots}/{slots}]")
+                format!("Waiting: {what} place {place} of {waiting} [{used}/{slots}]")
             });
         }
         Ok(Reply::Announced { transfer, place: count(place) })

@@ -182,7 +182,9 @@ impl Hub {
     /// A connection that cannot confirm letters has been sent all up to this one; its session may
     /// be over by then.
     pub fn letters_arrived(&mut self, conn: ConnId, account: AccountId, letter: LetterId) {
-        if self.is_of(conn, account) {
+        // A later login on the connection has not been told it.
+        let told = self.letters_of(conn).is_some_and(|letters| letter <= letters.told);
+        if told && self.is_of(conn, account) {
             return self.confirm_letters(conn, letter);
         }
         self.submit_store(Waiting::Arrived, StoreJob::Arrived { account, up_to: letter });

@@ -1,8 +1,9 @@
 //! Who is here, who was, and who wants to hear nothing of whom (system D's rules).
 //!
-//! The rules it keeps: of two users of whom one has blocked the other, no event and no list tells
-//! one that the other comes, goes or is here; what the blocked one says does not reach the one who
-//! blocks, in a room neither; and this is looked at when something is told, not before.
+//! The rules it keeps: of two users of whom one has blocked the other, no event and no list of
+//! people tells one that the other comes, goes or is here (the upload queue is everybody's); what
+//! the blocked one says does not reach the one who blocks, in a room neither; and this is looked at
+//! when something is told, not before.
 
 use std::borrow::Cow;
 

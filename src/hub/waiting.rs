@@ -24,7 +24,15 @@ pub(super) enum Waiting {
     /// A new account is stored.
     Create { request: Request, name: UserName },
     /// The present password is compared before it is changed.
-    OldPassword { request: Request, account: AccountId, name: UserName, from: Source, new: String },
+    OldPassword {
+        request: Request,
+        account: AccountId,
+        name: UserName,
+        from: Source,
+        new: String,
+        /// The hash that it is compared with.
+        hash: String,
+    },
     /// The new password is hashed.
     NewPassword { request: Request, account: AccountId, from: Source },
     /// The new hash is stored.
@@ -102,8 +110,9 @@ impl Hub {
             Waiting::Register { request, name, from } => {
                 self.on_register_hashed((request, name, from), outcome);
             }
-            Waiting::OldPassword { request, account, name, from, new } => {
-                self.on_old_password_decided(now, (request, account, name, from), new, outcome);
+            Waiting::OldPassword { request, account, name, from, new, hash } => {
+                let asked = (request, account, name, from);
+                self.on_old_password_decided(now, asked, (new, hash), outcome);
             }
             Waiting::NewPassword { request, account, from } => {
                 self.on_new_password_hashed((request, account, from), outcome);

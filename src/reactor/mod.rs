@@ -14,6 +14,7 @@
 
 mod connection;
 mod listener;
+mod ready;
 mod turns;
 mod workers;
 
@@ -30,6 +31,7 @@ use slab::Slab;
 
 use connection::Connection;
 use listener::{Accepted, Listeners, turn_away};
+use ready::Ready;
 pub use turns::Turns;
 use workers::{News, Workers};
 
@@ -102,7 +104,7 @@ pub struct Reactor {
     engine: Engine,
     workers: Workers,
     /// Connections to be read, in their order.
-    ready: VecDeque<ConnId>,
+    ready: Ready,
     jobs: Vec<(Ticket, Job)>,
     to_close: VecDeque<ConnId>,
     /// Connections that the kernel had no memory to write to, and when they are tried again.
@@ -150,7 +152,7 @@ impl Reactor {
             drain: limits.drain,
             engine: Engine::new(setup),
             workers,
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             jobs: Vec::new(),
             to_close: VecDeque::new(),
             starved: Vec::new(),
@@ -214,7 +216,7 @@ impl Reactor {
     /// How long to wait when nothing happens; not at all while work is left over.
     fn timeout(&self) -> Option<Duration> {
         let at = Instant::now();
-        let busy = !self.ready.is_empty()
+        let busy = self.ready.len() > 0
             || !self.to_close.is_empty()
             || !self.jobs.is_empty()
             || self.engine.dirty_len() > 0
@@ -269,7 +271,7 @@ impl Reactor {
         let Some(connection) = connection_mut(&mut self.connections, id) else { return };
         if connection.wants_turn() {
             connection.queued = true;
-            self.ready.push_back(id);
+            self.ready.push(id, self.engine.is_user(id));
         }
     }
 
@@ -349,7 +351,7 @@ impl Reactor {
             if self.engine.is_spent() || began.elapsed() > TURN_READ {
                 return;
             }
-            let Some(id) = self.ready.pop_front() else { return };
+            let Some(id) = self.ready.pop() else { return };
             self.read_one(now, id);
             let Some(connection) = connection_mut(&mut self.connections, id) else { continue };
             connection.queued = false;

@@ -21,6 +21,7 @@ TESTS = [
     ("lib", ["--lib"]),
     ("transcripts", ["--test", "transcripts"]),
     ("states", ["--test", "threats", "row_12"]),
+    ("rows", ["--test", "threats", "--", "row_18_of", "row_51", "row_57"]),
 ]
 LIMIT_S = 600
 

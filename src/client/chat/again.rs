@@ -130,7 +130,7 @@ impl Chat {
             return self.finish(otherwise);
         }
         self.give_up_files();
-        if self.question.take().is_some() {
+        if self.drop_question() {
             self.refuse("not_asked", "the connection was lost before the password was known");
         }
         self.session = Session::new();
@@ -209,8 +209,11 @@ impl Chat {
 
     /// They will not be sent any more.
     pub(super) fn refuse_kept_lines(&mut self) {
+        let mut answers = 0_usize;
         for line in std::mem::take(&mut self.back.lines) {
-            self.refuse("not_sent", &shortly(&line));
+            let shown = if answers > 0 { "…".to_owned() } else { shortly(&line) };
+            answers = answers.saturating_sub(1) + self.answers_to(&line);
+            self.refuse("not_sent", &shown);
         }
     }
 

@@ -97,6 +97,7 @@ impl Chat {
     pub(super) fn ask_to_register(&mut self, user: &str) {
         if let (Login::Done, Some(who)) = (self.login, &self.who) {
             let user = who.user;
+            self.spoil(usize::from(self.given.is_none()));
             return self.refuse_with(&Refusal::LoggedIn(user));
         }
         match self.given_for(user, true) {
@@ -107,14 +108,42 @@ impl Chat {
 
     pub(super) fn ask_for_passwords(&mut self) {
         let Some(who) = self.who.as_ref().filter(|_| self.login == Login::Done) else {
+            self.spoil(2);
             return self.refuse_with(&Refusal::LoginFirst);
         };
         if who.guest {
+            self.spoil(2);
             return self.refuse_with(&Refusal::NoAccount);
         }
-        let user = who.user.to_string();
-        let known = self.given_for(&user, false);
-        self.put_question(Purpose::Passwd, known);
+        // Also where it is known: whoever sits at the terminal now shall show that he knows it.
+        self.put_question(Purpose::Passwd, None);
+    }
+
+    /// Forgets a question that can have no answer any more. Somebody may be typing one: the next
+    /// line is not used. Says whether there was one.
+    pub(super) fn drop_question(&mut self) -> bool {
+        let Some(question) = self.question.take() else { return false };
+        self.spoilt = if self.at_terminal { 1 } else { question.lines_left() };
+        true
+    }
+
+    /// A command is refused that a script has answers for in its next lines.
+    fn spoil(&mut self, answers: usize) {
+        if !self.at_terminal && !self.lines_ended {
+            self.spoilt = answers;
+        }
+    }
+
+    /// How many of the lines behind this one are passwords, in a script.
+    pub(super) fn answers_to(&self, line: &str) -> usize {
+        let mut words = line.split_ascii_whitespace();
+        let (word, arguments) = (words.next().unwrap_or_default(), words.count());
+        match (word.to_ascii_lowercase().as_str(), arguments) {
+            _ if self.at_terminal => 0,
+            ("/register", 1) => 1,
+            ("/passwd", 0) => 2,
+            _ => 0,
+        }
     }
 
     pub(super) fn change_password(&mut self, old: Secret<'_>, new: Secret<'_>) {
@@ -381,7 +410,7 @@ impl Chat {
     pub(super) fn on_logged_out(&mut self) {
         self.who = None;
         self.room = None;
-        if self.question.take().is_some() {
+        if self.drop_question() {
             self.refuse("not_asked", "you were logged out before the password was known");
         }
         // A login that is under way decides for itself.

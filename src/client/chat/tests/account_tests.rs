@@ -206,12 +206,19 @@ fn a_password_is_changed_by_the_old_one_and_the_new_one_twice() {
 }
 
 #[test]
-fn who_has_no_account_is_not_asked_for_passwords() {
+fn the_passwords_of_a_script_are_not_said_when_their_command_is_refused() {
     let mut talk = Talk::logged_in(false);
     talk.line("/passwd");
     assert!(talk.shown()[0].starts_with("! no_account: "));
-    talk.line("a line");
+    for line in ["old", "new", "a line"] {
+        talk.line(line);
+    }
     assert_eq!(talk.said, ["a line"]);
+    talk.line("/register bob");
+    talk.line("sesame");
+    talk.line("another line");
+    assert_eq!(talk.said, ["a line", "another line"]);
+    assert!(!talk.shown().concat().contains("sesame"));
 }
 
 #[test]
@@ -276,6 +283,11 @@ fn a_question_ends_when_its_name_does() {
     talk.line("/passwd");
     talk.event(&Event::LoggedOut { reason: LogoutReason::Removed });
     assert!(!talk.chat.hides_line());
+    // It may have been under the fingers already.
+    let asked = talk.wanted.len();
+    talk.line("/sesame");
+    assert_eq!(talk.wanted.len(), asked);
+    assert!(!talk.shown().concat().contains("sesame"));
     talk.line("/rooms");
     assert_eq!(talk.last(), Op::Rooms);
 }

@@ -479,3 +479,16 @@ fn a_server_of_another_kind_is_not_come_back_to() {
     assert_eq!(talk.chat.outcome(), Outcome::Broken);
     assert!(!talk.chat.away());
 }
+
+#[test]
+fn a_password_under_the_fingers_when_the_connection_is_lost_is_said_to_nobody() {
+    let mut talk = logged_in(Start { at_terminal: true, ..Start::of(Some("bob")) });
+    talk.line("/passwd");
+    talk.chat.handle_end();
+    talk.line_away("sesame");
+    talk.line_away("hello");
+    talk.reconnect();
+    talk.answer(Op::Login, welcome("t2", None));
+    assert_eq!(talk.said, ["hello"]);
+    assert!(!talk.shown().concat().contains("sesame"));
+}
