@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use super::conn::{Conn, Phase};
+use super::strangers::Strangers;
 use super::{Engine, Output, tenant};
 use crate::front::{Protocol, detect};
 use crate::id::{ConnId, Now, Source, after, millis};
@@ -55,9 +56,7 @@ impl Engine {
         conn.trusted |= named;
         (conn.nameless_ms, conn.asked_ms) = (now.mono_ms, now.mono_ms);
         // Whoever has had a name is a stranger no more, or names given back would shut the door.
-        if std::mem::take(&mut conn.is_stranger) {
-            self.strangers.remove(conn.source);
-        }
+        forget_stranger(&mut self.strangers, conn);
         self.arm(id);
         // Its marks have moved, and with them perhaps the reason why it was not asked.
         self.resume(id);
@@ -170,9 +169,7 @@ impl Engine {
         }
         conn.phase = Phase::Flushing { deadline_ms: now.after(drain) };
         conn.tail = Vec::new();
-        if std::mem::take(&mut conn.is_stranger) {
-            self.strangers.remove(conn.source);
-        }
+        forget_stranger(&mut self.strangers, conn);
         (conn.stalled, conn.paced, conn.over_since_ms) = (false, false, None);
         conn.ended |= matches!(reason, CloseReason::PeerClosed | CloseReason::PeerReset);
         let protocol = conn.protocol;
@@ -338,4 +335,11 @@ impl Engine {
 /// ratio (Knuth 6.4, theorem S).
 pub(super) const fn spread(number: u32) -> u32 {
     number.wrapping_mul(0x9e37_79b9)
+}
+
+/// A connection is counted among strangers no more, if it was.
+fn forget_stranger(strangers: &mut Strangers, conn: &mut Conn) {
+    if std::mem::take(&mut conn.is_stranger) {
+        strangers.remove(conn.source);
+    }
 }

@@ -6,7 +6,7 @@
 //! once, whoever is logged in.
 
 use super::login::Newcomer;
-use super::{Answer, Effect, Hub, Request, State, UserKey, Waiting};
+use super::{Answer, Hub, Request, State, UserKey, Waiting};
 use crate::id::{AccountId, ConnId, Now, Source};
 use crate::job::{PasswordJob, PasswordOutcome, StoreJob, StoreOutcome};
 use crate::limits::PENALTY_ACCOUNT;
@@ -97,10 +97,10 @@ impl Hub {
             self.directory.begin_epoch(account, None);
         }
         self.directory.void_tokens(account, self.next_serial);
-        let at = self.effects.len();
-        self.leave_name(now, request.conn);
-        let answer = Ok(Reply::LoggedOut);
-        self.effects.insert(at, Effect::Answer { request, answer, late: true });
+        self.answer_first(request, |hub| {
+            hub.leave_name(now, request.conn);
+            Ok(Some(Reply::LoggedOut))
+        });
     }
 
     pub(super) fn on_register_hashed(
@@ -153,9 +153,7 @@ impl Hub {
             return;
         }
         self.set_state(request.conn, State::Nameless);
-        let at = self.effects.len();
-        let answer = answer.map(|newcomer| self.begin_session(now, newcomer, None));
-        self.effects.insert(at, Effect::Answer { request, answer, late: true });
+        self.answer_first(request, |hub| Ok(Some(hub.begin_session(now, answer?, None))));
     }
 
     pub(super) fn on_old_password_decided(
@@ -165,19 +163,8 @@ impl Hub {
         (new, hash): (String, String),
         outcome: PasswordOutcome,
     ) {
-        match outcome {
-            PasswordOutcome::Right => self.guard.right(name.key(), from),
-            PasswordOutcome::Wrong | PasswordOutcome::Hash(_) => {
-                let locked = self.guard.wrong(now, name.key(), from);
-                let refusal =
-                    locked.map_or(Refusal::WrongPassword, |wait_ms| Refusal::LockedOut { wait_ms });
-                return self.answer_late(request, Err(refusal));
-            }
-            PasswordOutcome::Failed(why) => {
-                self.guard.undecided(name.key(), from);
-                self.complain(format!("a password could not be checked: {why}"));
-                return self.answer_late(request, Err(Refusal::Busy { wait_ms: 1000 }));
-            }
+        if let Err(refusal) = self.end_try(now, name, from, outcome) {
+            return self.answer_late(request, Err(refusal));
         }
         if self.directory.get(account).is_none_or(|account| account.hash != hash) {
             // The owner of the server has given it another one meanwhile.

@@ -1,7 +1,7 @@
 //! Files from one user to another who is online: the upload queue, told to people.
 
 use super::upload::{Party, Stage, Upload};
-use super::{Effect, Hub};
+use super::{Effect, Hub, count};
 use crate::id::{ConnId, Now, TransferId};
 use crate::limits::LIST_MAX;
 use crate::message::{
@@ -231,10 +231,6 @@ impl Hub {
         }
         Ok(upload)
     }
-}
-
-fn count(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 fn line(upload: &Upload) -> String {

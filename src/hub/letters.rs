@@ -104,11 +104,8 @@ impl Hub {
         let Some(mut letters) = self.letters_of(to).filter(|_| self.is_of(to, draft.to)) else {
             return false;
         };
-        if letters.asked {
+        if letters.asked || letters.more {
             // The store did this before it will read them: it is among those that come.
-            return true;
-        }
-        if letters.more {
             return true;
         }
         letters.read = letter;

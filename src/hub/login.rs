@@ -226,15 +226,14 @@ impl Hub {
             self.set_state(request.conn, State::Nameless);
             return self.answer_late(request, Err(refusal));
         }
-        let at = self.effects.len();
-        let owned = self.users.get(&newcomer.name.key()) == Some(&owner);
-        let reply = if owned {
-            self.take_over(now, newcomer, owner)
-        } else {
-            self.begin_session(now, newcomer, None)
-        };
-        let answer = Effect::Answer { request: newcomer.request, answer: Ok(reply), late: true };
-        self.effects.insert(at, answer);
+        let owned = self.users.get(&name.key()) == Some(&owner);
+        self.answer_first(request, |hub| {
+            Ok(Some(if owned {
+                hub.take_over(now, newcomer, owner)
+            } else {
+                hub.begin_session(now, newcomer, None)
+            }))
+        });
     }
 
     /// Logs somebody out who has not asked for it; the connection stays.
@@ -299,26 +298,12 @@ impl Hub {
         outcome: PasswordOutcome,
     ) {
         let key = name.key();
-        let answer = match outcome {
-            PasswordOutcome::Right => {
-                self.guard.right(key, from);
-                Ok(())
-            }
-            PasswordOutcome::Wrong | PasswordOutcome::Hash(_) => {
-                self.audit(Category::Login, || {
-                    format!("{:?} refused: wrong password for {name}", request.conn)
-                });
-                Err(match self.guard.wrong(now, key, from) {
-                    Some(wait_ms) => Refusal::LockedOut { wait_ms },
-                    None => Refusal::WrongPassword,
-                })
-            }
-            PasswordOutcome::Failed(why) => {
-                self.guard.undecided(key, from);
-                self.complain(format!("a password could not be checked: {why}"));
-                Err(Refusal::Busy { wait_ms: 1000 })
-            }
-        };
+        let answer = self.end_try(now, name, from, outcome);
+        if let Err(Refusal::WrongPassword | Refusal::LockedOut { .. }) = answer {
+            self.audit(Category::Login, || {
+                format!("{:?} refused: wrong password for {name}", request.conn)
+            });
+        }
         if !self.is_entering(request.conn) {
             return;
         }
@@ -331,14 +316,34 @@ impl Hub {
             Some((id, _)) if known == proven => Ok(Newcomer { request, name, account: Some(id) }),
             _ => Err(Refusal::WrongPassword),
         });
-        let at = self.effects.len();
-        match answer.and_then(|newcomer| self.enter(now, newcomer, false)) {
-            Ok(None) => {}
-            Ok(Some(reply)) => {
-                let answer = Effect::Answer { request, answer: Ok(reply), late: true };
-                self.effects.insert(at, answer);
+        self.answer_first(request, |hub| hub.enter(now, answer?, false));
+    }
+
+    /// A password was compared: tells the guard, and what it means for the one who gave it.
+    pub(super) fn end_try(
+        &mut self,
+        now: Now,
+        name: UserName,
+        from: Source,
+        outcome: PasswordOutcome,
+    ) -> Result<(), Refusal> {
+        let key = name.key();
+        match outcome {
+            PasswordOutcome::Right => {
+                self.guard.right(key, from);
+                Ok(())
             }
-            Err(refusal) => self.answer_late(request, Err(refusal)),
+            PasswordOutcome::Wrong | PasswordOutcome::Hash(_) => {
+                Err(match self.guard.wrong(now, key, from) {
+                    Some(wait_ms) => Refusal::LockedOut { wait_ms },
+                    None => Refusal::WrongPassword,
+                })
+            }
+            PasswordOutcome::Failed(why) => {
+                self.guard.undecided(key, from);
+                self.complain(format!("a password could not be checked: {why}"));
+                Err(Refusal::Busy { wait_ms: 1000 })
+            }
         }
     }
 

@@ -416,6 +416,11 @@ impl Hub {
     }
 }
 
+/// A number as the protocol tells it.
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
 fn hello(version: u32) -> Result<Reply, Refusal> {
     if version == PROTOCOL_VERSION {
         return Ok(Reply::Done);

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::{Answer, Effect, Hub, Request, UserKey, Waiting};
+use super::{Answer, Effect, Hub, Request, UserKey, Waiting, count};
 use crate::id::{ConnId, Now};
 use crate::job::{StoreJob, StoreOutcome};
 use crate::limits::{BLOCKS_MAX, LIST_MAX, SEEN_MAX};
@@ -180,8 +180,4 @@ impl Hub {
         let Some(session) = self.session_mut(conn) else { return Err(Refusal::LoginFirst) };
         session.bucket.take(now, rate).map_err(|wait_ms| Refusal::SlowDown { wait_ms })
     }
-}
-
-fn count(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Answer, Effect, Hub, State};
+use super::{Answer, Effect, Hub, State, count};
 use crate::id::{ConnId, Now, RoomId};
 use crate::limits::LIST_MAX;
 use crate::message::{
@@ -103,16 +103,16 @@ impl Hub {
         });
         let event = Event::Said { room, from, text, me, at: now.wall_ms };
         self.effects.push_back(Effect::TellRoom { room: id, by: conn, except, event });
-        Ok(Some(Reply::Heard { count: u32::try_from(others).unwrap_or(u32::MAX), blocked }))
+        Ok(Some(Reply::Heard { count: count(others), blocked }))
     }
 
     pub(super) fn list_rooms(&self) -> Reply {
         let line = |room: &super::room::Room| RoomLine {
             room: room.name,
-            members: u32::try_from(room.members.len()).unwrap_or(u32::MAX),
+            members: count(room.members.len()),
         };
         let rooms = self.rooms.iter().take(LIST_MAX).map(line).collect();
-        Reply::Rooms { rooms, total: u32::try_from(self.rooms.len()).unwrap_or(u32::MAX) }
+        Reply::Rooms { rooms, total: count(self.rooms.len()) }
     }
 
     /// Who is in the room that was named, else in one's own room, else online.
@@ -148,6 +148,6 @@ impl Hub {
         let mut users: Vec<UserName> =
             conns.take(LIST_MAX).filter_map(|conn| self.name_of(conn).ok()).collect();
         users.sort_unstable_by_key(UserName::key);
-        Names { users, total: u32::try_from(total).unwrap_or(u32::MAX) }
+        Names { users, total: count(total) }
     }
 }

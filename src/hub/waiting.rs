@@ -161,6 +161,15 @@ impl Hub {
         }
     }
 
+    /// Does what a request that had to wait asks for, and answers it before whatever that causes;
+    /// not yet, if it has to wait once more.
+    pub(super) fn answer_first(&mut self, request: Request, act: impl FnOnce(&mut Self) -> Answer) {
+        let at = self.effects.len();
+        if let Some(answer) = act(self).transpose() {
+            self.effects.insert(at, Effect::Answer { request, answer, late: true });
+        }
+    }
+
     /// Answers a request that had to wait.
     pub(super) fn answer_late(&mut self, request: Request, answer: Result<Reply, Refusal>) {
         self.effects.push_back(Effect::Answer { request, answer, late: true });

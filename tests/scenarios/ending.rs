@@ -1,11 +1,11 @@
 //! Scenario 7: SIGINT with clients connected; and the exit codes of the client.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use rustix::process::Signal;
 
-use crate::support::{Chat, Lines, Server, Text, Way, frame};
+use crate::support::{Chat, Lines, Server, Text, Way, frame, read_until};
 
 #[test]
 fn at_sigint_every_client_is_told_and_everybody_ends() {
@@ -184,16 +184,6 @@ fn a_client_that_is_told_to_end_leaves_no_part_of_a_file() {
         drop(socket);
         assert_eq!(chat.expect_exit(), code);
         assert_eq!(parts(), left, "{signal:?}");
-    }
-}
-
-fn read_until(socket: &mut TcpStream, what: &str) {
-    let mut heard = Vec::new();
-    while !String::from_utf8_lossy(&heard).contains(what) {
-        let mut part = [0; 1024];
-        let count = socket.read(&mut part).unwrap();
-        assert!(count > 0, "the end instead of {what}");
-        heard.extend_from_slice(&part[..count]);
     }
 }
 

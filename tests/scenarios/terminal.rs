@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 
-use crate::support::{Lines, PARLOR, Server, Way, frame};
+use crate::support::{Lines, PARLOR, Server, Way, frame, read_until};
 
 /// A client at a pseudo-terminal; ended when it is dropped.
 struct Terminal {
@@ -104,16 +104,6 @@ fn ask_for_a_password(terminal: &mut Terminal, server: &TcpListener) -> TcpStrea
     terminal.screen.expect("* password for alice, which is not shown:");
     assert!(!terminal.echoes());
     socket
-}
-
-fn read_until(socket: &mut TcpStream, what: &str) {
-    let mut heard = Vec::new();
-    while !String::from_utf8_lossy(&heard).contains(what) {
-        let mut part = [0; 1024];
-        let count = socket.read(&mut part).unwrap();
-        assert!(count > 0, "the end instead of {what}");
-        heard.extend_from_slice(&part[..count]);
-    }
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Who plays in the scenarios: a [`Server`], and people who come to it in one [`Way`] or the other.
 
+use std::io::Read as _;
+use std::net::TcpStream;
+
 mod chat;
 mod lines;
 mod person;
@@ -39,4 +42,15 @@ pub(crate) fn number_after(line: &str, before: &str) -> u64 {
 pub(crate) fn frame(json: &str) -> Vec<u8> {
     let length = u32::try_from(json.len() + 1).unwrap();
     [&length.to_be_bytes()[..], &[1], json.as_bytes()].concat()
+}
+
+/// Reads what a client says to a stand-in for the server, until this was said.
+pub(crate) fn read_until(socket: &mut TcpStream, what: &str) {
+    let mut heard = Vec::new();
+    while !String::from_utf8_lossy(&heard).contains(what) {
+        let mut part = [0; 1024];
+        let count = socket.read(&mut part).unwrap();
+        assert!(count > 0, "the end instead of {what}");
+        heard.extend_from_slice(&part[..count]);
+    }
 }
