@@ -32,11 +32,7 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    pub(super) fn start(
-        disk: Disk,
-        store: Box<dyn Store>,
-        waker: &Arc<Waker>,
-    ) -> io::Result<Self> {
+    pub(super) fn start(disk: Disk, store: Box<dyn Store>, waker: &Arc<Waker>) -> io::Result<Self> {
         Ok(Self {
             files: files::Worker::start(disk, Arc::clone(waker))?,
             store: store::Worker::start(store, Arc::clone(waker))?,
