@@ -13,9 +13,13 @@ use std::io::{self, IsTerminal as _, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+mod memory;
+
+pub use memory::Memory;
 pub use platform::{
-    Hidden, Signals, create_private_dir, free_bytes, hide_input, is_at, limit_unconfirmed,
-    lower_thread_priority, open_reserve, raise_descriptor_limit, sync_dir, thread_cpu,
+    Hidden, Signals, begin_write_back, create_private_dir, free_bytes, hide_input, is_at,
+    limit_unconfirmed, lower_thread_priority, open_reserve, raise_descriptor_limit, sync_dir,
+    thread_cpu,
 };
 
 /// Whether a listening socket asks for an address that closed connections still hold. Elsewhere
@@ -75,32 +79,6 @@ pub enum Signal {
     Report,
     /// SIGHUP: the log was renamed, open it anew.
     Reopen,
-}
-
-/// Memory of this process, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memory {
-    /// What is resident now.
-    pub resident_bytes: u64,
-    /// The most that ever was.
-    pub peak_bytes: u64,
-}
-
-impl Memory {
-    /// Of this process, where the system tells it in `/proc`.
-    #[must_use]
-    pub fn now() -> Option<Self> {
-        Self::parse(&std::fs::read_to_string("/proc/self/status").ok()?)
-    }
-
-    fn parse(status: &str) -> Option<Self> {
-        let bytes = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-            Some(kib * 1024)
-        };
-        Some(Self { resident_bytes: bytes("VmRSS:")?, peak_bytes: bytes("VmHWM:")? })
-    }
 }
 
 /// Where a server keeps its data when nobody says: a folder of the user, or `parlor-data` beside
@@ -378,6 +356,24 @@ mod platform {
         File::open(path)?.sync_all()
     }
 
+    /// Has the system begin to bring a part of a file to the disk, so that a sync at the end is
+    /// short. Promises nothing: what fails meanwhile is told by the next sync. Linux begins to
+    /// write, without waiting, what it is advised to forget (`generic_fadvise` in mm/fadvise.c).
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn begin_write_back(file: &File, offset: u64, len: u64) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{Advice, fadvise};
+            // A file system that takes no advice works all the same.
+            let _ = fadvise(file, offset, std::num::NonZeroU64::new(len), Advice::DontNeed);
+            Ok(())
+        }
+        #[cfg(not(target_os = "linux"))]
+        file.sync_data().map(|()| _ = (offset, len))
+    }
+
     /// Bytes that this user may still write to the file system of `path`; `None` where it is not
     /// told.
     ///
@@ -555,6 +551,14 @@ mod platform {
     /// None.
     pub fn sync_dir(_: &Path) -> io::Result<()> {
         Ok(())
+    }
+
+    /// Brings all of a file to the disk: there is nothing here that only begins with a part of it.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn begin_write_back(file: &File, _: u64, _: u64) -> io::Result<()> {
+        file.sync_data()
     }
 
     /// Not told here.
