@@ -225,7 +225,7 @@ fn lock_folder(folder: &Path) -> Result<File, Error> {
     os::create_private_dir(folder)
         .map_err(|error| Error::Folder { path: folder.to_owned(), error })?;
     let path = folder.join("lock");
-    let file = match os::open_append(&path) {
+    let file = match os::open_private_file(&path) {
         Ok(file) => file,
         Err(error) => return Err(Error::Lock { path, error }),
     };

@@ -1,7 +1,7 @@
 //! I/O. All that differs between Linux and other systems: where data lives, how many descriptors
 //! there are, which errors of a socket mean what, signals, and files that only their owner reads.
 //!
-//! Refuses to know what any of it is used for. The rule it keeps: no other file of Parlor asks
+//! Refuses to know what any of it is used for. The rule it keeps: nothing outside this room asks
 //! which system it runs on.
 //!
 //! SIGPIPE has no place here: the standard library ignores it from the start of `main`, so a write
@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _, Read, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(unix)]
@@ -31,6 +32,9 @@ pub use platform::{
 /// Whether a listening socket asks for an address that closed connections still hold. Elsewhere
 /// than on Unix the same option would let another program take the address over.
 pub const REUSE_ADDRESS: bool = cfg!(unix);
+
+/// Whether signals come with the poller's waker, and not as events of their own.
+pub const SIGNALS_BY_WAKER: bool = cfg!(windows);
 
 /// Whether a read that brings less than was asked for has emptied the socket, so that asking again
 /// is spared. epoll(7) says so of streams and edges; docs/decisions/0012 has the conditions.
@@ -79,7 +83,7 @@ impl Trouble {
 /// What somebody outside asks of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGINT or SIGTERM: end in good order; a second one: end at once.
+    /// SIGINT or SIGTERM, Ctrl-C: end in good order; a second one: end at once.
     Stop,
     /// SIGUSR1: write the counts into the log.
     Report,
@@ -134,6 +138,15 @@ pub fn default_data_dir(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf 
 /// Those of the system.
 pub fn open_append(path: &Path) -> io::Result<File> {
     platform::owner_only(OpenOptions::new().read(true).append(true).create(true)).open(path)
+}
+
+/// Opens a file to write and to read from its beginning, made for its owner only if it is new.
+///
+/// # Errors
+/// Those of the system.
+pub fn open_private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    platform::owner_only(options.read(true).write(true).create(true).truncate(false)).open(path)
 }
 
 /// Makes a new file for its owner only, to write and to read.

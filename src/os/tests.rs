@@ -52,6 +52,11 @@ fn folders_and_files_are_for_their_owner_only() {
     open_append(&dir.join("log")).unwrap();
     create_private_file(&dir.join("file")).unwrap();
     assert_eq!((mode(&dir.join("log")), mode(&dir.join("file"))), (0o600, 0o600));
+    std::fs::write(dir.join("file"), "kept").unwrap();
+    open_private_file(&dir.join("file")).unwrap();
+    open_private_file(&dir.join("lock")).unwrap();
+    assert_eq!(mode(&dir.join("lock")), 0o600);
+    assert_eq!(std::fs::read(dir.join("file")).unwrap(), b"kept");
     assert!(create_private_file(&dir.join("file")).is_err());
 }
 
@@ -111,7 +116,8 @@ fn the_descriptor_limit_is_raised_once_and_for_all() {
 #[test]
 fn signals_arrive_as_events_with_their_meaning() {
     let mut poll = mio::Poll::new().unwrap();
-    let mut signals = Signals::new(poll.registry(), mio::Token(7)).unwrap();
+    let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(8)).unwrap());
+    let mut signals = Signals::new(poll.registry(), mio::Token(7), &waker).unwrap();
     assert_eq!(signals.pending(), []);
     signal_hook::low_level::raise(signal_hook::consts::SIGUSR1).unwrap();
     let mut events = mio::Events::with_capacity(4);

@@ -2,8 +2,8 @@
 //!
 //! The rule it keeps: it offers the same names as its twin for Windows, and nothing besides.
 
-use super::{Duration, File, OpenOptions, Path, PathBuf, Signal, Trouble, io};
-use mio::{Interest, Registry, Token};
+use super::{Arc, Duration, File, OpenOptions, Path, PathBuf, Signal, Trouble, io};
+use mio::{Interest, Registry, Token, Waker};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::termios::{
@@ -14,7 +14,6 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 use socket2::Socket;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// The signals that this process listens to, as a source of events for mio.
@@ -27,7 +26,7 @@ impl Signals {
     ///
     /// # Errors
     /// Those of the system: no descriptors, mostly.
-    pub fn new(registry: &Registry, token: Token) -> io::Result<Self> {
+    pub fn new(registry: &Registry, token: Token, _: &Arc<Waker>) -> io::Result<Self> {
         let mut signals = signal_hook_mio::v1_0::Signals::new([SIGINT, SIGTERM, SIGUSR1, SIGHUP])?;
         registry.register(&mut signals, token, Interest::READABLE)?;
         Ok(Self(signals))
@@ -40,7 +39,7 @@ impl Signals {
     ///
     /// # Errors
     /// Those of the system: no descriptors, mostly.
-    pub fn ending(registry: &Registry, token: Token) -> io::Result<Self> {
+    pub fn ending(registry: &Registry, token: Token, _: &Arc<Waker>) -> io::Result<Self> {
         let mut asked = vec![SIGINT, SIGTERM];
         if !is_ignored(SIGHUP) {
             asked.push(SIGHUP);

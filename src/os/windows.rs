@@ -1,36 +1,70 @@
 //! I/O. What Windows has otherwise than Unix.
+//!
+//! The rule it keeps: it offers the same names as its twin for Unix. What Windows does not have, or
+//! not without `unsafe`, says so and does nothing; what would be unsafe to leave out is an error.
 
-use super::{Duration, File, OpenOptions, Path, PathBuf, Signal, Trouble, io};
-use mio::{Registry, Token};
+use super::{Arc, Duration, File, OpenOptions, Path, PathBuf, Signal, Trouble, io};
+use mio::{Registry, Token, Waker};
 use socket2::Socket;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use winapi_util::{HandleRef, console};
 
 /// Descriptors where nobody counts them: more than anybody will need.
 const HANDLES: u64 = 1 << 20;
 
-/// No signals here: Ctrl-C ends the process at once, as the system does by itself.
+/// The exit code of a program that Ctrl-C ended at once, as it is elsewhere: 128 and SIGINT.
+const INTERRUPTED: i32 = 130;
+
+/// What the console asks of this process: Ctrl-C and Ctrl-Break. They come on a thread of their own,
+/// which wakes the poller.
+///
+/// The window's cross, a logout and the system's end come the same way, but Windows lets a process
+/// live only until they were told: what was acknowledged is on the disk, nobody hears a goodbye.
 #[derive(Debug)]
-pub struct Signals;
+pub struct Signals {
+    asked: Arc<AtomicUsize>,
+}
 
 impl Signals {
-    /// Registers nothing.
+    /// Listens to the console, once in a process. The poller is woken by its waker and by nothing
+    /// of `Token`.
     ///
     /// # Errors
-    /// None.
-    pub fn new(_: &Registry, _: Token) -> io::Result<Self> {
-        Ok(Self)
+    /// Those of the system.
+    pub fn new(_: &Registry, _: Token, waker: &Arc<Waker>) -> io::Result<Self> {
+        Self::listen(waker, || {})
     }
 
-    /// Registers nothing.
+    /// The same for a program of one person: the first is told, the second ends the process at
+    /// once, even while it is blocked.
     ///
     /// # Errors
-    /// None.
-    pub fn ending(_: &Registry, _: Token) -> io::Result<Self> {
-        Ok(Self)
+    /// Those of the system.
+    pub fn ending(_: &Registry, _: Token, waker: &Arc<Waker>) -> io::Result<Self> {
+        let mut asked_before = false;
+        Self::listen(waker, move || {
+            if std::mem::replace(&mut asked_before, true) {
+                std::process::exit(INTERRUPTED);
+            }
+        })
     }
 
-    /// Nothing ever comes.
+    fn listen(waker: &Arc<Waker>, mut each: impl FnMut() + Send + 'static) -> io::Result<Self> {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (count, waker) = (Arc::clone(&asked), Arc::clone(waker));
+        let handler = move || {
+            each();
+            count.fetch_add(1, Ordering::SeqCst);
+            // A poller that is gone has nothing left to end.
+            let _ = waker.wake();
+        };
+        ctrlc::set_handler(handler).map_err(io::Error::other)?;
+        Ok(Self { asked })
+    }
+
+    /// What came since the last call; never waits.
     pub fn pending(&mut self) -> Vec<Signal> {
-        Vec::new()
+        vec![Signal::Stop; self.asked.swap(0, Ordering::SeqCst)]
     }
 }
 
@@ -46,7 +80,8 @@ pub fn thread_cpu() -> Option<Duration> {
     None
 }
 
-/// Makes a folder and those above it; the user's own folders are private by inheritance.
+/// Makes a folder and those above it; who may read it is inherited, and a user's own folders are
+/// private.
 ///
 /// # Errors
 /// Those of the system.
@@ -54,28 +89,49 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
-/// There is none here.
-#[derive(Debug)]
-pub struct Hidden(());
+/// Console modes of consoleapi.h: Ctrl-C is a signal and no key, keys come in lines, keys are shown.
+const PROCESSED_INPUT: u32 = 0x1;
+const LINE_INPUT: u32 = 0x2;
+const ECHO_INPUT: u32 = 0x4;
 
-/// Cannot be done without `unsafe`.
+/// While it lives, what is typed at the console is not shown; then all is as it was.
+#[derive(Debug)]
+pub struct Hidden(u32);
+
+impl Hidden {
+    fn without(modes: u32) -> io::Result<Self> {
+        let before = console::mode(HandleRef::stdin())?;
+        console::set_mode(HandleRef::stdin(), before & !modes)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        // A console that is gone needs nothing.
+        let _ = console::set_mode(HandleRef::stdin(), self.0);
+    }
+}
+
+/// Shows nothing of what is typed at standard input, which still delivers it line by line.
 ///
 /// # Errors
-/// Always `Unsupported`.
+/// Those of the system: standard input is no console, mostly.
 pub fn hide_input() -> io::Result<Hidden> {
-    let text = "what is typed cannot be hidden here; set PARLOR_PASSWORD";
-    Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    Hidden::without(ECHO_INPUT)
 }
 
+/// The same, and each key is delivered as it is pressed, Ctrl-C as well.
 pub(super) fn take_keyboard() -> io::Result<Hidden> {
-    hide_input()
+    Hidden::without(ECHO_INPUT | LINE_INPUT | PROCESSED_INPUT)
 }
 
+/// Standard input. What it buffers beyond a line is there for whoever reads it next.
 pub(super) fn keyboard() -> impl io::Read {
     io::stdin()
 }
 
-/// Nothing to wait for: names are on the disk with what they name.
+/// A folder cannot be synced here: names are in the file system's own journal.
 ///
 /// # Errors
 /// None.
@@ -91,7 +147,7 @@ pub fn limit_unconfirmed(_: &Socket, _: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// Threads cannot be told apart without `unsafe` here.
+/// Threads stay alike here.
 pub fn lower_thread_priority() {}
 
 /// A handle to give up when there are no others.
@@ -110,6 +166,18 @@ pub(super) fn data_home(folder: impl Fn(&str) -> Option<PathBuf>) -> Option<Path
     folder("LOCALAPPDATA")
 }
 
-pub(super) fn trouble(_: &io::Error) -> Option<Trouble> {
-    None
+/// Errors of Winsock (winerror.h) whose kind the standard library does not know, or that mean
+/// something else to accept: there WSAECONNRESET is told of a peer that left before it was let in.
+pub(super) fn trouble(error: &io::Error) -> Option<Trouble> {
+    const WSAEINTR: i32 = 10004;
+    const WSAEMFILE: i32 = 10024;
+    const WSAENETDOWN: i32 = 10050;
+    const WSAECONNRESET: i32 = 10054;
+    const WSAENOBUFS: i32 = 10055;
+    match error.raw_os_error()? {
+        WSAEINTR => Some(Trouble::Retry),
+        WSAENETDOWN | WSAECONNRESET => Some(Trouble::Skip),
+        WSAEMFILE | WSAENOBUFS => Some(Trouble::Exhausted),
+        _ => None,
+    }
 }
