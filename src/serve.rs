@@ -279,11 +279,12 @@ limits:   connections 10000, room-members 15, rooms 10000, before-login 1000,
           login-before 30s, heartbeat 30s, dead-after 90s, drain 10s
 accounts: guests true, registration open
 data:     /srv/a\\x1b[2Jb
-log:      /srv/a\\x1b[2Jb/parlor.log
+log:      /srv/a\\x1b[2Jb{}parlor.log
 connect:  parlor chat 127.0.0.1:4711 --user NAME
 or:       nc 127.0.0.1 4711   and then: /login NAME
 ",
-            env!("CARGO_PKG_VERSION")
+            env!("CARGO_PKG_VERSION"),
+            std::path::MAIN_SEPARATOR
         );
         assert_eq!(text, expected);
     }

@@ -25,8 +25,8 @@ use unix as platform;
 use windows as platform;
 
 pub use platform::{
-    Hidden, Signals, create_private_dir, hide_input, limit_unconfirmed, lower_thread_priority,
-    open_reserve, raise_descriptor_limit, sync_dir, thread_cpu,
+    DATA_DIR_IN_WORDS, Hidden, Signals, create_private_dir, hide_input, limit_unconfirmed,
+    lower_thread_priority, open_reserve, raise_descriptor_limit, sync_dir, thread_cpu,
 };
 
 /// Whether a listening socket asks for an address that closed connections still hold. Elsewhere

@@ -16,6 +16,9 @@ use socket2::Socket;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::sync::atomic::AtomicBool;
 
+/// Where a server keeps its data when nobody says, for people.
+pub const DATA_DIR_IN_WORDS: &str = "$XDG_DATA_HOME/parlor or ~/.local/share/parlor";
+
 /// The signals that this process listens to, as a source of events for mio.
 ///
 /// The same signal twice between two calls of `pending` is told once.

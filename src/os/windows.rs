@@ -9,6 +9,9 @@ use socket2::Socket;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use winapi_util::{HandleRef, console};
 
+/// Where a server keeps its data when nobody says, for people.
+pub const DATA_DIR_IN_WORDS: &str = "%LOCALAPPDATA%\\parlor";
+
 /// Descriptors where nobody counts them: more than anybody will need.
 const HANDLES: u64 = 1 << 20;
 

@@ -7,15 +7,20 @@ Every wait is bounded. What Parlor says goes into files and never into pipes, be
 services inherit them and would keep them open.
 """
 
+import fcntl
 import hashlib
 import os
+import pty
 import random
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
+import threading
 import time
 
 # Seconds; Wine takes two of them to start a process on a busy machine.
@@ -40,14 +45,16 @@ class Program:
         self.name = name
         self.folder = stage.folder(name)
         self.out = os.path.join(stage.path, f"{name}.out")
+        self.seen = 0
         environment = {key: value for key, value in os.environ.items()
                        if key not in ("USER", "USERNAME") and not key.startswith("PARLOR_")}
         environment.update(variables)
         with open(self.out, "wb") as out:
-            self.process = subprocess.Popen(
-                [*stage.parlor, *arguments], cwd=self.folder, env=environment,
-                stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT)
-        self.seen = 0
+            self.process = self.begin([*stage.parlor, *arguments], environment, out)
+
+    def begin(self, command, environment, out):
+        return subprocess.Popen(command, cwd=self.folder, env=environment, stdin=subprocess.PIPE,
+                                stdout=out, stderr=subprocess.STDOUT)
 
     def type(self, *lines):
         self.process.stdin.write("".join(line + "\n" for line in lines).encode())
@@ -57,13 +64,13 @@ class Program:
         with open(self.out, encoding="utf-8", errors="replace") as out:
             return out.read()
 
-    def expect(self, words):
-        """The rest of the line behind `words`, the next time that they are said."""
+    def expect(self, words, end="\n"):
+        """What stands between `words` and `end`, the next time that they are said."""
         def said():
             text = self.text()
             at = text.find(words, self.seen)
-            end = text.find("\n", at)
-            return None if at < 0 or end < 0 else (text[at + len(words):end].strip("\r"), end)
+            over = text.find(end, at + len(words))
+            return None if at < 0 or over < 0 else (text[at + len(words):over].strip("\r"), over)
         try:
             rest, self.seen = wait_for(f"{self.name} says {words!r}", said)
         except AssertionError as error:
@@ -91,6 +98,41 @@ class Program:
         self.process.stdin.close()
 
 
+class AtConsole(Program):
+    """The same in a window: keys go to a console, which shows what it wants to."""
+
+    def begin(self, command, environment, out):
+        self.keys, screen = pty.openpty()
+        fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 120, 0, 0))
+        process = subprocess.Popen(
+            command, cwd=self.folder, env=environment, stdin=screen, stdout=screen, stderr=screen,
+            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(screen)
+        self.watcher = threading.Thread(target=self.watch, daemon=True)
+        self.watcher.start()
+        return process
+
+    def watch(self):
+        """Writes what is shown into a file, until the console is gone."""
+        with open(self.out, "ab", buffering=0) as out:
+            while True:
+                try:
+                    out.write(os.read(self.keys, 65536))
+                except OSError:
+                    return
+
+    def type(self, *lines):
+        for line in lines:
+            os.write(self.keys, line.encode() + b"\r")
+
+    def end(self):
+        if self.process.poll() is None:
+            self.kill()
+        # The console goes with the last process in it.
+        self.watcher.join(PATIENCE)
+        os.close(self.keys)
+
+
 class Stage:
     """Folders and programs of one step; at its end nothing of them is left."""
 
@@ -105,8 +147,8 @@ class Stage:
         os.makedirs(path, exist_ok=True)
         return path
 
-    def start(self, name, *arguments, **options):
-        program = Program(self, name, *arguments, **options)
+    def start(self, name, *arguments, kind=Program, **options):
+        program = kind(self, name, *arguments, **options)
         self.programs.append(program)
         return program
 
@@ -286,6 +328,31 @@ def after_a_kill_it_starts_on_the_same_folder_and_port(stage):
     ben.expect("alice whispers: are you there?")
 
 
+def a_password_typed_at_a_console_is_not_shown(stage):
+    owner = stage.start("owner", "user", "add", "ben", "--data",
+                        os.path.join("..", "server", "data"), kind=AtConsole)
+    # A console shows blanks as it likes.
+    for question in ["new", "once"]:
+        owner.expect(question, end=":")
+        owner.type("open-sesame")
+    owner.expect("added ben")
+    owner.expect_end()
+    stage.server()
+    ben = stage.start("ben", "chat", f"127.0.0.1:{stage.port}", "--user", "ben", kind=AtConsole)
+    ben.expect("* password for ben, which is not shown:")
+    ben.type("open-sesame")
+    ben.expect("* welcome, ben")
+    # What is no password is seen again.
+    ben.type("/join attic")
+    ben.expect("/join attic")
+    ben.expect("* you are in attic: ben")
+    ben.press_ctrl_c()
+    ben.expect("* bye: goodbye")
+    ben.expect_end()
+    for program in owner, ben:
+        assert "sesame" not in program.text(), f"{program.name} shows it: {program.text()!r}"
+
+
 STEPS = [
     it_says_what_it_is,
     a_server_starts_and_says_where_it_is,
@@ -295,6 +362,7 @@ STEPS = [
     ctrl_c_in_a_client_is_a_goodbye,
     a_second_ctrl_c_ends_a_server_that_waits,
     after_a_kill_it_starts_on_the_same_folder_and_port,
+    a_password_typed_at_a_console_is_not_shown,
 ]
 
 

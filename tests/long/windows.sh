@@ -5,6 +5,8 @@
 #
 #     tests/long/windows.sh [WORD...]     all steps, or those with one of the words in their names
 #
+# With PARLOR_LONG=1 the unit tests run under Wine as well, and come first.
+#
 # For Debian, as root: what is missing is installed by apt. Debian's rustc builds the standard library
 # for Windows from its own sources. All is made below target/windows, with a Wine prefix that is thrown
 # away. PROFILE=release builds what would be handed out; the profile dev is built in four minutes on
@@ -28,8 +30,9 @@ export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1 CARGO_PRO
 export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc
 export CC_x86_64_pc_windows_gnu=x86_64-w64-mingw32-gcc
 export AR_x86_64_pc_windows_gnu=x86_64-w64-mingw32-ar
-nice -n 10 timeout 3600 /usr/bin/cargo build --locked --bin parlor --profile "$profile" \
-    --target $target --target-dir "$out" -Z build-std=std,panic_abort
+cargo="nice -n 10 timeout 3600 /usr/bin/cargo"
+options="--locked --target $target --target-dir $out"
+$cargo build $options --bin parlor --profile "$profile" -Z build-std=std,panic_abort
 folder=$profile
 [ "$profile" != dev ] || folder=debug
 exe=$out/$target/$folder/parlor.exe
@@ -60,5 +63,20 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE bytes, SIZE_T count) {
 C
 x86_64-w64-mingw32-gcc -O2 -shared "$WINEPREFIX/prng.c" -ladvapi32 \
     -o "$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll"
+
+if [ -n "${PARLOR_LONG:-}" ]; then
+    $cargo test $options --lib --no-run -Z build-std=std,test,panic_abort --message-format json |
+        python3 -c 'import json, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    if message.get("executable") and message["profile"]["test"]:
+        print(message["executable"])' >"$out/units.path"
+    # Two are about what Windows does not have: the folders of XDG, and renaming a file that is open.
+    timeout 600 $wine "$(cat "$out/units.path")" --test-threads 2 \
+        --skip config::tests::with_nothing_written_all_is_default \
+        --skip store::sqlite::tests::after_a_connection_is_lost_the_next_commit_makes_a_new_one \
+        >"$out/units.log" 2>&1 </dev/null || { tail -n 60 "$out/units.log"; exit 1; }
+    grep "^test result" "$out/units.log"
+fi
 
 timeout 600 python3 tests/long/windows.py $wine "$exe" "$@"
