@@ -184,3 +184,45 @@ pub(super) fn trouble(error: &io::Error) -> Option<Trouble> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::default_data_dir;
+    use super::*;
+
+    #[test]
+    fn errors_of_winsock_are_sorted_by_their_number() {
+        let sorted: [(Trouble, &[i32]); 5] = [
+            (Trouble::Again, &[10035]),
+            (Trouble::Retry, &[10004]),
+            (Trouble::Skip, &[10050, 10053, 10054]),
+            (Trouble::Exhausted, &[10024, 10055, 8, 14]),
+            (Trouble::Broken, &[10022, 10057, 10058, 10060]),
+        ];
+        for (trouble, numbers) in sorted {
+            for number in numbers {
+                let error = io::Error::from_raw_os_error(*number);
+                assert_eq!(Trouble::of(&error), trouble, "{number}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn data_lives_with_the_user_or_beside_the_start() {
+        let dir = |set: Option<&str>| {
+            default_data_dir(|name| set.filter(|_| name == "LOCALAPPDATA").map(Into::into))
+        };
+        assert_eq!(dir(Some("C:\\u\\Local")), Path::new("C:\\u\\Local\\parlor"));
+        assert_eq!(dir(Some("Local")), Path::new("parlor-data"));
+        assert_eq!(dir(None), Path::new("parlor-data"));
+    }
+
+    #[test]
+    fn ctrl_c_has_one_listener_a_process_and_nothing_is_pending_at_first() {
+        let poll = mio::Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        let mut signals = Signals::new(poll.registry(), Token(1), &waker).unwrap();
+        assert_eq!(signals.pending(), []);
+        assert!(Signals::ending(poll.registry(), Token(1), &waker).is_err());
+    }
+}
