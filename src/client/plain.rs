@@ -18,8 +18,8 @@
 //! the end of standard input the client waits for all answers, for its own uploads and for the
 //! downloads that it accepted; then it says goodbye, unless it was told to stay. When standard
 //! output is closed it leaves at once, with the code of what happened so far. SIGINT, SIGTERM and
-//! SIGHUP, or Ctrl-C, are a goodbye too, with the code of what happened so far; a second one ends the process
-//! where it stands, with 128 and its number.
+//! SIGHUP, or Ctrl-C, are a goodbye too, with the code of what happened so far; a second one ends
+//! the process where it stands, with 128 and its number.
 
 #[cfg(test)]
 mod tests;

@@ -18,8 +18,8 @@ const HANDLES: u64 = 1 << 20;
 /// The exit code of a program that Ctrl-C ended at once, as it is elsewhere: 128 and SIGINT.
 const INTERRUPTED: i32 = 130;
 
-/// What the console asks of this process: Ctrl-C and Ctrl-Break. They come on a thread of their own,
-/// which wakes the poller.
+/// What the console asks of this process: Ctrl-C and Ctrl-Break. They come on a thread of their
+/// own, which wakes the poller.
 ///
 /// The window's cross, a logout and the system's end come the same way, but Windows lets a process
 /// live only until they were told: what was acknowledged is on the disk, nobody hears a goodbye.
@@ -92,7 +92,7 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
-/// Console modes of consoleapi.h: Ctrl-C is a signal and no key, keys come in lines, keys are shown.
+/// Console modes of consoleapi.h: Ctrl-C is no key but a signal, keys come in lines, are shown.
 const PROCESSED_INPUT: u32 = 0x1;
 const LINE_INPUT: u32 = 0x2;
 const ECHO_INPUT: u32 = 0x4;
