@@ -18,8 +18,8 @@
 //! the end of standard input the client waits for all answers, for its own uploads and for the
 //! downloads that it accepted; then it says goodbye, unless it was told to stay. When standard
 //! output is closed it leaves at once, with the code of what happened so far. SIGINT, SIGTERM and
-//! SIGHUP are a goodbye too, with the code of what happened so far; a second one ends the process
-//! where it stands, with 128 and its number.
+//! SIGHUP, or Ctrl-C, are a goodbye too, with the code of what happened so far; a second one ends
+//! the process where it stands, with 128 and its number.
 
 #[cfg(test)]
 mod tests;
@@ -162,7 +162,7 @@ impl Plain {
         let socket = connect(&options.addr)?;
         let mut plain = Self::new(Chat::new(start), socket, typed::spawn, Box::new(io::stdout()))?;
         plain.addr.clone_from(&options.addr);
-        plain.signals = Some(Signals::ending(plain.poll.registry(), SIGNALS)?);
+        plain.signals = Some(Signals::ending(plain.poll.registry(), SIGNALS, &plain.waker)?);
         Ok(plain)
     }
 
