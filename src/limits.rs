@@ -112,6 +112,9 @@ pub const FILES_MAX: usize = 20_000;
 pub const FILES_LISTED: usize = 64;
 /// Files that are offered at once to somebody who logs in or comes into a room: the newest.
 pub const OFFERS_AT_ONCE: usize = 32;
+/// How long what was handed to a guest waits for him after his connection was lost. He is known by
+/// the token that he was given.
+pub const GUEST_RETURN: Duration = Duration::from_secs(10 * 60);
 /// How often the server looks for files whose time is over.
 pub const FILES_SWEEP: Duration = Duration::from_secs(60);
 /// Bytes of a file that one job reads to hash what is there since an earlier try: about 10 ms.

@@ -13,9 +13,13 @@ use std::io::{self, IsTerminal as _, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+mod memory;
+
+pub use memory::Memory;
 pub use platform::{
-    Hidden, Signals, create_private_dir, hide_input, is_at, limit_unconfirmed,
-    lower_thread_priority, open_reserve, raise_descriptor_limit, sync_dir, thread_cpu,
+    Hidden, Signals, begin_write_back, create_private_dir, free_bytes, hide_input, is_at,
+    limit_unconfirmed, lower_thread_priority, open_reserve, raise_descriptor_limit, sync_dir,
+    thread_cpu,
 };
 
 /// Whether a listening socket asks for an address that closed connections still hold. Elsewhere
@@ -77,32 +81,6 @@ pub enum Signal {
     Reopen,
 }
 
-/// Memory of this process, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memory {
-    /// What is resident now.
-    pub resident_bytes: u64,
-    /// The most that ever was.
-    pub peak_bytes: u64,
-}
-
-impl Memory {
-    /// Of this process, where the system tells it in `/proc`.
-    #[must_use]
-    pub fn now() -> Option<Self> {
-        Self::parse(&std::fs::read_to_string("/proc/self/status").ok()?)
-    }
-
-    fn parse(status: &str) -> Option<Self> {
-        let bytes = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-            Some(kib * 1024)
-        };
-        Some(Self { resident_bytes: bytes("VmRSS:")?, peak_bytes: bytes("VmHWM:")? })
-    }
-}
-
 /// Where a server keeps its data when nobody says: a folder of the user, or `parlor-data` beside
 /// wherever it was started. `variable` reads the environment.
 #[must_use]
@@ -132,6 +110,20 @@ pub fn open_append(path: &Path) -> io::Result<File> {
 /// Those of the system; `AlreadyExists` if there is such a file.
 pub fn create_private_file(path: &Path) -> io::Result<File> {
     platform::owner_only(OpenOptions::new().read(true).write(true).create_new(true)).open(path)
+}
+
+/// Opens a file that is there, to read and, if `write`, to write: nothing but a regular file, and
+/// never one that a link at this path points to.
+///
+/// # Errors
+/// Those of the system; `InvalidInput`, or what the system says of a link, if it is something else.
+pub fn open_regular(path: &Path, write: bool) -> io::Result<File> {
+    let file = platform::open_no_link(OpenOptions::new().read(true).write(write), path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+}
+
+fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")
 }
 
 /// Fills `bytes` from the system's source of secrets.
@@ -197,6 +189,7 @@ fn hidden_line(mut keys: impl Read) -> io::Result<String> {
 mod platform {
     use super::{Duration, File, OpenOptions, Path, PathBuf, Signal, Trouble, io};
     use mio::{Interest, Registry, Token};
+    use rustix::fs::OFlags;
     use rustix::io::Errno;
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     use rustix::termios::{
@@ -363,6 +356,41 @@ mod platform {
         File::open(path)?.sync_all()
     }
 
+    /// Has the system begin to bring a part of a file to the disk, so that a sync at the end is
+    /// short. Promises nothing: what fails meanwhile is told by the next sync. Linux begins to
+    /// write, without waiting, what it is advised to forget (`generic_fadvise` in mm/fadvise.c).
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn begin_write_back(file: &File, offset: u64, len: u64) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{Advice, fadvise};
+            // A file system that takes no advice works all the same.
+            let _ = fadvise(file, offset, std::num::NonZeroU64::new(len), Advice::DontNeed);
+            Ok(())
+        }
+        #[cfg(not(target_os = "linux"))]
+        file.sync_data().map(|()| _ = (offset, len))
+    }
+
+    /// Bytes that this user may still write to the file system of `path`; `None` where it is not
+    /// told.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn free_bytes(path: &Path) -> io::Result<Option<u64>> {
+        let system = rustix::fs::statvfs(path)?;
+        Ok(Some(system.f_bavail.saturating_mul(system.f_frsize)))
+    }
+
+    pub(super) fn open_no_link(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+        // What is no regular file must not keep whoever opens it waiting; of one that is, the
+        // second flag changes nothing.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        options.custom_flags(flags.bits().cast_signed()).open(path)
+    }
+
     /// Lets all other threads of the process go before the calling one, where the system tells
     /// threads apart: POSIX has `nice` for the whole process, Linux for one thread.
     pub fn lower_thread_priority() {
@@ -525,6 +553,30 @@ mod platform {
         Ok(())
     }
 
+    /// Brings all of a file to the disk: there is nothing here that only begins with a part of it.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn begin_write_back(file: &File, _: u64, _: u64) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    /// Not told here.
+    ///
+    /// # Errors
+    /// None.
+    pub fn free_bytes(_: &Path) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
+
+    /// Looks first and opens then: whoever swaps the two in between owns the folder anyway.
+    pub(super) fn open_no_link(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+        if !path.symlink_metadata()?.is_file() {
+            return Err(super::not_regular());
+        }
+        options.open(path)
+    }
+
     /// Left to the system's own patience.
     ///
     /// # Errors
@@ -619,6 +671,31 @@ mod tests {
         create_private_file(&dir.join("file")).unwrap();
         assert_eq!((mode(&dir.join("log")), mode(&dir.join("file"))), (0o600, 0o600));
         assert!(create_private_file(&dir.join("file")).is_err());
+    }
+
+    #[test]
+    fn only_a_regular_file_is_opened_and_no_link_is_followed() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = |name: &str| temp.path().join(name);
+        std::fs::write(path("file"), "old").unwrap();
+        open_regular(&path("file"), true).unwrap().write_all(b"new").unwrap();
+        assert_eq!(std::fs::read(path("file")).unwrap(), b"new");
+        assert!(open_regular(&path("file"), false).unwrap().write_all(b"x").is_err());
+        std::os::unix::fs::symlink(path("file"), path("link")).unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, path("pipe"), kind, mode, 0).unwrap();
+        for bad in ["link", "pipe", "", "missing"] {
+            assert!(open_regular(&path(bad), false).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn free_bytes_are_those_of_a_file_system() {
+        let free = free_bytes(Path::new("/")).unwrap().unwrap();
+        assert!(free > 0 && free < 1 << 60, "{free}");
+        assert_eq!(free_bytes(Path::new("/proc")).unwrap(), Some(0));
+        assert!(free_bytes(Path::new("/nowhere")).is_err());
     }
 
     #[test]

@@ -5,12 +5,15 @@
 
 use crate::config::{Config, Mistake};
 use crate::engine::Setup;
+use crate::files::Disk;
+use crate::job::{Catalogue, Half};
 use crate::limits::DESCRIPTORS_KEPT;
 use crate::logging::{self, Log};
-use crate::message::{Category, Record, visible};
+use crate::message::{Category, Digest, Record, visible};
 use crate::os;
 use crate::reactor::{self, Reactor};
 use crate::store::{self, Sqlite, Store as _};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
@@ -112,6 +115,8 @@ fn react(config: &Config) -> Result<(), Error> {
     let log_bodies = config.log_level >= log::LevelFilter::Debug;
     let path = config.data.clone();
     let mut store = Sqlite::open(&path).map_err(|error| Error::Store { path, error })?;
+    let catalogue = store.files().map_err(Error::Read)?;
+    let (disk, halves) = open_disk(config, &catalogue)?;
     let setup = Setup {
         server: concat!("parlor ", env!("CARGO_PKG_VERSION")).to_owned(),
         limits: config.limits.clone(),
@@ -119,13 +124,23 @@ fn react(config: &Config) -> Result<(), Error> {
         log_bodies,
         directory: store.directory().map_err(Error::Read)?,
         token_key: store.token_key().map_err(Error::Read)?,
+        catalogue,
+        halves,
     };
-    let reactor = Reactor::bind(&config.listen, setup, &config.data, Box::new(store))?;
+    let reactor = Reactor::bind(&config.listen, setup, disk, Box::new(store))?;
     announce(&reactor.addresses(), config);
     let report = reactor.run()?;
     logging::write(&Record::info(Category::Shutdown, format!("Stopped: {report}")));
     let _ = writeln!(io::stdout(), "parlor stopped: {report}");
     Ok(())
+}
+
+/// Sweeps from the folder of files what no record names, unless some records cannot be read.
+fn open_disk(config: &Config, catalogue: &Catalogue) -> Result<(Disk, Vec<Half>), Error> {
+    let named: BTreeSet<_> = catalogue.files.iter().map(|file| file.line.hash).collect();
+    let needed = |content: &Digest| catalogue.is_damaged || named.contains(content);
+    let path = config.data.clone();
+    Disk::open(&config.data, needed).map_err(|error| Error::Folder { path, error })
 }
 
 /// Tells standard output and the log where the server listens; called once it does. A standard
@@ -273,7 +288,9 @@ limits:   connections 10000, room-members 15, rooms 10000, before-login 1000,
           before-login-source 16, block-duration 1m, timeout 0ms,
           letters 1000, presence 1000, message-rate 1000, message-max 4KiB,
           upload-slots 5, upload-waiting 64, file-max 3MiB,
-          upload-credit 256KiB, upload-stall 30s, offer-wait 1m,
+          upload-credit 256KiB, upload-stall 30s, files-user 4GiB,
+          files-total 64GiB, files-free 64MiB, files-keep 7d, shelf-keep 30d,
+          partial-keep 1d,
           output-soft 256KiB, output-soft-wait 10s, output-hard 1MiB,
           output-before-login 8KiB, output-total 256MiB, first-byte-before 5s,
           login-before 30s, heartbeat 30s, dead-after 90s, drain 10s

@@ -236,7 +236,7 @@ impl Engine {
         self.resume(id);
         // Also when talk was written: it may have been what left no room for a file.
         if self.conn(id).is_some_and(|conn| conn.pulls > 0) {
-            self.pull_for(now, id, of_files);
+            self.pull_for(id);
         }
     }
 

@@ -21,7 +21,6 @@ mod workers;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::{IpAddr, Shutdown, SocketAddr};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -70,9 +69,6 @@ pub enum Error {
         /// Why.
         error: io::Error,
     },
-    /// The data directory cannot be used.
-    #[error("cannot use the data directory: {0}")]
-    Data(io::Error),
     /// The system refuses something that every server needs.
     #[error("the system refuses: {0}")]
     System(#[from] io::Error),
@@ -129,7 +125,7 @@ impl Reactor {
     pub fn bind(
         listen: &[SocketAddr],
         setup: Setup,
-        data: &Path,
+        disk: Disk,
         store: Box<dyn Store>,
     ) -> Result<Self, Error> {
         let poll = Poll::new()?;
@@ -140,7 +136,7 @@ impl Reactor {
         })?;
         let signals = Signals::new(poll.registry(), special(SIGNALS))?;
         let waker = Arc::new(Waker::new(poll.registry(), special(WAKER))?);
-        let workers = Workers::start(data, store, &waker).map_err(Error::Data)?;
+        let workers = Workers::start(disk, store, &waker)?;
         let limits = setup.limits.clone();
         Ok(Self {
             poll,
