@@ -145,7 +145,7 @@ fn an_upload_that_breaks_off_is_announced_again_and_goes_on_where_it_stopped() {
     talk.shown();
     talk.chat.handle_end();
     assert!(talk.chat.over().is_none(), "it comes back for the file though there are no lines");
-    assert_eq!(talk.shown()[0], "* 1 file goes on when the connection is back");
+    assert_eq!(talk.shown()[1], "* 1 file goes on when the connection is back");
     talk.wanted.clear();
     talk.reconnect();
     talk.answer(Op::Login, welcome("t2", None));
