@@ -1,9 +1,9 @@
 //! I/O. What must last: accounts, blocks, letters and the list of files, in one place and behind
 //! one trait.
 //!
-//! Refuses to know who is online, who may do what, and the content of files. The rules it keeps: an outcome other than
-//! `Failed` is made after the change is durable and from nothing else; all jobs of one commit share
-//! its fate; and what is read damaged is reported and never handed on.
+//! Refuses to know who is online, who may do what, and the content of files. The rules it keeps: an
+//! outcome other than `Failed` is made after the change is durable and from nothing else; all jobs
+//! of one commit share its fate; and what is read damaged is reported and never handed on.
 
 mod jobs;
 mod memory;
