@@ -231,14 +231,14 @@ impl Plain {
             // is confirmed can be confirmed only before that.
             let shown = self.show()?;
             let taken = self.take_lines();
-            let filled = self.chat.fill();
+            // If that was something, the conversation wants to be woken at once: a long file is read
+            // a little at a time, and between two times the socket is looked at.
+            self.chat.fill();
             let written = self.write();
             if self.chat.leaving() && !leaving {
                 self.silent_since = Instant::now();
             }
-            if self.chat.over().is_some()
-                || !(called || read || shown || taken || filled || written)
-            {
+            if self.chat.over().is_some() || !(called || read || shown || taken || written) {
                 self.show()?;
                 return Ok(());
             }
