@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use platform::{
-    Hidden, Signals, create_private_dir, free_bytes, hide_input, limit_unconfirmed,
+    Hidden, Signals, create_private_dir, free_bytes, hide_input, is_at, limit_unconfirmed,
     lower_thread_priority, open_reserve, raise_descriptor_limit, sync_dir, thread_cpu,
 };
 
@@ -221,7 +221,8 @@ mod platform {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
     use signal_hook::flag;
     use socket2::Socket;
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    use std::fs::{self, Metadata};
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
@@ -421,6 +422,18 @@ mod platform {
         Ok(())
     }
 
+    /// Whether a plain file is what has this name, itself and not by a link.
+    #[must_use]
+    pub fn is_at(file: &File, path: &Path) -> bool {
+        let same = |one: &Metadata, other: &Metadata| {
+            other.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino())
+        };
+        match (file.metadata(), fs::symlink_metadata(path)) {
+            (Ok(one), Ok(other)) => same(&one, &other),
+            (Err(_), _) | (_, Err(_)) => false,
+        }
+    }
+
     /// A descriptor to give up when there are no others, so that a connection can still be
     /// accepted and told so.
     ///
@@ -570,6 +583,13 @@ mod platform {
 
     /// Threads cannot be told apart without `unsafe` here.
     pub fn lower_thread_priority() {}
+
+    /// Whether a plain file has this name; that it is this one is not looked at, because a file
+    /// that is open keeps its name here.
+    #[must_use]
+    pub fn is_at(_: &File, path: &Path) -> bool {
+        std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
+    }
 
     /// A handle to give up when there are no others.
     ///

@@ -67,7 +67,7 @@ pub struct Options {
     /// Where it is the first line; goes before `password`.
     pub password_file: Option<PathBuf>,
     /// Save every file that is offered in this folder. Without it, files are saved in the current
-    /// folder, one by one with `/accept`.
+    /// folder, one by one with `/get`.
     pub accept_files: Option<PathBuf>,
     /// Go on after the end of standard input, until the server or a signal ends it.
     pub stay: bool,
@@ -156,6 +156,7 @@ impl Plain {
             at_terminal,
             stays: options.stay,
             returns_for: options.reconnect.then_some(options.reconnect_for.unwrap_or(tries_for)),
+            bars: false,
             seed: seed(),
         };
         let socket = connect(&options.addr)?;

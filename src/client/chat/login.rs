@@ -400,6 +400,7 @@ impl Chat {
         if self.returning() {
             self.stay_out();
         }
+        self.give_up_files("you are not logged in");
         self.who = None;
         self.room = None;
         self.login = if self.asks_name { Login::Unnamed } else { Login::Out };
@@ -408,6 +409,7 @@ impl Chat {
     }
 
     pub(super) fn on_logged_out(&mut self) {
+        self.give_up_files("you are logged out");
         self.who = None;
         self.room = None;
         if self.drop_question() {

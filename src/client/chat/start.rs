@@ -29,6 +29,8 @@ pub(in crate::client) struct Start {
     pub(in crate::client) stays: bool,
     /// For how long to try to come back when the connection is lost; `None`: not at all.
     pub(in crate::client) returns_for: Option<Duration>,
+    /// Somebody else shows how far files are, with [`super::Chat::progress`]: no lines for that.
+    pub(in crate::client) bars: bool,
     /// Makes the waits of this client others than those of the next.
     pub(in crate::client) seed: u64,
 }
@@ -46,6 +48,7 @@ impl Start {
             at_terminal: false,
             stays: false,
             returns_for: None,
+            bars: false,
             seed: 1,
         }
     }

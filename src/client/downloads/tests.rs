@@ -1,0 +1,1 @@
+//! Behaviour of the room, file by file.
