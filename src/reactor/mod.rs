@@ -35,6 +35,7 @@ pub use turns::Turns;
 use workers::{News, Workers};
 
 use crate::engine::{Engine, Input, Output, Setup};
+use crate::files::Disk;
 use crate::id::{ConnId, Now, Source, Ticket, millis};
 use crate::job::Job;
 use crate::limits::{
