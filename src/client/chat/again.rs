@@ -255,6 +255,7 @@ impl Chat {
         let user = self.who.as_ref().map_or_else(String::new, |who| who.user.to_string());
         let place = self.room.map_or_else(String::new, |room| format!(" in {room}"));
         self.screen.say(&format!("* back as {user}{place}"));
+        self.enter();
         self.confirm_again();
         self.take_kept_lines();
     }

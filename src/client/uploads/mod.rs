@@ -413,7 +413,8 @@ impl Uploads {
         let Some(upload) = self.entries.get_mut(&key) else { return };
         upload.was = upload.transfer.replace(transfer);
         upload.retry.reset();
-        upload.stage = Stage::Queued { place, of: 0, since: now };
+        // It stands at the end of the line.
+        upload.stage = Stage::Queued { place, of: place, since: now };
         if upload.cancelled {
             self.steps.push_back(UploadStep::Withdraw(transfer));
             self.entries.remove(&key);

@@ -394,7 +394,8 @@ fn a_half_that_cannot_be_hashed_is_not_in_the_way_for_ever() {
 #[test]
 fn a_link_with_one_of_our_names_is_not_followed() {
     let mut rig = Rig::new();
-    let blob = blake3("nobody's");
+    // As long as what the links point to, so that only the link tells them apart.
+    let blob = blake3("public");
     rig.put("secret", "secret");
     let (data, id) = (rig.data.path().to_owned(), half("bob"));
     let links = ["temp/7.part".to_owned(), format!("temp/{BOBS}"), format!("files/{blob}")];
@@ -406,8 +407,8 @@ fn a_link_with_one_of_our_names_is_not_followed() {
     failed(&rig.open(TransferId(7), None));
     failed(&rig.open(ONE, Some(id)));
     failed(&rig.read(blob, 0, 10));
-    rig.upload(TWO, "nobody's");
-    assert_eq!(rig.read(blob, 0, 10), bytes("nobody's"));
+    rig.upload(TWO, "public");
+    assert_eq!(rig.read(blob, 0, 10), bytes("public"));
     assert!(rig.data.path().join(&links[2]).symlink_metadata().unwrap().is_file());
     rig.disk.run(FileJob::Delete { blob });
     link(&links[2]);
