@@ -139,9 +139,11 @@ impl Chat {
         self.attempt = None;
         self.new_password = None;
         self.login = Login::Asked;
-        self.back.lost_at.get_or_insert(self.now);
+        let first = self.back.lost_at.replace(self.back.lost_at.unwrap_or(self.now)).is_none();
         self.call_later(&format!("connection lost: {}", visible(why)));
-        self.say_broken_off();
+        if first {
+            self.say_broken_off();
+        }
     }
 
     fn call_later(&mut self, why: &str) {
