@@ -87,7 +87,7 @@ pub(crate) fn step(world: &mut World) {
         39 if world.rng.chance(world.cut_chance) => world.cut_power(),
         39 if world.rng.chance(40) => night(world),
         39 if world.rng.chance(60) => {
-            let free = *world.rng.pick(&[0, 10_000, 30_000, 500_000, 1 << 40]);
+            let free = *world.rng.pick(&[0, 10_000, 500_000, 1 << 40, 1 << 40, 1 << 40]);
             world.oracle.shelf.free_bytes = Some(free);
             world.feed(Input::Space(free));
         }
@@ -191,10 +191,10 @@ fn act(world: &mut World, index: usize) {
     }
     for _ in 0..1 + world.rng.below(6) {
         match world.rng.below(100) {
-            0..=51 => talk(world, index),
-            52..=59 => accounts::act(world, index),
-            60..=66 => ask(world, index),
-            67..=72 => announce(world, index),
+            0..=39 => talk(world, index),
+            40..=47 => accounts::act(world, index),
+            48..=54 => ask(world, index),
+            55..=64 => announce(world, index),
             _ if world.clients[index].awaits(Op::Logout) => {}
             _ => transfer(world, index),
         }

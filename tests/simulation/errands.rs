@@ -98,6 +98,7 @@ pub(crate) fn transfer(world: &mut World, index: usize) {
         6 | 7 => return stray(world, index, wild),
         8..=15 => return list(world, index),
         16..=20 => return get_by_name(world, index),
+        21..=70 => return announce(world, index),
         _ => {}
     }
     send(world, index);
@@ -143,12 +144,12 @@ fn take(world: &mut World, index: usize) {
     for (number, alone) in offered {
         let transfer = TransferId(number);
         let hands = &mut world.clients[index].hands;
-        if hands.parted.contains_key(&number) {
+        if hands.parted.contains(&number) {
             continue;
         }
         if hands.has.contains_key(&number) {
             if alone && world.rng.chance(500) {
-                hands.parted.insert(number, true);
+                hands.parted.insert(number);
                 world.ask(index, &Command::Received { transfer });
             }
             continue;
@@ -156,7 +157,7 @@ fn take(world: &mut World, index: usize) {
         let busy = hands.getting.get(&number).is_some_and(|getting| getting.active);
         match world.rng.below(100) {
             0 if alone => {
-                hands.parted.insert(number, true);
+                hands.parted.insert(number);
                 world.ask(index, &Command::Reject { transfer });
             }
             1 if busy => world.ask(index, &Command::Cancel { transfer }),
