@@ -121,11 +121,7 @@ fn outboxes() -> Vec<Operation> {
 }
 
 fn queues() -> Vec<Operation> {
-    let bounds = Bounds {
-        slots: 5,
-        waiting: 64,
-        stall: Duration::from_secs(30),
-    };
+    let bounds = Bounds { slots: 5, waiting: 64, stall: Duration::from_secs(30) };
     let party = |slot: u32| Party {
         conn: conn(slot),
         name: UserName::parse(&format!("u{slot}")).expect("a user name"),

@@ -240,7 +240,7 @@ fn lock_folder(folder: &Path) -> Result<File, Error> {
     os::create_private_dir(folder)
         .map_err(|error| Error::Folder { path: folder.to_owned(), error })?;
     let path = folder.join("lock");
-    let file = match os::open_append(&path) {
+    let file = match os::open_private_file(&path) {
         Ok(file) => file,
         Err(error) => return Err(Error::Lock { path, error }),
     };
@@ -296,11 +296,12 @@ limits:   connections 10000, room-members 15, rooms 10000, before-login 1000,
           login-before 30s, heartbeat 30s, dead-after 90s, drain 10s
 accounts: guests true, registration open
 data:     /srv/a\\x1b[2Jb
-log:      /srv/a\\x1b[2Jb/parlor.log
+log:      /srv/a\\x1b[2Jb{}parlor.log
 connect:  parlor chat 127.0.0.1:4711 --user NAME
 or:       nc 127.0.0.1 4711   and then: /login NAME
 ",
-            env!("CARGO_PKG_VERSION")
+            env!("CARGO_PKG_VERSION"),
+            std::path::MAIN_SEPARATOR
         );
         assert_eq!(text, expected);
     }

@@ -94,6 +94,8 @@ pub(super) struct Chat {
     unconfirmed: BTreeSet<TransferId>,
     /// No lines about how far files are.
     bars: bool,
+    /// Files have got on, so there may be more to do about them.
+    filled: bool,
     screen: Screen,
     letters: Letters,
     /// What a request is about, where its answer does not say so.
@@ -146,6 +148,7 @@ impl Chat {
             delayed: VecDeque::new(),
             unconfirmed: BTreeSet::new(),
             bars: start.bars,
+            filled: false,
             screen: Screen::new(start.offset),
             letters: Letters::default(),
             about: BTreeMap::new(),
@@ -408,7 +411,7 @@ impl Chat {
                 if command == Command::Logout && !early {
                     self.login = Login::Asked;
                 }
-                if matches!(command.op(), Op::Say | Op::Broadcast | Op::Whisper) {
+                if matches!(command.op(), Op::Say | Op::Broadcast | Op::Whisper | Op::Files) {
                     self.pace.send(self.now);
                 }
                 self.session.request(command);

@@ -18,8 +18,8 @@
 //! the end of standard input the client waits for all answers, for its own uploads and for the
 //! downloads that it accepted; then it says goodbye, unless it was told to stay. When standard
 //! output is closed it leaves at once, with the code of what happened so far. SIGINT, SIGTERM and
-//! SIGHUP are a goodbye too, with the code of what happened so far; a second one ends the process
-//! where it stands, with 128 and its number.
+//! SIGHUP, or Ctrl-C, are a goodbye too, with the code of what happened so far; a second one ends
+//! the process where it stands, with 128 and its number.
 
 #[cfg(test)]
 mod tests;
@@ -162,7 +162,7 @@ impl Plain {
         let socket = connect(&options.addr)?;
         let mut plain = Self::new(Chat::new(start), socket, typed::spawn, Box::new(io::stdout()))?;
         plain.addr.clone_from(&options.addr);
-        plain.signals = Some(Signals::ending(plain.poll.registry(), SIGNALS)?);
+        plain.signals = Some(Signals::ending(plain.poll.registry(), SIGNALS, &plain.waker)?);
         Ok(plain)
     }
 
@@ -231,14 +231,14 @@ impl Plain {
             // is confirmed can be confirmed only before that.
             let shown = self.show()?;
             let taken = self.take_lines();
-            let filled = self.chat.fill();
+            // If that was something, the conversation wants to be woken at once: a long file is read
+            // a little at a time, and between two times the socket is looked at.
+            self.chat.fill();
             let written = self.write();
             if self.chat.leaving() && !leaving {
                 self.silent_since = Instant::now();
             }
-            if self.chat.over().is_some()
-                || !(called || read || shown || taken || filled || written)
-            {
+            if self.chat.over().is_some() || !(called || read || shown || taken || written) {
                 self.show()?;
                 return Ok(());
             }

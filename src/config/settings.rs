@@ -7,6 +7,7 @@
 use super::value;
 use crate::engine::Policy;
 use crate::limits::{GIB, KIB, Limits, MIB, UPLOAD_SLOTS_MAX};
+use crate::os;
 use log::LevelFilter;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -82,7 +83,7 @@ pub(super) static SETTINGS: [Setting; 39] = [
     setting("listen", Kind::Addresses(|d| &mut d.listen),
         "Address and port to listen on; may be given several times, port 0 takes a free one"),
     in_words("data", Kind::Path(|d| &mut d.data),
-        "Folder for all that lasts", "$XDG_DATA_HOME/parlor or ~/.local/share/parlor"),
+        "Folder for all that lasts", os::DATA_DIR_IN_WORDS),
     in_words("log", Kind::Path(|d| &mut d.log),
         "The audit log", "parlor.log in the data folder"),
     setting("log-level", Kind::Level(|d| &mut d.log_level),

@@ -42,8 +42,9 @@ impl Blobs {
         // Damaged, or none. Some systems do not rename over a file that is open.
         self.close(blob);
         std::fs::rename(temp, &path)?;
-        let left = temp.parent().map_or(Ok(()), os::sync_dir);
-        os::sync_dir(&self.folder).and(left).inspect_err(|_| {
+        // First where it is, then where it is not any more.
+        let folders = [Some(&*self.folder), temp.parent()];
+        folders.into_iter().flatten().try_for_each(os::sync_dir).inspect_err(|_| {
             // Nobody is told that it is there, so nobody would ever remove it.
             let _ = std::fs::remove_file(&path);
         })

@@ -61,6 +61,14 @@ pub fn leftovers(data: &Path, needed: impl Fn(&Digest) -> bool) -> io::Result<Ve
     scan(data, needed).map(|(leftovers, _)| leftovers)
 }
 
+/// Lists the halves that lie in a data folder.
+///
+/// # Errors
+/// Those of the system; folders that are not there are no error.
+pub fn halves(data: &Path) -> io::Result<Vec<Half>> {
+    scan(data, |_| true).map(|(_, halves)| halves)
+}
+
 /// The leftovers, and the halves that can go on.
 pub(super) fn scan(
     data: &Path,

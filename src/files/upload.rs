@@ -18,8 +18,14 @@ use crate::limits::MIB;
 use crate::message::Digest;
 use crate::os;
 
-/// After so many bytes they are brought to the disk.
-const SYNC_BYTES: u64 = 16 * MIB;
+/// After so many bytes the system is to begin to bring them to the disk.
+///
+/// Without that one sync at the end waits for the whole file, and every other transfer with it. A
+/// gibibyte in parts of 64 KiB took 1.6 s, of which the sync was 330 ms; with this 1.4 s and 6 ms,
+/// because the disk works while we hash. A sync every 16 MiB took 1.75 s, and held the thread up to
+/// 27 ms each. To write the same gibibyte plainly and sync it takes 0.62 s; the rest is hashing:
+/// BLAKE3 0.26 s, SHA-256 0.68 s.
+const WRITE_BACK_BYTES: u64 = 16 * MIB;
 /// Bytes that are read at once to be hashed.
 const READ_BYTES: usize = 128 * 1024;
 
@@ -31,7 +37,8 @@ pub(super) struct Upload {
     partial: Option<PartialId>,
     bytes: u64,
     hashed: u64,
-    unsynced: u64,
+    /// Up to here the system was told to begin with it.
+    begun: u64,
     is_broken: bool,
     blake3: Box<blake3::Hasher>,
     sha256: sha2::Sha256,
@@ -66,8 +73,8 @@ impl Upload {
 
     fn new(file: File, path: PathBuf, partial: Option<PartialId>, bytes: u64) -> Self {
         let (blake3, sha256) = (Box::default(), sha2::Sha256::new());
-        let (hashed, unsynced, is_broken) = (0, 0, false);
-        Self { file, path, partial, bytes, hashed, unsynced, is_broken, blake3, sha256 }
+        let (hashed, begun, is_broken) = (0, bytes, false);
+        Self { file, path, partial, bytes, hashed, begun, is_broken, blake3, sha256 }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -120,12 +127,13 @@ impl Upload {
         }
         self.bytes += bytes.len() as u64;
         self.hash(bytes);
-        self.unsynced += bytes.len() as u64;
-        if self.unsynced >= SYNC_BYTES {
-            self.unsynced = 0;
-            self.sync(File::sync_data)?;
+        let begun = self.begun;
+        if self.bytes - begun < WRITE_BACK_BYTES {
+            return Ok(());
         }
-        Ok(())
+        self.begun = self.bytes;
+        let len = self.bytes - begun;
+        self.sync(|file| os::begin_write_back(file, begun, len))
     }
 
     /// The hashes of all of it: BLAKE3 and SHA-256.
@@ -161,6 +169,12 @@ impl Upload {
         } else {
             Ok(())
         }
+    }
+
+    /// As if a sync had failed.
+    #[cfg(test)]
+    pub(super) fn break_for_test(&mut self) {
+        let _ = self.sync(|_| Err(io::Error::other("pages were lost")));
     }
 
     fn hash(&mut self, bytes: &[u8]) {

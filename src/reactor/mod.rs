@@ -135,8 +135,8 @@ impl Reactor {
         listeners.register(poll.registry(), |index| {
             special(FIRST_LISTENER + u32::try_from(index).unwrap_or(u32::MAX - FIRST_LISTENER))
         })?;
-        let signals = Signals::new(poll.registry(), special(SIGNALS))?;
         let waker = Arc::new(Waker::new(poll.registry(), special(WAKER))?);
+        let signals = Signals::new(poll.registry(), special(SIGNALS), &waker)?;
         let workers = Workers::start(disk, store, &waker)?;
         let limits = setup.limits.clone();
         Ok(Self {
@@ -240,7 +240,11 @@ impl Reactor {
         for event in events {
             let id = ConnId::from_token(event.token().0 as u64);
             match id {
-                ConnId { slot: SPECIAL_SLOT, generation: WAKER } => {}
+                ConnId { slot: SPECIAL_SLOT, generation: WAKER } => {
+                    if os::SIGNALS_BY_WAKER {
+                        self.take_signals(now);
+                    }
+                }
                 ConnId { slot: SPECIAL_SLOT, generation: SIGNALS } => self.take_signals(now),
                 ConnId { slot: SPECIAL_SLOT, generation } => {
                     let index = (generation - FIRST_LISTENER) as usize;

@@ -79,7 +79,8 @@ impl Chat {
 
     /// When to be told the time at the latest, as time since the start of the client.
     pub(in crate::client) fn wake_at(&self) -> Option<Duration> {
-        let files = [self.uploads.wake_at(self.now), self.downloads.wake_at(self.now)];
+        let filled = self.filled.then_some(self.now);
+        let files = [self.uploads.wake_at(self.now), self.downloads.wake_at(self.now), filled];
         [self.alarm, self.pace.wait(self.now)].into_iter().chain(files).flatten().min()
     }
 
@@ -140,6 +141,7 @@ impl Chat {
         self.login = Login::Asked;
         self.back.lost_at.get_or_insert(self.now);
         self.call_later(&format!("connection lost: {}", visible(why)));
+        self.say_broken_off();
     }
 
     fn call_later(&mut self, why: &str) {

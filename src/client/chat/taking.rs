@@ -185,6 +185,7 @@ impl Chat {
                 Command::Files { pattern: Some(name.clone().into()), after }
             }
         };
+        self.pace.send(self.now);
         self.ask_about(About::Look(look), command);
     }
 

@@ -69,9 +69,14 @@ impl Chat {
     /// Gets files on a little: hashes a part of one, asks for the next ones, and makes parts ready
     /// as far as they were granted. Answers whether something was done.
     pub(in crate::client) fn fill(&mut self) -> bool {
-        if self.over.is_some() || self.leaving {
-            return false;
+        self.filled = self.over.is_none() && !self.leaving && self.fill_some();
+        if self.filled {
+            self.leave_if_done();
         }
+        self.filled
+    }
+
+    fn fill_some(&mut self) -> bool {
         let can_ask = self.link == Link::Up && self.login == Login::Done && !self.returning();
         let here = Here { now: self.now, can_ask, room: self.room };
         let mut done = self.uploads.work(&here) | self.downloads.work(&here);
@@ -83,9 +88,6 @@ impl Chat {
             self.session.send_chunk(transfer, &bytes);
             self.say_progress(progress);
             done = true;
-        }
-        if done {
-            self.leave_if_done();
         }
         done
     }
@@ -284,6 +286,10 @@ impl Chat {
         for Delayed { path, .. } in std::mem::take(&mut self.delayed) {
             self.refuse("not_sent", &path.display().to_string());
         }
+    }
+
+    /// Says how many files wait for the connection.
+    pub(super) fn say_broken_off(&mut self) {
         let count = self.progress().count();
         if count > 0 {
             let files = if count == 1 { "1 file goes" } else { &format!("{count} files go") };

@@ -293,6 +293,34 @@ fn a_client_that_was_stopped_for_long_hears_what_came_meanwhile() {
     }
 }
 
+/// A turn ends between two steps of hashing, or nothing would be read of what the server says.
+#[test]
+fn a_long_file_is_hashed_a_little_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("long");
+    File::create(&path).unwrap().set_len(64 << 20).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
+    let (_stdin, typed) = mpsc::sync_channel(1);
+    let mut chat = Chat::new(Start::of(Some("bob")));
+    let limits = Greeting::new(&Limits::default());
+    let hello = Event::Hello { protocol: 1, server: "parlor".to_owned(), limits };
+    chat.handle_bytes(&native::emit_event(&hello));
+    let welcome = Reply::welcome(UserName::parse("bob").unwrap());
+    chat.handle_bytes(&native::emit_answer(Some(2), &Ok(welcome)));
+    chat.handle_line(&format!("/sendfile {} alice", path.display()));
+    let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(io::sink())).unwrap();
+    let mut turns = 0;
+    while plain.chat.progress().any(|file| file.total == 64 << 20) && turns < 63 {
+        plain.work().unwrap();
+        assert!(plain.chat.wake_at().is_some(), "it wants to go on at once");
+        turns += 1;
+    }
+    assert_eq!(turns, 63);
+    let hashed = plain.chat.progress().next().unwrap().done;
+    assert!(0 < hashed && hashed < 64 << 20, "{hashed}");
+}
+
 #[test]
 fn a_closed_standard_output_ends_it_quietly() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -389,3 +389,70 @@ fn a_half_that_cannot_be_hashed_is_not_in_the_way_for_ever() {
     rig.close(ONE, true);
     rig.has(&[], &[]);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_link_with_one_of_our_names_is_not_followed() {
+    let mut rig = Rig::new();
+    // As long as what the links point to, so that only the link tells them apart.
+    let blob = blake3("public");
+    rig.put("secret", "secret");
+    let (data, id) = (rig.data.path().to_owned(), half("bob"));
+    let links = ["temp/7.part".to_owned(), format!("temp/{BOBS}"), format!("files/{blob}")];
+    let link = |name: &String| {
+        std::os::unix::fs::symlink(data.join("secret"), data.join(name)).unwrap();
+    };
+    links.iter().for_each(link);
+    // Neither written, nor read, nor taken for a blob that is there already.
+    failed(&rig.open(TransferId(7), None));
+    failed(&rig.open(ONE, Some(id)));
+    failed(&rig.read(blob, 0, 10));
+    rig.upload(TWO, "public");
+    assert_eq!(rig.read(blob, 0, 10), bytes("public"));
+    assert!(rig.data.path().join(&links[2]).symlink_metadata().unwrap().is_file());
+    rig.disk.run(FileJob::Delete { blob });
+    link(&links[2]);
+
+    let listed = leftovers(&data, |_| false).unwrap();
+    assert_eq!(listed.iter().map(|left| left.why).collect::<Vec<_>>(), [Why::NoFile; 3]);
+    let (disk, halves) = Disk::open(&data, |_| false).unwrap();
+    rig.disk = disk;
+    assert_eq!(halves, []);
+    rig.has(&[], &[]);
+    assert_eq!(std::fs::read_to_string(data.join("secret")).unwrap(), "secret");
+    // To discard one is to remove the link.
+    link(&links[1]);
+    assert_eq!(rig.disk.run(FileJob::Discard { partial: id }), FileOutcome::Done);
+    rig.has(&[], &[]);
+    assert_eq!(std::fs::read_to_string(data.join("secret")).unwrap(), "secret");
+}
+
+#[test]
+fn a_file_that_is_longer_than_a_write_back_is_whole() {
+    let mut rig = Rig::new();
+    let content: String = (0..3_u32 << 20).map(|n| char::from(b'a' + (n % 23) as u8)).collect();
+    rig.open(ONE, None);
+    for _ in 0..11 {
+        assert_eq!(rig.append(ONE, &content), FileOutcome::Done);
+    }
+    let whole = content.repeat(11);
+    assert_eq!(rig.finish(ONE, Some(blake3(&whole))), finished(&whole));
+    let middle = rig.read(blake3(&whole), 16 << 20, 100);
+    assert_eq!(middle, bytes(&whole[16 << 20..][..100]));
+}
+
+#[test]
+fn a_half_whose_sync_fails_is_not_kept_and_a_whole_file_is_not_told_of() {
+    let mut rig = Rig::new();
+    for keep in [false, true] {
+        rig.open(ONE, Some(half("bob")));
+        rig.append(ONE, "hello");
+        rig.disk.upload(ONE).unwrap().break_for_test();
+        if keep {
+            rig.close(ONE, true);
+        } else {
+            failed(&rig.finish(ONE, None));
+        }
+        rig.has(&[], &[]);
+    }
+}
