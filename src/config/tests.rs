@@ -82,7 +82,7 @@ fn who_may_come_in_is_two_words_in_the_file_also_in_a_table() {
 }
 
 /// A value other than the default for every key of `Limits`.
-const OTHERS: [(&str, &str); 27] = [
+const OTHERS: [(&str, &str); 32] = [
     ("connections", "11"),
     ("room-members", "12"),
     ("rooms", "13"),
