@@ -4,8 +4,8 @@ use parlor::id::{LetterId, TransferId};
 use parlor::limits::Limits;
 use parlor::message::{
     Announced, CloseReason, Command, Digest, Ending, Event, FileLine, FileName, FileRef, Greeting,
-    LogoutReason, NameError, Names, Proof, Refusal, Reply, RoomLine, RoomName, Secret, Target, Text,
-    TextError, UploadLine, UserName,
+    LogoutReason, NameError, Names, Proof, Refusal, Reply, RoomLine, RoomName, Secret, Target,
+    Text, TextError, UploadLine, UserName,
 };
 
 const TRANSFER: TransferId = TransferId(7);
@@ -75,8 +75,7 @@ fn commands_of_talk() -> Vec<(&'static str, Command<'static>)> {
 
 fn commands_of_files() -> Vec<(&'static str, Command<'static>)> {
     let transfer = TRANSFER;
-    let announced =
-        |hash, again| Announced { name: "a b.pdf".into(), size: 1 << 40, hash, again };
+    let announced = |hash, again| Announced { name: "a b.pdf".into(), size: 1 << 40, hash, again };
     let new = |hash| announced(hash, false);
     let bob = || Some("bob".into());
     let after = Some(transfer);

@@ -180,7 +180,16 @@ fn row_13_every_number_at_every_edge_is_answered_and_overflows_nothing() {
         // The same numbers in lines.
         let mallory = world.open();
         world.ask(mallory, b"/login mallory\n");
-        for line in ["/get ", "/get 1 ", "/remove ", "/upload f ", "/cancel ", "/chunk ", "/sendfile f bob ", "/received "] {
+        for line in [
+            "/get ",
+            "/get 1 ",
+            "/remove ",
+            "/upload f ",
+            "/cancel ",
+            "/chunk ",
+            "/sendfile f bob ",
+            "/received ",
+        ] {
             let end = if line == "/chunk " { " YWI=" } else { "" };
             let line = format!("{line}{edge}{end}\n");
             let came = world.ask(mallory, line.as_bytes());
