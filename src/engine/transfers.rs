@@ -297,6 +297,8 @@ impl Engine {
         }
         let bytes = std::mem::take(&mut flow.pending);
         (flow.busy, flow.writing) = (true, bytes.len() as u64);
+        // From here on they may be on the disk: if it breaks now, the half has them.
+        self.hub.handle_stored(transfer, flow.stored + flow.writing);
         self.submit(FileJob::Append { transfer, bytes }, Some(Aim::In(transfer)));
     }
 

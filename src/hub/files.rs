@@ -218,7 +218,7 @@ impl Hub {
         self.uploads.progress(now, transfer, bytes);
     }
 
-    /// So many bytes of an upload are in its file.
+    /// So many bytes of an upload are in its file, or on their way into it.
     pub fn handle_stored(&mut self, transfer: TransferId, bytes: u64) {
         self.uploads.note_stored(transfer, bytes);
     }
