@@ -369,8 +369,9 @@ impl Chat {
         }
     }
 
-    /// Says that nothing of it is lost, when somebody ends an errand.
-    pub(super) fn say_stopped(&mut self) {
+    /// Somebody ends an errand: it counts as not done, and nothing of its files is lost.
+    pub(super) fn on_stopped(&mut self) {
+        self.refused |= self.work.is_terse() && self.work.step != Step::Done;
         if self.work.is_terse() && self.has_files() {
             self.screen.say("* stopped; the same command again goes on where it stopped");
         }

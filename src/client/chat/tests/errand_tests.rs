@@ -145,3 +145,14 @@ fn who_is_logged_out_or_not_let_in_leaves_with_a_refusal() {
     talk.answer(Op::Login, Err(Refusal::LoginFirst));
     assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, Outcome::Refused));
 }
+
+#[test]
+fn who_is_stopped_before_it_is_done_has_not_done_it() {
+    let mut talk = list(None);
+    talk.chat.handle_stop();
+    assert_eq!(talk.chat.outcome(), Outcome::Refused);
+    let mut talk = list(None);
+    talk.answer(Op::Files, files(&[1], false));
+    talk.chat.handle_stop();
+    assert_eq!(talk.chat.outcome(), Outcome::Fine);
+}
