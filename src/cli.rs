@@ -39,7 +39,8 @@ const GET_AFTER: &str = "\
   parlor get 10.0.0.7 --user bob 17
   parlor get 10.0.0.7 --user bob backup.tar --output - | tar x
 Prints where the file is once its hash is verified. A file that exists is never overwritten. What
-was interrupted goes on where it stopped when the same is asked again. Exit codes: docs/operations.md";
+was interrupted goes on where it stopped when the same is asked again.
+Exit codes: docs/operations.md";
 
 const FILES_AFTER: &str = "\
   parlor files 10.0.0.7 --user bob '*.pdf'

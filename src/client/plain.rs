@@ -379,6 +379,10 @@ impl Plain {
         if let Some(menu) = &mut self.menu {
             text.push_str(&joined(std::iter::from_fn(|| menu.poll_line())));
         }
+        if !text.is_empty() {
+            // No line stands above the bar of a file that is over with it.
+            self.draw();
+        }
         let output = &mut self.output;
         let write = || output.write_all(text.as_bytes()).and_then(|()| output.flush());
         if !text.is_empty() {

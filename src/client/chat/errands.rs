@@ -19,6 +19,9 @@ use crate::id::TransferId;
 use crate::limits::FILES_MAX;
 use crate::message::{CloseReason, Command, Event, FileLine, FileName, Reply, visible};
 
+/// The number that no request has.
+const NO_REQUEST: u64 = 0;
+
 /// What this client was started for, and how far it is.
 #[derive(Debug)]
 pub(super) struct Work {
@@ -89,6 +92,16 @@ impl Work {
             listing: None,
             brought: false,
             products: VecDeque::new(),
+        }
+    }
+
+    /// Numbers of requests mean others on the next connection.
+    pub(super) fn handle_lost(&mut self) {
+        if let Step::Joining(_) = self.step {
+            self.step = Step::Entering;
+        }
+        if let Some(listing) = &mut self.listing {
+            listing.request = NO_REQUEST;
         }
     }
 
@@ -356,8 +369,9 @@ impl Chat {
         }
     }
 
-    /// Says that nothing of it is lost, when somebody ends an errand.
-    pub(super) fn say_stopped(&mut self) {
+    /// Somebody ends an errand: it counts as not done, and nothing of its files is lost.
+    pub(super) fn on_stopped(&mut self) {
+        self.refused |= self.work.is_terse() && self.work.step != Step::Done;
         if self.work.is_terse() && self.has_files() {
             self.screen.say("* stopped; the same command again goes on where it stopped");
         }

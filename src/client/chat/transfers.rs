@@ -288,6 +288,7 @@ impl Chat {
     /// The connection is lost; on the next one the files go on.
     pub(super) fn break_off_files(&mut self) {
         self.about.clear();
+        self.work.handle_lost();
         self.uploads.handle_lost();
         self.downloads.handle_lost();
         for Delayed { path, .. } in std::mem::take(&mut self.delayed) {
