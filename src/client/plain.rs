@@ -44,11 +44,11 @@ use super::menu::{Deed, Menu};
 pub use super::outcome::Outcome;
 use super::outcome::Over;
 use super::typed::{self, Typed};
-pub use given::Options;
-use given::PlainError;
 use crate::limits::READ_TURN_BYTES;
 use crate::message::visible;
 use crate::os::{self, Signals};
+pub use given::Options;
+use given::PlainError;
 
 /// Lines taken before the socket has its turn again.
 const LINES_STEP: usize = 64;
