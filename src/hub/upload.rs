@@ -71,7 +71,7 @@ pub struct Upload {
     pub announced_ms: u64,
     /// Where it stands.
     pub stage: Stage,
-    /// Bytes that are in its file.
+    /// Bytes that are in its file, or on their way into it.
     pub stored: u64,
     /// Bytes moved since its deadline was last put off.
     moved_bytes: u64,
@@ -265,7 +265,7 @@ impl UploadQueue {
         }
     }
 
-    /// So many bytes of it are in its file.
+    /// So many bytes of it are in its file, or on their way into it.
     pub fn note_stored(&mut self, id: TransferId, bytes: u64) {
         if let Some(upload) = self.uploads.get_mut(&id) {
             upload.stored = bytes;
