@@ -195,7 +195,7 @@ impl Chat {
             }
         };
         self.pace.send(self.now);
-        self.ask_about(About::Look(look), command);
+        self.ask_about(About::Look(Box::new(look)), command);
     }
 
     fn take(&mut self, file: FileLine, local: Option<FileName>) {

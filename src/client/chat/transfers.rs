@@ -41,7 +41,7 @@ pub(super) enum About {
     /// Remove it from the server.
     Remove(TransferId),
     /// Find a file, to take it.
-    Look(Look),
+    Look(Box<Look>),
     /// What the client does by itself: how it is answered is no news.
     Quiet,
 }
@@ -209,7 +209,7 @@ impl Chat {
                 self.uploads.handle_answered(id, Err(&problem), self.now);
             }
             (About::Get(transfer), answer) => self.on_get_answer(transfer, answer),
-            (About::Look(look), answer) => self.on_found(look, answer),
+            (About::Look(look), answer) => self.on_found(*look, answer),
             (About::Confirm(transfer), _) => {
                 // Whoever does not know it any more has no need of it either.
                 self.unconfirmed.remove(&transfer);

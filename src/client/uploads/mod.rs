@@ -384,7 +384,8 @@ impl Uploads {
         match upload.source.read_from(0) {
             Ok(file) => {
                 let hashing = Hashing::new(file, upload.source.size);
-                upload.stage = Stage::Hashing { hashing, since: now, told: false };
+                upload.stage =
+                    Stage::Hashing { hashing: Box::new(hashing), since: now, told: false };
             }
             Err(error) => self.give_up(key, "cannot_read", &lost(&error)),
         }
@@ -439,7 +440,7 @@ impl Uploads {
         } else if passes && upload.retry.again(now) {
             upload.stage = Stage::Ready;
         } else {
-            self.give_up(key, code, &visible(&problem.text).to_string());
+            self.give_up(key, code, visible(&problem.text).as_ref());
         }
     }
 

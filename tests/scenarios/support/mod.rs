@@ -13,7 +13,7 @@ mod text;
 pub(crate) use chat::Chat;
 pub(crate) use gate::Gate;
 pub(crate) use lines::Lines;
-pub(crate) use person::{Offer, Person, Way};
+pub(crate) use person::{Person, Way};
 pub(crate) use server::Server;
 pub(crate) use text::Text;
 
