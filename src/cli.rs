@@ -129,6 +129,7 @@ fn files_command() -> Command {
         .after_help(FILES_AFTER)
         .about("List the files that you may take, with their hashes, and leave")
         .args_conflicts_with_subcommands(true)
+        .subcommand_negates_reqs(true)
         .arg(addr().required(true))
         .arg(pattern.help("Only names that match: * is anything, ? is one character"))
         .arg(user())

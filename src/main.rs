@@ -47,6 +47,8 @@ fn command() -> Command {
         .subcommand_required(true)
         .subcommand(serve_command())
         .subcommands(cli::commands())
+        // Beside the client's `parlor files ADDR`: what the owner does to his folder.
+        .mut_subcommand("files", |files| files.subcommand(admin::gc_command()))
         .subcommands(admin::commands())
 }
 
@@ -68,6 +70,9 @@ fn run(matches: &ArgMatches) -> ExitCode {
         },
         Some(("user", command)) => administer(admin::user(command)),
         Some(("backup", options)) => administer(admin::backup(options)),
+        Some(("files", options)) if options.subcommand().is_some() => {
+            administer(options.subcommand().map_or(Ok(()), |(_, options)| admin::gc(options)))
+        }
         Some((name, options)) => cli::run(name, options)
             .unwrap_or_else(|| unreachable!("clap knows the commands that are declared above")),
         None => unreachable!("clap demands one of the subcommands that are declared above"),

@@ -314,10 +314,10 @@ limits:   connections 10000, room-members 15, rooms 10000, before-login 1000,
           upload-slots 5, upload-waiting 64, file-max 3MiB,
           upload-credit 256KiB, upload-stall 30s, files-user 4GiB,
           files-total 64GiB, files-free 64MiB, files-keep 7d, shelf-keep 30d,
-          partial-keep 1d,
-          output-soft 256KiB, output-soft-wait 10s, output-hard 1MiB,
-          output-before-login 8KiB, output-total 256MiB, first-byte-before 5s,
-          login-before 30s, heartbeat 30s, dead-after 90s, drain 10s
+          partial-keep 1d, output-soft 256KiB, output-soft-wait 10s,
+          output-hard 1MiB, output-before-login 8KiB, output-total 256MiB,
+          first-byte-before 5s, login-before 30s, heartbeat 30s,
+          dead-after 90s, drain 10s
 accounts: guests true, registration open
 data:     /srv/a\\x1b[2Jb
 log:      /srv/a\\x1b[2Jb{}parlor.log

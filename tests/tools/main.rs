@@ -7,6 +7,7 @@
 
 mod bars;
 mod errands;
+mod gc;
 mod interrupts;
 mod menu;
 mod refusals;

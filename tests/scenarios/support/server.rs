@@ -12,29 +12,38 @@ pub(crate) struct Server {
     child: Child,
     lines: Lines,
     addr: String,
-    data: TempDir,
+    data: PathBuf,
+    /// Where the data is, unless the test has a folder of its own for it.
+    folder: Option<TempDir>,
 }
 
 impl Server {
     /// Starts one that listens on a free port.
     pub(crate) fn start(options: &[&str]) -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let (child, lines, addr) = launch(data.path(), options);
-        Self { child, lines, addr, data }
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = Self::start_on(folder.path(), options);
+        server.folder = Some(folder);
+        server
+    }
+
+    /// The same in a folder that outlives it.
+    pub(crate) fn start_on(data: &Path, options: &[&str]) -> Self {
+        let (child, lines, addr) = launch(data, options);
+        Self { child, lines, addr, data: data.to_owned(), folder: None }
     }
 
     /// Kills it as a power cut would, and starts another one on the same data.
     pub(crate) fn kill_and_restart(&mut self, options: &[&str]) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        (self.child, self.lines, self.addr) = launch(self.data.path(), options);
+        (self.child, self.lines, self.addr) = launch(&self.data, options);
     }
 
     /// Does what its owner does with `parlor user`, while it runs.
     pub(crate) fn user(&self, args: &[&str], password: &str) {
         let mut command = Command::new(PARLOR);
         command.arg("user").args(args).env_clear().stdin(Stdio::null());
-        command.env("PARLOR_DATA", self.data.path()).env("PARLOR_PASSWORD", password);
+        command.env("PARLOR_DATA", &self.data).env("PARLOR_PASSWORD", password);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{args:?}: {output:?}");
     }
@@ -122,7 +131,7 @@ impl Server {
         let cannot_go_on = |path: &PathBuf| !path.to_string_lossy().contains('-');
         let left: Vec<_> = left.iter().filter(|path| cannot_go_on(path)).collect();
         assert!(left.is_empty(), "left behind: {left:?}");
-        let log = std::fs::read_to_string(self.data.path().join("parlor.log")).unwrap();
+        let log = std::fs::read_to_string(self.data.join("parlor.log")).unwrap();
         log.lines().map(str::to_owned).collect()
     }
 
@@ -145,7 +154,7 @@ impl Server {
     }
 
     fn below(&self, folder: &str) -> Vec<PathBuf> {
-        let mut folders = vec![self.data.path().join(folder)];
+        let mut folders = vec![self.data.join(folder)];
         let mut files = Vec::new();
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {
