@@ -150,10 +150,11 @@ impl Engine {
     }
 
     /// A download is over.
-    pub(super) fn stop_delivery(&mut self, transfer: TransferId, to: ConnId) {
+    pub(super) fn stop_delivery(&mut self, now: Now, transfer: TransferId, to: ConnId) {
         if self.transfers.outbound.remove(&(to, transfer)).is_none() {
             return;
         }
+        self.drop_bulk_of(now, to, transfer);
         if let Some(conn) = self.conn_mut(to) {
             conn.pulls = conn.pulls.saturating_sub(1);
         }
@@ -323,17 +324,11 @@ impl Engine {
     fn on_read(&mut self, now: Now, to: ConnId, transfer: TransferId, bytes: &[u8]) {
         let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) else { return };
         flow.sent += bytes.len() as u64;
-        let all_sent = flow.sent == flow.size;
         let Some(protocol) = self.protocol_of(to) else { return };
         for chunk in bytes.chunks(CHUNK_MAX) {
-            self.push_bulk(now, to, protocol.emit_chunk(transfer, chunk));
+            self.push_bulk(now, to, transfer, protocol.emit_chunk(transfer, chunk));
         }
-        if all_sent {
-            self.hub.handle_delivered(to, transfer);
-            self.stop_delivery(transfer, to);
-        } else {
-            self.pull(to, transfer);
-        }
+        self.pull(to, transfer);
     }
 
     /// Reads on when the receiver's outbox runs low.
@@ -367,10 +362,19 @@ impl Engine {
         (low && written <= hard_mark).then_some(window)
     }
 
-    /// A receiver's socket took bytes of files: its transfers move.
-    pub(super) fn pull_for(&mut self, conn: ConnId) {
-        for transfer in self.deliveries_to(conn) {
-            self.pull(conn, transfer);
+    /// A receiver's socket took bytes: its transfers move. One is over when its last part has been
+    /// begun: until then the answer to the next request for it would overtake the rest.
+    pub(super) fn pull_for(&mut self, now: Now, to: ConnId) {
+        for transfer in self.deliveries_to(to) {
+            let flow = self.transfers.outbound.get(&(to, transfer));
+            let is_sent = flow.is_some_and(|flow| flow.sent == flow.size);
+            let waits = self.conn(to).is_some_and(|conn| conn.outbox.has_bulk_of(transfer));
+            if is_sent && !waits {
+                self.hub.handle_delivered(to, transfer);
+                self.stop_delivery(now, transfer, to);
+            } else {
+                self.pull(to, transfer);
+            }
         }
     }
 
