@@ -255,9 +255,9 @@ impl Hub {
         let Some(upload) = self.uploads.get(transfer).cloned() else { return };
         if *outcome != StoreOutcome::Done {
             self.store_refusal(outcome);
-            self.end_upload(now, transfer, Ending::StoreFailed);
-            self.forget_content(hash);
-            return;
+            // It goes with the end of the upload, and once, also when several failed together.
+            self.doomed.insert(hash);
+            return self.end_upload(now, transfer, Ending::StoreFailed);
         }
         let serial =
             |conn| self.user_of(conn).ok().filter(|u| u.account.is_none()).map(|u| u.serial);
