@@ -198,10 +198,7 @@ impl Client {
     fn note_asked(&mut self, command: &Command<'_>, asked: &Asked, vault: &mut Vault) {
         match command {
             Command::Cancel { transfer } => {
-                if let Some(sending) = self.hands.sending.get_mut(&transfer.0) {
-                    sending.cancelled = true;
-                }
-                self.cancel_getting(transfer.0);
+                self.hands.cancelled.insert(transfer.0);
             }
             Command::Unblock { user } => {
                 self.deaf_to.remove(&user.to_ascii_lowercase());

@@ -4,7 +4,7 @@ use parlor::id::TransferId;
 use parlor::message::{Announced, Command, Digest, FileRef, Op};
 use parlor::wire::frame;
 
-use super::actions::somebody;
+use super::actions::{NAMES, somebody};
 use super::asked::Sent;
 use super::client::Client;
 use super::hands::Lie;
@@ -54,7 +54,8 @@ pub(crate) fn announce(world: &mut World, index: usize) {
         _ => format!("f{seed}.dat"),
     };
     let user = match world.rng.below(100) {
-        0..=64 => Some(somebody(world)),
+        0..=14 => Some(somebody(world)),
+        15..=69 => Some(receiver(world)),
         _ => None,
     };
     let shelved = user.is_none() && world.rng.chance(500);
@@ -83,6 +84,16 @@ pub(crate) fn announce(world: &mut World, index: usize) {
     world.ask_about(index, &command, sent);
 }
 
+/// A name to which a file can mostly be handed.
+fn receiver(world: &mut World) -> String {
+    let here: Vec<&String> =
+        world.clients.iter().filter(|c| c.logged_in && c.may_send()).map(|c| &c.user).collect();
+    if !here.is_empty() && world.rng.chance(600) {
+        return (*world.rng.pick(&here)).clone();
+    }
+    (*world.rng.pick(&NAMES)).to_owned()
+}
+
 pub(crate) fn transfer(world: &mut World, index: usize) {
     let recent = world.oracle.shelf.history.keys().next_back().copied().unwrap_or(9);
     let wild = u32::try_from(world.rng.below(u64::from(recent) + 5)).unwrap();
@@ -98,10 +109,14 @@ pub(crate) fn transfer(world: &mut World, index: usize) {
         6 | 7 => return stray(world, index, wild),
         8..=15 => return list(world, index),
         16..=20 => return get_by_name(world, index),
+        21..=70 => return announce(world, index),
         _ => {}
     }
     send(world, index);
     take(world, index);
+    if world.rng.chance(500) {
+        world.send(index, true);
+    }
 }
 
 /// Goes on with all uploads.
@@ -143,12 +158,12 @@ fn take(world: &mut World, index: usize) {
     for (number, alone) in offered {
         let transfer = TransferId(number);
         let hands = &mut world.clients[index].hands;
-        if hands.parted.contains_key(&number) {
+        if hands.parted.contains(&number) {
             continue;
         }
         if hands.has.contains_key(&number) {
             if alone && world.rng.chance(500) {
-                hands.parted.insert(number, true);
+                hands.parted.insert(number);
                 world.ask(index, &Command::Received { transfer });
             }
             continue;
@@ -156,7 +171,7 @@ fn take(world: &mut World, index: usize) {
         let busy = hands.getting.get(&number).is_some_and(|getting| getting.active);
         match world.rng.below(100) {
             0 if alone => {
-                hands.parted.insert(number, true);
+                hands.parted.insert(number);
                 world.ask(index, &Command::Reject { transfer });
             }
             1 if busy => world.ask(index, &Command::Cancel { transfer }),

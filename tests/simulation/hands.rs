@@ -1,6 +1,6 @@
 //! A client's files: what it sends, what it takes, what it was told of either.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use parlor::id::TransferId;
 use parlor::message::{Digest, FileLine, Op};
@@ -30,9 +30,10 @@ pub(crate) struct Sending {
     pub(crate) stored: bool,
     /// More was sent than was granted.
     overrun: bool,
-    pub(crate) cancelled: bool,
     /// Something else was sent than was announced.
     lied: bool,
+    /// Whether all that was sent has come is not known.
+    unsure: bool,
 }
 
 impl Sending {
@@ -54,7 +55,6 @@ pub(crate) struct Getting {
     hash: Digest,
     got: u64,
     pub(crate) active: bool,
-    cancelled: bool,
 }
 
 /// What a client sends that it must not, or not then.
@@ -76,7 +76,8 @@ pub(crate) struct Hands {
     /// Files that it has whole.
     pub(crate) has: BTreeMap<u32, u64>,
     /// Files that it has parted with, or asked to.
-    pub(crate) parted: BTreeMap<u32, bool>,
+    pub(crate) parted: BTreeSet<u32>,
+    pub(crate) cancelled: BTreeSet<u32>,
     pub(crate) listed: Vec<u32>,
     pub(crate) lies: u64,
     pub(crate) got_bytes: u64,
@@ -110,6 +111,9 @@ impl Client {
     pub(crate) fn send_stray(&mut self, transfer: u32, bytes: &[u8]) {
         if let Some(sending) = self.hands.sending.get_mut(&transfer) {
             sending.overrun |= !sending.ended && !bytes.is_empty();
+            sending.lied |= !bytes.is_empty();
+            // It may have its slot by then.
+            sending.unsure |= !sending.admitted;
         }
         self.hands.lies += 1;
         self.push_chunk(transfer, bytes);
@@ -184,7 +188,8 @@ impl Client {
         let conn = self.label();
         if let Some(sending) = self.hands.sending.get_mut(&transfer).filter(|s| !s.ended) {
             sending.ended = true;
-            return check_ending(transfer, sending, how, oracle, limits);
+            let cancelled = self.hands.cancelled.contains(&transfer);
+            return check_ending(transfer, sending, how, cancelled, (oracle, limits));
         }
         if how == "the receiver is gone" {
             let due = oracle.shelf.lost.get_mut(&conn).and_then(|due| due.pop_front());
@@ -195,7 +200,7 @@ impl Client {
         let getting = getting.unwrap_or_else(|| panic!("{conn}: {transfer} {how}, twice"));
         getting.active = false;
         let is_right = match how {
-            "withdrawn" => getting.cancelled,
+            "withdrawn" => self.hands.cancelled.contains(&transfer),
             "the file was removed" => {
                 !oracle.shelf.records.contains_key(&transfer)
                     || oracle.shelf.was_asked_to_go(transfer)
@@ -313,6 +318,7 @@ impl Client {
             about: sent.about.clone(),
             // What it was before is not known to this connection.
             lied: is_known || sent.lies,
+            unsure: is_known,
             ..Sending::default()
         };
         let before = self.hands.sending.insert(transfer, sending);
@@ -322,18 +328,11 @@ impl Client {
     fn begin_getting(&mut self, transfer: u32, line: &FileLine, offset: u64) {
         let active = offset < line.size;
         let getting =
-            Getting { size: line.size, hash: line.hash, got: offset, active, cancelled: false };
+            Getting { size: line.size, hash: line.hash, got: offset, active };
         let before = self.hands.getting.insert(transfer, getting);
         assert!(before.is_none_or(|before| !before.active), "{transfer} comes twice");
         if !active {
             self.hands.has.insert(transfer, line.size);
-        }
-    }
-
-    /// It wants no more of a file.
-    pub(super) fn cancel_getting(&mut self, transfer: u32) {
-        if let Some(getting) = self.hands.getting.get_mut(&transfer) {
-            getting.cancelled = true;
         }
     }
 
@@ -362,19 +361,27 @@ impl Client {
     }
 }
 
-fn check_ending(transfer: u32, sending: &mut Sending, how: &str, oracle: &Oracle, limits: &Bounds) {
+fn check_ending(
+    transfer: u32,
+    sending: &mut Sending,
+    how: &str,
+    cancelled: bool,
+    (oracle, limits): (&Oracle, &Bounds),
+) {
     let known = oracle.line.ended.get(&transfer).map(String::as_str);
-    let content = || digest(&sending.sent);
+    // What is more than all of it has come when it was whole, or has ended it.
+    let size = usize::try_from(sending.size).unwrap_or(usize::MAX);
+    let content = || digest(&sending.sent[..sending.sent.len().min(size)]);
     let is_right = match how {
         "handed over" => {
             assert!(oracle.shelf.was_durable(transfer), "{transfer} is stored before its record");
             let stored = oracle.shelf.history[&transfer].line.hash;
             let expected = sending.hash.unwrap_or_else(content);
-            assert!(stored == expected || sending.sent.is_empty(), "{transfer} has become another");
+            assert!(stored == expected || sending.unsure, "{transfer} has become another");
             sending.stored = true;
             true
         }
-        "withdrawn" => sending.cancelled,
+        "withdrawn" => cancelled,
         "the sender is gone" | "the receiver is gone" => true,
         _ if how.starts_with("it stalled") => true,
         _ if how.starts_with("what came") => {
@@ -393,8 +400,8 @@ fn check_ending(transfer: u32, sending: &mut Sending, how: &str, oracle: &Oracle
 fn check_list(
     files: &[u32],
     more: bool,
-    must: &std::collections::BTreeSet<u32>,
-    may: &std::collections::BTreeSet<u32>,
+    must: &BTreeSet<u32>,
+    may: &BTreeSet<u32>,
     fits: impl Fn(u32) -> bool,
 ) {
     assert!(files.is_sorted_by(|a, b| a < b), "a list out of order: {files:?}");
