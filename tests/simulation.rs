@@ -128,6 +128,7 @@ fn run(seed: u64, tracing: bool) -> Done {
     settle(&mut world);
     drain(&mut world);
     collect(&mut world);
+    expire(&mut world);
     Done {
         hash: world.hash.0,
         connections: world.clients.len() as u64,
@@ -253,6 +254,21 @@ fn collect(world: &mut World) {
     if all_stayed {
         world.oracle.post.check_all_read();
     }
+}
+
+/// The time of all files is over: nothing is left of any, neither on the disk nor in the store.
+fn expire(world: &mut World) {
+    for _ in 0..3 {
+        world.pass(61_000);
+        world.now.wall_ms += 40 * 24 * 60 * 60 * 1_000;
+        world.turn();
+        turns_until(world, "files are left and nobody goes on", World::is_quiet);
+    }
+    assert_eq!(world.oracle.shelf.records.len(), 0, "files outlive their time");
+    assert_eq!(world.ledger.files().files, [], "records are left");
+    assert_eq!(world.store.whole.keys().count(), 0, "contents are left without a record");
+    assert_eq!(world.store.halves(), [], "half files are left");
+    assert_eq!(world.store.left_open(), [], "files are left open");
 }
 
 fn turns_until(world: &mut World, complaint: &str, is_so: impl Fn(&World) -> bool) {
