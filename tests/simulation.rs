@@ -128,6 +128,7 @@ fn run(seed: u64, tracing: bool) -> Done {
     settle(&mut world);
     drain(&mut world);
     collect(&mut world);
+    expire(&mut world);
     Done {
         hash: world.hash.0,
         connections: world.clients.len() as u64,
@@ -176,14 +177,16 @@ fn settle(world: &mut World) {
         assert_eq!(client.owed(), 0, "{label} is owed answers: {}", client.describe());
         assert_eq!(world.oracle.unheard(&label).0, 0, "{label} has not heard all");
         for (number, sending) in &client.hands.sending {
-            assert!(!sending.is_stuck(), "{label}: upload {number} is stuck");
+            assert!(link.up_ended || !sending.is_stuck(), "{label}: upload {number} is stuck");
         }
-        if client.logged_in {
+        if client.logged_in && !link.up_ended {
             let owed = world.oracle.owed_files(&label);
             assert!(owed.is_empty(), "{label} has not heard of files: {owed}");
         }
         for (number, getting) in &client.hands.getting {
-            assert!(!getting.active, "{label}: download {number} is stuck");
+            // Whoever has said all is told what it asked, and no file.
+            let goes_on = getting.active && !link.up_ended;
+            assert!(!goes_on, "{label}: download {number} is stuck");
         }
     }
 }
@@ -251,6 +254,21 @@ fn collect(world: &mut World) {
     if all_stayed {
         world.oracle.post.check_all_read();
     }
+}
+
+/// The time of all files is over: nothing is left of any, neither on the disk nor in the store.
+fn expire(world: &mut World) {
+    for _ in 0..3 {
+        world.pass(61_000);
+        world.now.wall_ms += 40 * 24 * 60 * 60 * 1_000;
+        world.turn();
+        turns_until(world, "files are left and nobody goes on", World::is_quiet);
+    }
+    assert_eq!(world.oracle.shelf.records.len(), 0, "files outlive their time");
+    assert_eq!(world.ledger.files().files, [], "records are left");
+    assert_eq!(world.store.whole.keys().count(), 0, "contents are left without a record");
+    assert_eq!(world.store.halves(), [], "half files are left");
+    assert_eq!(world.store.left_open(), [], "files are left open");
 }
 
 fn turns_until(world: &mut World, complaint: &str, is_so: impl Fn(&World) -> bool) {

@@ -511,7 +511,9 @@ impl Engine {
                 }
                 Effect::StopDelivery { transfer, to } => self.stop_delivery(now, transfer, to),
                 Effect::Forget { transfer, keep } => self.forget(transfer, keep),
-                Effect::Files(job) => self.submit(job, None),
+                Effect::Files(job) => {
+                    self.submit(job, None);
+                }
                 Effect::Close { conn, reason } => self.begin_close(now, conn, reason),
                 Effect::Audit(record) => self.outputs.push_back(Output::Audit(record)),
             }

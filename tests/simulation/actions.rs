@@ -36,11 +36,11 @@ pub(crate) fn limits(rng: &mut Rng) -> Limits {
         letters: *rng.pick(&[3, 20, 1_000]),
         room_members: rng.between(2, 4),
         rooms: rng.between(2, 4),
-        upload_slots: rng.between(1, 2),
-        upload_waiting: rng.between(1, 3),
+        upload_slots: rng.between(1, 5),
+        upload_waiting: rng.between(1, 4),
         upload_stall: Duration::from_secs(rng.between(2, 30)),
         files_user_bytes: *rng.pick(&[1 << 32, 1 << 32, 9_000, 500_000]),
-        files_total_bytes: *rng.pick(&[1 << 36, 1 << 36, 20_000, 900_000]),
+        files_total_bytes: *rng.pick(&[1 << 36, 1 << 36, 1 << 36, 40_000, 900_000]),
         files_free_bytes: *rng.pick(&[0, 10_000]),
         files_keep: Duration::from_secs(*rng.pick(&[60, 3_600, 7 * DAY_S])),
         shelf_keep: Duration::from_secs(*rng.pick(&[90, 3_600, 30 * DAY_S])),
@@ -86,24 +86,21 @@ pub(crate) fn step(world: &mut World) {
         }
         39 if world.rng.chance(world.cut_chance) => world.cut_power(),
         39 if world.rng.chance(40) => night(world),
-        39 if world.rng.chance(60) => {
-            let free = *world.rng.pick(&[0, 10_000, 500_000, 1 << 40, 1 << 40, 1 << 40]);
-            world.oracle.shelf.free_bytes = Some(free);
-            world.feed(Input::Space(free));
+        39 if world.rng.chance(80) => {
+            let free = *world.rng.pick(&[0, 10_000, 500_000]);
+            space(world, free);
         }
+        39 if world.rng.chance(300) => space(world, 1 << 40),
         39..=40 => with_client(world, |world, index| {
             if let Some(conn) = world.clients[index].conn {
                 world.spurious(conn);
             }
         }),
-        41..=65 => with_client(world, |world, index| {
-            world.send(index, false);
-            read_some(world, index);
-            let client = &world.clients[index];
-            if client.may_send() && client.logged_in && !client.awaits(Op::Logout) {
-                transfer(world, index);
+        41..=65 => {
+            for _ in 0..1 + world.rng.below(8) {
+                with_client(world, carry);
             }
-        }),
+        }
         _ => with_client(world, |world, index| {
             act(world, index);
             let all = world.rng.chance(500);
@@ -112,6 +109,22 @@ pub(crate) fn step(world: &mut World) {
     }
     let ms = u64::from(world.rng.chance(300));
     world.pass(ms);
+}
+
+/// A client reads, and goes on with its files.
+fn carry(world: &mut World, index: usize) {
+    world.send(index, false);
+    read_some(world, index);
+    let client = &world.clients[index];
+    if client.may_send() && client.logged_in && !client.awaits(Op::Logout) {
+        transfer(world, index);
+    }
+}
+
+/// The disk has more room, or less.
+fn space(world: &mut World, free_bytes: u64) {
+    world.oracle.shelf.free_bytes = Some(free_bytes);
+    world.feed(Input::Space(free_bytes));
 }
 
 /// Much time passes, in which nobody does anything.

@@ -4,7 +4,7 @@ use parlor::id::TransferId;
 use parlor::message::{Announced, Command, Digest, FileRef, Op};
 use parlor::wire::frame;
 
-use super::actions::somebody;
+use super::actions::{NAMES, somebody};
 use super::asked::Sent;
 use super::client::Client;
 use super::hands::Lie;
@@ -54,7 +54,8 @@ pub(crate) fn announce(world: &mut World, index: usize) {
         _ => format!("f{seed}.dat"),
     };
     let user = match world.rng.below(100) {
-        0..=64 => Some(somebody(world)),
+        0..=14 => Some(somebody(world)),
+        15..=69 => Some(receiver(world)),
         _ => None,
     };
     let shelved = user.is_none() && world.rng.chance(500);
@@ -83,6 +84,16 @@ pub(crate) fn announce(world: &mut World, index: usize) {
     world.ask_about(index, &command, sent);
 }
 
+/// A name to which a file can mostly be handed.
+fn receiver(world: &mut World) -> String {
+    let here: Vec<&String> =
+        world.clients.iter().filter(|c| c.logged_in && c.may_send()).map(|c| &c.user).collect();
+    if !here.is_empty() && world.rng.chance(600) {
+        return (*world.rng.pick(&here)).clone();
+    }
+    (*world.rng.pick(&NAMES)).to_owned()
+}
+
 pub(crate) fn transfer(world: &mut World, index: usize) {
     let recent = world.oracle.shelf.history.keys().next_back().copied().unwrap_or(9);
     let wild = u32::try_from(world.rng.below(u64::from(recent) + 5)).unwrap();
@@ -103,6 +114,9 @@ pub(crate) fn transfer(world: &mut World, index: usize) {
     }
     send(world, index);
     take(world, index);
+    if world.rng.chance(500) {
+        world.send(index, true);
+    }
 }
 
 /// Goes on with all uploads.

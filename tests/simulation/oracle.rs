@@ -136,7 +136,10 @@ impl Oracle {
         self.stopping = false;
         for (owner, user) in &directory.blocks {
             if let Some(owner) = self.vault.name_of(*owner) {
-                self.blocks.insert((owner.clone(), user.as_str().to_ascii_lowercase()));
+                let pair = (owner.clone(), user.as_str().to_ascii_lowercase());
+                // It may have become durable without being told.
+                self.post.blocked(&pair.0, &pair.1);
+                self.blocks.insert(pair);
             }
         }
     }
