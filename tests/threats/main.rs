@@ -19,6 +19,7 @@ mod stored;
 mod strangers;
 mod support;
 mod takeovers;
+mod uploads;
 #[path = "../support/workers.rs"]
 mod workers;
 mod world;
