@@ -327,8 +327,7 @@ impl Client {
 
     fn begin_getting(&mut self, transfer: u32, line: &FileLine, offset: u64) {
         let active = offset < line.size;
-        let getting =
-            Getting { size: line.size, hash: line.hash, got: offset, active };
+        let getting = Getting { size: line.size, hash: line.hash, got: offset, active };
         let before = self.hands.getting.insert(transfer, getting);
         assert!(before.is_none_or(|before| !before.active), "{transfer} comes twice");
         if !active {

@@ -74,7 +74,7 @@ pub(crate) struct Shelf {
     tokens: BTreeMap<String, u64>,
     /// Tokens that connections have shown last.
     pub(crate) shown: BTreeMap<String, String>,
-    /// What was asked to be parted with: who, what, how.
+    /// What was asked to be parted with: on which connection, what, how.
     pub(crate) asked: BTreeSet<(String, u32, &'static str)>,
     /// Files that were to go at any time.
     leaving: BTreeSet<u32>,
@@ -427,11 +427,13 @@ impl Oracle {
         match cause {
             Cause::Parted { by, took } => {
                 let how = if took { "received" } else { "reject" };
-                assert!(self.shelf.asked.contains(&(by.clone(), number, how)), "nobody {how} it");
+                let conn = self.users[&by].conn.clone();
+                assert!(self.shelf.asked.contains(&(conn, number, how)), "nobody {how} {number}");
                 assert!(record.is_for(&self.users[&by]), "{by} parts with {number}, another's");
             }
             Cause::Removed { by } => {
-                assert!(self.shelf.asked.contains(&(by.clone(), number, "remove")));
+                let conn = self.users[&by].conn.clone();
+                assert!(self.shelf.asked.contains(&(conn, number, "remove")));
                 assert!(record.is_from(&self.users[&by]) || record.unsure, "{by} removes {number}");
             }
             // One that nobody wants any more is asked for again with these words.
