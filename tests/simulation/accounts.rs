@@ -13,7 +13,7 @@ impl World {
     pub(crate) fn ask(&mut self, index: usize, command: &Command<'_>) {
         let mut asked = describe(command);
         let client = &self.clients[index];
-        let (conn, user) = (client.label(), client.user.to_ascii_lowercase());
+        let conn = client.label();
         match command {
             Command::Login { proof: Proof::Token(Secret(token)), .. } => {
                 self.oracle.shelf.shown.insert(conn, token.to_string());
@@ -25,13 +25,13 @@ impl World {
                 asked.watch = Some(self.oracle.watch(&conn));
             }
             Command::Received { transfer } => {
-                self.oracle.shelf.asked.insert((user, transfer.0, "received"));
+                self.oracle.shelf.asked.insert((conn, transfer.0, "received"));
             }
             Command::Reject { transfer } => {
-                self.oracle.shelf.asked.insert((user, transfer.0, "reject"));
+                self.oracle.shelf.asked.insert((conn, transfer.0, "reject"));
             }
             Command::Remove { transfer } => {
-                self.oracle.shelf.asked.insert((user, transfer.0, "remove"));
+                self.oracle.shelf.asked.insert((conn, transfer.0, "remove"));
             }
             _ => {}
         }

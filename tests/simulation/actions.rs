@@ -167,6 +167,7 @@ fn arrive(world: &mut World) {
     };
     let mut client = Client::new(native, habit, name);
     (client.confirms, client.source, client.idle) = (confirms, source, idle);
+    client.liar = world.rng.chance(250);
     world.connect(client);
 }
 

@@ -45,6 +45,8 @@ pub(crate) struct Asked {
     pub(crate) file: About,
     /// What it sees meanwhile is watched under this number.
     pub(crate) watch: Option<u64>,
+    /// It is answered with a refusal or not at all.
+    pub(crate) perhaps: bool,
 }
 
 /// What is to be known of a request when its answer comes.
@@ -59,6 +61,7 @@ pub(crate) fn describe(command: &Command<'_>) -> Asked {
         letter: 0,
         file: About::Nothing,
         watch: None,
+        perhaps: false,
     };
     match command {
         Command::SendFile { file, .. } | Command::Upload { file } => {

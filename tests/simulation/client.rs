@@ -44,6 +44,8 @@ pub(crate) struct Client {
     pub(crate) confirms: Confirms,
     /// It says nothing of its own but pings.
     pub(crate) idle: bool,
+    /// It lies about files whenever it can.
+    pub(crate) liar: bool,
     /// The last letter on this connection, and the last that was confirmed.
     pub(crate) last_letter: u64,
     pub(crate) last_got: u64,
@@ -87,6 +89,7 @@ impl Client {
             source: Source::THIS_MACHINE,
             confirms: Confirms::AtOnce,
             idle: false,
+            liar: false,
             last_letter: 0,
             last_got: 0,
             login_at: 0,
@@ -135,7 +138,12 @@ impl Client {
 
     /// Answers that are still owed.
     pub(crate) fn owed(&self) -> usize {
-        self.asked.len()
+        self.asked.iter().filter(|asked| !asked.perhaps).count()
+    }
+
+    /// Whether something that is no request, and may have no answer, has none yet.
+    pub(crate) fn has_nonsense(&self) -> bool {
+        self.asked.iter().any(|asked| asked.op.is_none())
     }
 
     /// What it has taken from its kernel and not understood.
@@ -224,6 +232,14 @@ impl Client {
         let mut asked = describe(&Command::Ping);
         asked.op = None;
         self.asked.push_back(asked);
+    }
+
+    /// Sends bytes that are refused, or come too late to be.
+    pub(super) fn ask_perhaps(&mut self, bytes: &[u8]) {
+        self.ask_nonsense(bytes);
+        if let Some(asked) = self.asked.back_mut() {
+            asked.perhaps = true;
+        }
     }
 
     /// Sends bytes that get no answer of their own.
@@ -333,7 +349,19 @@ impl Client {
     }
 
     /// The request that is answered: the first, or one behind whispers that wait for the store.
-    fn take_asked(&mut self, id: Option<u64>) -> Option<Asked> {
+    fn take_asked(&mut self, id: Option<u64>, code: Option<&String>) -> Option<Asked> {
+        let of_chunk = code.is_some_and(|code| code == "no_such_transfer" || code == "login_first");
+        if id.is_none() && !of_chunk {
+            self.asked.retain(|asked| !asked.perhaps);
+        }
+        if let Some(at) = self.asked.iter().position(|asked| id.is_some() && asked.id == id) {
+            // What came before it and is not answered yet never is.
+            let mut index = 0;
+            self.asked.retain(|asked| {
+                index += 1;
+                index > at || !asked.perhaps
+            });
+        }
         let waits = |asked: &&Asked| asked.op == Some(Op::Whisper) && asked.id != id;
         let before = if self.native { self.asked.iter().take_while(waits).count() } else { 0 };
         self.asked.remove(before)
@@ -350,7 +378,7 @@ impl Client {
         {
             return;
         }
-        let asked = self.take_asked(id);
+        let asked = self.take_asked(id, answer.as_ref().err());
         let asked = asked.unwrap_or_else(|| panic!("{} asked nothing: {answer:?}", self.label()));
         if self.native {
             assert_eq!(asked.id, id, "{} hears {answer:?}", self.label());

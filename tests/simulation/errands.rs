@@ -95,16 +95,12 @@ fn receiver(world: &mut World) -> String {
 }
 
 pub(crate) fn transfer(world: &mut World, index: usize) {
-    let recent = world.oracle.shelf.history.keys().next_back().copied().unwrap_or(9);
-    let wild = u32::try_from(world.rng.below(u64::from(recent) + 5)).unwrap();
-    let transfer = TransferId(wild);
-    let file = FileRef::Number(transfer);
+    let wild = wild(world);
+    if world.clients[index].liar {
+        lie(world, index);
+    }
     match world.rng.below(400) {
-        0 => return world.ask(index, &Command::Get { file, offset: 0 }),
-        1 => return world.ask(index, &Command::Reject { transfer }),
-        2 => return world.ask(index, &Command::Received { transfer }),
-        3 => return world.ask(index, &Command::Cancel { transfer }),
-        4 => return world.ask(index, &Command::Remove { transfer }),
+        0..=4 => return claim(world, index, wild),
         5 if world.limits.timeout.is_zero() => return bogus_chunk(&mut world.clients[index]),
         6 | 7 => return stray(world, index, wild),
         8..=15 => return list(world, index),
@@ -117,6 +113,56 @@ pub(crate) fn transfer(world: &mut World, index: usize) {
     if world.rng.chance(500) {
         world.send(index, true);
     }
+}
+
+/// A number that is mostly somebody's.
+fn wild(world: &mut World) -> u32 {
+    let recent = world.oracle.line.all.keys().next_back().copied().unwrap_or(9);
+    u32::try_from(world.rng.below(u64::from(recent) + 5)).unwrap()
+}
+
+/// Lies once, or a few times in one breath.
+fn lie(world: &mut World, index: usize) {
+    for _ in 0..world.rng.below(16) {
+        let wild = wild(world);
+        if !world.clients[index].may_send() {
+            return;
+        }
+        match world.rng.below(10) {
+            0..=2 => claim(world, index, wild),
+            3..=5 => foreign_chunk(world, index, wild),
+            _ => stray(world, index, wild),
+        }
+    }
+}
+
+/// Asks for something about a file that is perhaps another one's, or nobody's.
+fn claim(world: &mut World, index: usize, number: u32) {
+    let transfer = TransferId(number);
+    let file = FileRef::Number(transfer);
+    world.clients[index].hands.lies += 1;
+    let command = match world.rng.below(5) {
+        0 => Command::Get { file, offset: 0 },
+        1 => Command::Reject { transfer },
+        2 => Command::Received { transfer },
+        3 => Command::Cancel { transfer },
+        _ => Command::Remove { transfer },
+    };
+    world.ask(index, &command);
+}
+
+/// A part of a file that is another one's.
+fn foreign_chunk(world: &mut World, index: usize, number: u32) {
+    let client = &mut world.clients[index];
+    let own = client.hands.sending.contains_key(&number);
+    let foreign =
+        !own && client.logged_in && number > 0 && client.native && world.limits.timeout.is_zero();
+    let asks = client.awaits(Op::SendFile) || client.awaits(Op::Upload);
+    if !foreign || asks || client.has_nonsense() {
+        return;
+    }
+    client.hands.lies += 1;
+    client.ask_perhaps(&frame::emit_chunk(TransferId(number), b"foreign"));
 }
 
 /// Goes on with all uploads.
@@ -224,6 +270,9 @@ fn list(world: &mut World, index: usize) {
 
 /// A chunk of a transfer that was never announced.
 fn bogus_chunk(client: &mut Client) {
+    if client.has_nonsense() {
+        return;
+    }
     client.hands.lies += 1;
     if client.native {
         client.ask_nonsense(&frame::emit_chunk(TransferId(u32::MAX), b"bogus"));
@@ -235,6 +284,9 @@ fn bogus_chunk(client: &mut Client) {
 /// A chunk of a file of one's own that waits, is whole, or is over.
 fn stray(world: &mut World, index: usize, wild: u32) {
     let client = &mut world.clients[index];
+    if !client.logged_in {
+        return;
+    }
     let own: Vec<u32> = client
         .hands
         .sending

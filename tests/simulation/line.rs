@@ -68,6 +68,10 @@ pub(crate) struct Line {
     pub(crate) places: BTreeMap<u32, u32>,
     /// New places that a connection must be told, in their order.
     pub(crate) due: BTreeMap<String, VecDeque<Place>>,
+    /// Uploads whose file was closed, and whether what is there is kept.
+    pub(crate) closed: Vec<(u32, bool)>,
+    /// By sender and file, what may be there of uploads that broke, in bytes at most.
+    pub(crate) halves: BTreeMap<(String, String), u64>,
     /// Connections that may have come back for an upload that is finishing.
     pub(crate) adopters: BTreeSet<String>,
     /// Most slots in use at once.
@@ -142,6 +146,8 @@ impl Line {
         self.finishing.remove(&transfer);
         let counted = format!("{}/{}]", self.holders.len(), self.slots);
         assert_eq!(counts, counted, "the slots in use after {transfer}");
+        let upload = &self.all[&transfer];
+        self.halves.insert((upload.from.clone(), what), upload.size);
         let before = self.ended.insert(transfer, how.to_owned());
         assert!(before.is_none(), "{transfer} ended twice");
         (transfer, how.to_owned())
@@ -171,6 +177,15 @@ impl Line {
         }
     }
 
+    /// What is kept of an upload may go on.
+    pub(crate) fn check_closed(&mut self) {
+        for (transfer, keep) in std::mem::take(&mut self.closed) {
+            let how = &self.ended[&transfer];
+            let may = how == "the sender is gone" || how.starts_with("it stalled");
+            assert!(may || !keep, "{transfer}: {how}, and what is there is kept");
+        }
+    }
+
     fn remember(&mut self) {
         if self.before.is_none() {
             self.before = Some(self.line.clone());
@@ -190,7 +205,8 @@ impl Line {
 
     /// The server is another one.
     pub(crate) fn restart(&mut self) {
+        let halves = std::mem::take(&mut self.halves);
         let (slots, most) = (self.slots, self.most);
-        *self = Self { slots, most, ..Self::default() };
+        *self = Self { slots, most, halves, ..Self::default() };
     }
 }

@@ -383,6 +383,9 @@ impl Oracle {
     }
 
     fn note_file(&mut self, now_ms: u64, text: &str) {
+        if let Some(rest) = text.strip_prefix("Refused: ") {
+            return self.check_quota(rest);
+        }
         let Some(rest) = text.strip_prefix("Announced: ") else {
             return self.note_shelved(text);
         };

@@ -74,7 +74,7 @@ pub(crate) struct Shelf {
     tokens: BTreeMap<String, u64>,
     /// Tokens that connections have shown last.
     pub(crate) shown: BTreeMap<String, String>,
-    /// What was asked to be parted with: who, what, how.
+    /// What was asked to be parted with: on which connection, what, how.
     pub(crate) asked: BTreeSet<(String, u32, &'static str)>,
     /// Files that were to go at any time.
     leaving: BTreeSet<u32>,
@@ -376,6 +376,7 @@ impl Oracle {
                 assert_eq!(*size, self.line.all[&transfer.0].size);
             }
             FileJob::Finish { transfer, .. } => self.line.finishes(transfer.0),
+            FileJob::Close { transfer, keep } => self.line.closed.push((transfer.0, *keep)),
             FileJob::Read { blob, .. } => {
                 let is_taken = self.shelf.taking.iter().any(|(_, taken)| taken == blob);
                 assert!(is_taken, "{blob} is read for nobody");
@@ -427,11 +428,13 @@ impl Oracle {
         match cause {
             Cause::Parted { by, took } => {
                 let how = if took { "received" } else { "reject" };
-                assert!(self.shelf.asked.contains(&(by.clone(), number, how)), "nobody {how} it");
+                let conn = self.users[&by].conn.clone();
+                assert!(self.shelf.asked.contains(&(conn, number, how)), "nobody {how} {number}");
                 assert!(record.is_for(&self.users[&by]), "{by} parts with {number}, another's");
             }
             Cause::Removed { by } => {
-                assert!(self.shelf.asked.contains(&(by.clone(), number, "remove")));
+                let conn = self.users[&by].conn.clone();
+                assert!(self.shelf.asked.contains(&(conn, number, "remove")));
                 assert!(record.is_from(&self.users[&by]) || record.unsure, "{by} removes {number}");
             }
             // One that nobody wants any more is asked for again with these words.
@@ -457,6 +460,7 @@ impl Oracle {
     /// All that comes with an input has been seen.
     pub(crate) fn settle_files(&mut self, now: Now) {
         self.line.settle();
+        self.line.check_closed();
         for number in std::mem::take(&mut self.shelf.orphaned) {
             let record = &self.shelf.records[&number];
             let (to, receiver) = (record.file.line.to, record.file.receiver);
@@ -545,6 +549,21 @@ impl Oracle {
         let (own, all) = self.taken_by(from);
         assert!(own.saturating_add(size) <= limits.files_user_bytes, "{from} has {own} bytes");
         assert!(all.saturating_add(size) <= limits.files_total_bytes, "all have {all} bytes");
+    }
+
+    /// The log says that an upload was refused because its sender has too much here.
+    pub(crate) fn check_quota(&self, text: &str) {
+        let Some((what, why)) = text.split_once(" bytes): your files on the server may be ") else {
+            return;
+        };
+        let numbers: Vec<u64> =
+            why.split(' ').filter_map(|word| word.trim_matches(',').parse().ok()).collect();
+        let [limit, used, size] = numbers[..] else { panic!("it says how much: {text}") };
+        let from = what.split_once(" -> ").expect("it has a sender").0.to_ascii_lowercase();
+        let halves = self.line.halves.iter().filter(|((whose, _), _)| *whose == from);
+        let (least, halves) = (self.taken_by(&from).0, halves.map(|(_, size)| size).sum::<u64>());
+        assert!(used <= least + halves, "{from} has {least} bytes here, not {used}");
+        assert!(used >= least && used + size > limit, "{from} has room for {size} bytes");
     }
 
     /// What the files of somebody, and those of all, take at least: half files come on top.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::IoSlice;
 
+use parlor::engine::outbox::Outbox;
 use parlor::engine::{Engine, Input, Output, Setup};
 use parlor::id::{ConnId, Now, Ticket};
 use parlor::job::{Catalogue, Directory, FileOutcome, Half, Job, Outcome};
@@ -195,16 +196,7 @@ impl World {
             credit: self.limits.upload_credit_bytes,
             disk: &self.store,
         };
-        let got_bytes = client.hands.got_bytes;
         client.read(&bytes, &mut self.oracle, &bounds);
-        let (now_ms, got_more) = (self.now.mono_ms, client.hands.got_bytes > got_bytes);
-        if let Some(conn) = client.conn
-            && let Some(socket) = self.sockets.get_mut(conn.slot as usize).and_then(Option::as_mut)
-            && got_more
-        {
-            // Whoever is sent a file is at it.
-            socket.real_ms = now_ms;
-        }
         let client = &self.clients[index];
         if let Some(conn) = client.conn
             && self.socket(conn).is_some_and(|socket| !socket.writable)
@@ -467,8 +459,17 @@ impl World {
             n = 1 + self.rng.index(n);
         }
         link.down.extend(slices[..count].iter().flat_map(|slice| slice.iter()).take(n));
+        let bulk = |engine: &Engine| engine.outbox(id).map_or(0, Outbox::bulk_len);
+        let before = bulk(&self.engine);
         self.engine.handle_written(self.now, id, n, true);
         self.take_outputs();
+        let (after, now_ms) = (bulk(&self.engine), self.now.mono_ms);
+        if after < before
+            && let Some(socket) = self.socket(id)
+        {
+            // Whoever is sent a file is at it.
+            socket.real_ms = now_ms;
+        }
     }
 
     fn close(&mut self) {
