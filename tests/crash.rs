@@ -28,6 +28,8 @@ mod rng;
 mod server;
 #[path = "crash/swarm.rs"]
 mod swarm;
+#[path = "crash/transfers.rs"]
+mod transfers;
 
 use std::path::Path;
 

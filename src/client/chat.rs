@@ -9,6 +9,7 @@
 //! refused, and whether all of it went well is known at the end.
 
 mod again;
+mod errands;
 mod login;
 mod start;
 mod taking;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use super::commands::{self, Wish};
 use super::downloads::Downloads;
+use super::errand::Errand;
 use super::letters::Letters;
 use super::outcome::{Outcome, Over};
 use super::pace::Pace;
@@ -39,6 +41,7 @@ use crate::message::{
     TextError, visible,
 };
 use again::{Link, Return, shortly};
+use errands::Work;
 use login::{Attempt, Given, Who};
 pub(super) use start::Start;
 use transfers::{About, Aim, Delayed};
@@ -82,6 +85,7 @@ enum Login {
 #[derive(Debug)]
 pub(super) struct Chat {
     session: Session,
+    work: Work,
     link: Link,
     back: Return,
     uploads: Uploads,
@@ -138,8 +142,10 @@ pub(super) struct Chat {
 impl Chat {
     /// A conversation on a new connection.
     pub(super) fn new(start: Start) -> Self {
+        let leads = start.errand == Errand::Menu;
         let mut chat = Self {
             session: Session::new(),
+            work: Work::new(start.errand, start.room, start.local),
             link: Link::Up,
             back: Return::new(start.returns_for, start.seed),
             uploads: Uploads::new(start.seed),
@@ -163,7 +169,7 @@ impl Chat {
             new_password: None,
             at_terminal: start.at_terminal,
             stays: start.stays,
-            asks_name: start.user.is_none(),
+            asks_name: start.user.is_none() || start.at_terminal && leads,
             silence_max: GREETING_BEFORE,
             pace: Pace::default(),
             now: Duration::ZERO,
@@ -348,6 +354,7 @@ impl Chat {
 
     /// Somebody outside asks for the end: no file is received any further, and goodbye.
     pub(super) fn handle_stop(&mut self) {
+        self.on_stopped();
         self.downloads.give_up_all("stopped here; what has come of it is kept");
         self.take_steps();
         self.leave();
@@ -464,7 +471,7 @@ impl Chat {
         };
         self.pace.set_rate(limits.message_rate);
         self.downloads.set_places(limits.downloads);
-        if self.returning() {
+        if self.returning() || self.work.is_terse() {
             return;
         }
         self.screen.say(&format!("* connected to {}; /help for help", visible(server)));
@@ -475,6 +482,9 @@ impl Chat {
 
     fn on_answer(&mut self, id: u64, op: Op, answer: Result<Reply, Problem>) {
         self.asked.remove(&id);
+        if self.on_work_answer(id, &answer) {
+            return;
+        }
         if let Some(about) = self.about.remove(&id) {
             return self.on_file_answer(id, about, answer);
         }
@@ -532,6 +542,8 @@ impl Chat {
 
     fn on_news(&mut self, event: Event) {
         match event {
+            Event::Bye { reason, back, .. } if self.is_unseen(&event) => self.on_bye(reason, back),
+            event if self.is_unseen(&event) => {}
             Event::Queued { .. }
             | Event::Admitted { .. }
             | Event::Credit { .. }

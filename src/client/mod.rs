@@ -6,15 +6,20 @@
 //! kept, made visible before it is shown, and never overwrites a file.
 
 pub mod backoff;
+pub mod errand;
 pub mod letters;
 pub mod plain;
 pub mod session;
 
+mod bars;
+mod basket;
 mod chat;
 mod commands;
 mod connect;
 mod downloads;
 mod hashing;
+mod listing;
+mod menu;
 mod outcome;
 mod pace;
 mod partial;

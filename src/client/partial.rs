@@ -150,6 +150,12 @@ pub(super) fn namesake(dir: &Path, name: &FileName, size: u64) -> Option<(PathBu
     Some((path, file))
 }
 
+/// What has the name already under which a file of this name would be saved.
+pub(super) fn taken(dir: &Path, name: &FileName) -> Option<PathBuf> {
+    let path = dir.join(local_name(name, 0));
+    fs::symlink_metadata(&path).is_ok().then_some(path)
+}
+
 /// Opens what has this name, or makes it; `None` when it is not ours to write: another client has
 /// its lock, or it is no plain file.
 fn take(path: &Path) -> io::Result<Option<File>> {

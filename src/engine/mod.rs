@@ -509,9 +509,11 @@ impl Engine {
                 Effect::Deliver { transfer, to, blob, offset, size } => {
                     self.begin_delivery(transfer, to, blob, offset..size);
                 }
-                Effect::StopDelivery { transfer, to } => self.stop_delivery(transfer, to),
+                Effect::StopDelivery { transfer, to } => self.stop_delivery(now, transfer, to),
                 Effect::Forget { transfer, keep } => self.forget(transfer, keep),
-                Effect::Files(job) => self.submit(job, None),
+                Effect::Files(job) => {
+                    self.submit(job, None);
+                }
                 Effect::Close { conn, reason } => self.begin_close(now, conn, reason),
                 Effect::Audit(record) => self.outputs.push_back(Output::Audit(record)),
             }

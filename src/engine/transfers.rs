@@ -80,6 +80,8 @@ struct Outbound {
     busy: bool,
     /// Asked of the worker, which has not answered.
     reading: u32,
+    /// The job for that.
+    ticket: Option<Ticket>,
 }
 
 impl Transfers {
@@ -133,7 +135,7 @@ impl Engine {
         bytes: Range<u64>,
     ) {
         let (sent, size) = (bytes.start, bytes.end);
-        let flow = Outbound { blob, size, sent, busy: false, reading: 0 };
+        let flow = Outbound { blob, size, sent, busy: false, reading: 0, ticket: None };
         self.transfers.outbound.insert((to, transfer), flow);
         if let Some(conn) = self.conn_mut(to) {
             conn.pulls = conn.pulls.saturating_add(1);
@@ -150,10 +152,15 @@ impl Engine {
     }
 
     /// A download is over.
-    pub(super) fn stop_delivery(&mut self, transfer: TransferId, to: ConnId) {
-        if self.transfers.outbound.remove(&(to, transfer)).is_none() {
-            return;
+    pub(super) fn stop_delivery(&mut self, now: Now, transfer: TransferId, to: ConnId) {
+        let Some(flow) = self.transfers.outbound.remove(&(to, transfer)) else { return };
+        // What was asked for it is not for the next one of this number.
+        if let Some(ticket) = flow.ticket {
+            self.transfers.tickets.remove(&ticket);
+        } else if flow.busy {
+            self.transfers.starved.retain(|starved| *starved != (to, transfer));
         }
+        self.drop_bulk_of(now, to, transfer);
         if let Some(conn) = self.conn_mut(to) {
             conn.pulls = conn.pulls.saturating_sub(1);
         }
@@ -310,7 +317,7 @@ impl Engine {
     ) {
         let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) else { return };
         let asked = std::mem::take(&mut flow.reading);
-        flow.busy = false;
+        (flow.busy, flow.ticket) = (false, None);
         let text = match outcome {
             FileOutcome::Bytes(bytes) if bytes.len() == asked as usize => {
                 return self.on_read(now, to, transfer, &bytes);
@@ -325,17 +332,11 @@ impl Engine {
     fn on_read(&mut self, now: Now, to: ConnId, transfer: TransferId, bytes: &[u8]) {
         let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) else { return };
         flow.sent += bytes.len() as u64;
-        let all_sent = flow.sent == flow.size;
         let Some(protocol) = self.protocol_of(to) else { return };
         for chunk in bytes.chunks(CHUNK_MAX) {
-            self.push_bulk(now, to, protocol.emit_chunk(transfer, chunk));
+            self.push_bulk(now, to, transfer, protocol.emit_chunk(transfer, chunk));
         }
-        if all_sent {
-            self.hub.handle_delivered(to, transfer);
-            self.stop_delivery(transfer, to);
-        } else {
-            self.pull(to, transfer);
-        }
+        self.pull(to, transfer);
     }
 
     /// Reads on when the receiver's outbox runs low.
@@ -353,7 +354,10 @@ impl Engine {
         let len = u32::try_from(left).unwrap_or(u32::MAX).min(window);
         (flow.busy, flow.reading) = (true, len);
         let blob = flow.blob;
-        self.submit(FileJob::Read { blob, offset, len }, Some(Aim::Out(to, transfer)));
+        let ticket = self.submit(FileJob::Read { blob, offset, len }, Some(Aim::Out(to, transfer)));
+        if let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) {
+            flow.ticket = Some(ticket);
+        }
     }
 
     /// How many bytes may be read for a receiver now. However many files come to it at once, what
@@ -369,10 +373,19 @@ impl Engine {
         (low && written <= hard_mark).then_some(window)
     }
 
-    /// A receiver's socket took bytes of files: its transfers move.
-    pub(super) fn pull_for(&mut self, conn: ConnId) {
-        for transfer in self.deliveries_to(conn) {
-            self.pull(conn, transfer);
+    /// A receiver's socket took bytes: its transfers move. One is over when its last part has been
+    /// begun: until then the answer to the next request for it would overtake the rest.
+    pub(super) fn pull_for(&mut self, now: Now, to: ConnId) {
+        for transfer in self.deliveries_to(to) {
+            let flow = self.transfers.outbound.get(&(to, transfer));
+            let is_sent = flow.is_some_and(|flow| flow.sent == flow.size);
+            let waits = self.conn(to).is_some_and(|conn| conn.outbox.has_bulk_of(transfer));
+            if is_sent && !waits {
+                self.hub.handle_delivered(to, transfer);
+                self.stop_delivery(now, transfer, to);
+            } else {
+                self.pull(to, transfer);
+            }
         }
     }
 
@@ -381,7 +394,7 @@ impl Engine {
     }
 
     /// Gives the worker a job, for somebody or for nobody.
-    pub(super) fn submit(&mut self, job: FileJob, aim: Option<Aim>) {
+    pub(super) fn submit(&mut self, job: FileJob, aim: Option<Aim>) -> Ticket {
         self.transfers.next_ticket += 1;
         self.transfers.under_way += 1;
         if !self.transfers.resting && self.transfers.under_way >= FILE_JOBS_MAX / 2 {
@@ -394,6 +407,7 @@ impl Engine {
             self.transfers.tickets.insert(ticket, aim);
         }
         self.outputs.push_back(Output::Job(ticket, Job::File(job)));
+        ticket
     }
 }
 

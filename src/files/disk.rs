@@ -50,6 +50,12 @@ impl Disk {
         Ok((Self { data: data.to_owned(), temp, blobs, open, rehash_bytes }, halves))
     }
 
+    /// Whether a content is there, whole.
+    #[must_use]
+    pub fn has(&self, blob: &Digest) -> bool {
+        self.blobs.has(blob)
+    }
+
     /// Does one job.
     pub fn run(&mut self, job: FileJob) -> FileOutcome {
         let result = match job {

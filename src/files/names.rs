@@ -5,8 +5,7 @@
 
 use crate::id::TransferId;
 use crate::job::PartialId;
-use crate::limits::USER_NAME_MAX;
-use crate::message::{Digest, Key, UserName};
+use crate::message::{Digest, UserName};
 
 /// Where files on their way are, in the data folder.
 pub(super) const TEMP: &str = "temp";
@@ -29,7 +28,7 @@ impl Part {
             Self::Transfer(transfer) => format!("{transfer}.part"),
             Self::Partial(PartialId { owner, what }) => {
                 let owner: String =
-                    text_of(owner).bytes().map(|byte| format!("{byte:02x}")).collect();
+                    owner.as_str().bytes().map(|byte| format!("{byte:02x}")).collect();
                 format!("{owner}-{what:032x}.part")
             }
         }
@@ -61,19 +60,6 @@ fn unhex(text: &str) -> Option<String> {
     }
     let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).ok();
     String::from_utf8((0..text.len()).step_by(2).map(byte).collect::<Option<_>>()?).ok()
-}
-
-/// The lower-case name that a key stands for. A key can only be compared, so its letters are found
-/// one after the other: each is the greatest that does not lead beyond the key.
-fn text_of(key: Key<USER_NAME_MAX>) -> String {
-    let mut text = String::new();
-    while text.len() < USER_NAME_MAX {
-        let longer = |letter: char| format!("{text}{letter}");
-        let fits = |name: &String| UserName::parse(name).is_ok_and(|name| name.key() <= key);
-        let Some(next) = ('0'..='9').chain('a'..='z').rev().map(longer).find(fits) else { break };
-        text = next;
-    }
-    text
 }
 
 #[cfg(test)]

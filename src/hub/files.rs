@@ -255,9 +255,9 @@ impl Hub {
         let Some(upload) = self.uploads.get(transfer).cloned() else { return };
         if *outcome != StoreOutcome::Done {
             self.store_refusal(outcome);
-            self.end_upload(now, transfer, Ending::StoreFailed);
-            self.forget_content(hash);
-            return;
+            // It goes with the end of the upload, and once, also when several failed together.
+            self.doomed.insert(hash);
+            return self.end_upload(now, transfer, Ending::StoreFailed);
         }
         let serial =
             |conn| self.user_of(conn).ok().filter(|u| u.account.is_none()).map(|u| u.serial);
@@ -278,7 +278,8 @@ impl Hub {
     pub fn end_upload(&mut self, now: Now, transfer: TransferId, how: Ending) {
         let line_before = self.line_ids();
         let Some(upload) = self.uploads.end(transfer) else { return };
-        let keep = matches!(how, Ending::SenderGone | Ending::Stalled);
+        // What nobody counts is not kept: it would lie there until the next start.
+        let keep = matches!(how, Ending::SenderGone | Ending::Stalled) && upload.stored > 0;
         if upload.stage.waited_ms().is_some() {
             self.effects.push_back(Effect::Forget { transfer, keep });
         }
@@ -301,7 +302,10 @@ impl Hub {
         if upload.stored > 0 && (keep || waited) {
             self.files.add_half(Half { id, bytes: upload.stored, since_ms: now.wall_ms });
             self.wake_sweep(now);
-        } else if upload.stage == Stage::Waiting && upload.stored > 0 {
+        } else if upload.stored > 0
+            && (upload.stage == Stage::Waiting || how == Ending::StoreFailed)
+        {
+            // One that could not even be opened still lies there.
             self.discard(id);
         }
     }

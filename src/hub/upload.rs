@@ -220,8 +220,12 @@ impl UploadQueue {
         if !at_once && self.line.len() >= self.bounds.waiting {
             return Err(Refusal::QueueFull { waiting: self.line.len() as u64 });
         }
+        if self.next_id == u32::MAX {
+            // A number is never another file's: after four thousand million files there is none.
+            return Err(Refusal::ServerFull { size: draft.size });
+        }
         let id = TransferId(self.next_id);
-        self.next_id = self.next_id.checked_add(1).unwrap_or(1);
+        self.next_id += 1;
         let (announced_ms, stage) = (now.mono_ms, Stage::Waiting);
         let upload = Upload { id, draft, announced_ms, stage, stored, moved_bytes: 0 };
         self.uploads.insert(id, upload);

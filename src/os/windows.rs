@@ -142,6 +142,41 @@ pub fn sync_dir(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Brings all of a file to the disk: there is nothing here that only begins with a part of it.
+///
+/// # Errors
+/// Those of the system.
+pub fn begin_write_back(file: &File, _: u64, _: u64) -> io::Result<()> {
+    file.sync_data()
+}
+
+/// Not told here.
+///
+/// # Errors
+/// None.
+pub fn free_bytes(_: &Path) -> io::Result<Option<u64>> {
+    Ok(None)
+}
+
+/// Looks first and opens then: whoever swaps the two in between owns the folder anyway.
+pub(super) fn open_no_link(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    if !path.symlink_metadata()?.is_file() {
+        return Err(super::not_regular());
+    }
+    options.open(path)
+}
+
+/// Whether a plain file is what has this name, itself and not by a link.
+#[must_use]
+pub fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |file: &File| {
+        let found = winapi_util::file::information(file)?;
+        Ok::<_, io::Error>((found.volume_serial_number(), found.file_index()))
+    };
+    let named = super::open_regular(path, false).and_then(|named| identity(&named));
+    matches!((identity(file), named), (Ok(one), Ok(other)) if one == other)
+}
+
 /// Left to the system's own patience.
 ///
 /// # Errors
@@ -225,35 +260,4 @@ mod tests {
         assert_eq!(signals.pending(), []);
         assert!(Signals::ending(poll.registry(), Token(1), &waker).is_err());
     }
-}
-
-/// Brings all of a file to the disk: there is nothing here that only begins with a part of it.
-///
-/// # Errors
-/// Those of the system.
-pub fn begin_write_back(file: &File, _: u64, _: u64) -> io::Result<()> {
-    file.sync_data()
-}
-
-/// Not told here.
-///
-/// # Errors
-/// None.
-pub fn free_bytes(_: &Path) -> io::Result<Option<u64>> {
-    Ok(None)
-}
-
-/// Looks first and opens then: whoever swaps the two in between owns the folder anyway.
-pub(super) fn open_no_link(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    if !path.symlink_metadata()?.is_file() {
-        return Err(super::not_regular());
-    }
-    options.open(path)
-}
-
-/// Whether a plain file has this name; that it is this one is not looked at, because a file
-/// that is open keeps its name here.
-#[must_use]
-pub fn is_at(_: &File, path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }

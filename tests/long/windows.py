@@ -272,6 +272,19 @@ def a_file_goes_from_client_to_client_whole(stage):
     assert sorted(os.listdir(taken)) == sorted([*names, "large (1).bin"])
 
 
+def a_file_lies_on_a_shelf_and_is_taken_whole(stage):
+    server = stage.server()
+    alice = stage.person("alice")
+    write(alice.folder, "plan.bin", content(7, 2 * 1024 * 1024))
+    alice.type("/upload plan.bin")
+    alice.expect("plan.bin sent, BLAKE3 ")
+    server.kill()
+    stage.server()
+    bob = stage.person("bob")
+    bob.type("/download plan.bin")
+    expect_same(os.path.join(alice.folder, "plan.bin"), os.path.join(bob.folder, "plan.bin"))
+
+
 def ctrl_c_ends_the_server_and_tells_everybody(stage):
     server = stage.server()
     people = [stage.person("alice"), stage.client("bob", "--no-reconnect")]
@@ -366,6 +379,7 @@ STEPS = [
     a_server_starts_and_says_where_it_is,
     two_clients_talk_in_a_room,
     a_file_goes_from_client_to_client_whole,
+    a_file_lies_on_a_shelf_and_is_taken_whole,
     ctrl_c_ends_the_server_and_tells_everybody,
     ctrl_c_in_a_client_is_a_goodbye,
     a_second_ctrl_c_ends_a_server_that_waits,

@@ -29,6 +29,7 @@ pub(crate) fn hash(job: &PasswordJob) -> PasswordOutcome {
 }
 
 /// Files in memory. Who uses them otherwise than the worker may be used is stopped at once.
+#[allow(dead_code)] // the simulation has a disk of its own
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Blobs {
     open: BTreeMap<TransferId, (Option<PartialId>, Vec<u8>)>,
@@ -36,6 +37,7 @@ pub(crate) struct Blobs {
     whole: BTreeMap<Digest, Vec<u8>>,
 }
 
+#[allow(dead_code)]
 impl Blobs {
     /// Does one job.
     pub(crate) fn run(&mut self, job: FileJob) -> FileOutcome {

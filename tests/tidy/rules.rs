@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub", &["message", "job", "id", "limits"]),
     ("engine", &["hub", "front", "wire", "message", "job", "id", "limits"]),
     ("worker", &["id"]),
-    ("files", &["id", "job", "limits", "message(Digest, Key, UserName)", "os", "worker"]),
+    ("files", &["id", "job", "limits", "message(Digest, UserName)", "os", "worker"]),
     (
         "store",
         &[

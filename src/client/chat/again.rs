@@ -139,9 +139,11 @@ impl Chat {
         self.attempt = None;
         self.new_password = None;
         self.login = Login::Asked;
-        self.back.lost_at.get_or_insert(self.now);
+        let first = self.back.lost_at.replace(self.back.lost_at.unwrap_or(self.now)).is_none();
         self.call_later(&format!("connection lost: {}", visible(why)));
-        self.say_broken_off();
+        if first {
+            self.say_broken_off();
+        }
     }
 
     fn call_later(&mut self, why: &str) {
@@ -253,6 +255,7 @@ impl Chat {
         let user = self.who.as_ref().map_or_else(String::new, |who| who.user.to_string());
         let place = self.room.map_or_else(String::new, |room| format!(" in {room}"));
         self.screen.say(&format!("* back as {user}{place}"));
+        self.enter();
         self.confirm_again();
         self.take_kept_lines();
     }

@@ -15,6 +15,8 @@ use crate::message::{Command, Op, Proof, Refusal, Reply, RoomName, Secret, UserN
 
 /// Passwords that are asked for before a login is given up.
 const TRIES_MAX: u8 = 3;
+/// What is said where nobody can be asked.
+const NO_PASSWORD: &str = "no password was given; use PARLOR_PASSWORD or --password-file";
 /// Longest token in bytes that is kept: a login with it has to fit the first frames.
 const TOKEN_MAX: usize = 512;
 /// How long our name may be in use by our own connection that is lost and not known to be.
@@ -191,8 +193,7 @@ impl Chat {
     /// A password is needed and nobody is left who could type it.
     pub(super) fn close_unanswerable(&mut self) {
         if !self.has_answers() && self.question.take().is_some() {
-            let text = "no password was given; use PARLOR_PASSWORD or --password-file";
-            self.refuse(Refusal::WrongPassword.code(), text);
+            self.refuse(Refusal::WrongPassword.code(), NO_PASSWORD);
             self.stay_nameless();
         }
     }
@@ -304,7 +305,10 @@ impl Chat {
         } else {
             self.room = room;
             let welcome = Reply::Welcome { user, guest, token: String::new(), room };
-            self.screen.say(&describe_reply(&welcome));
+            if !self.work.is_terse() {
+                self.screen.say(&describe_reply(&welcome));
+            }
+            self.enter();
         }
     }
 
@@ -388,7 +392,9 @@ impl Chat {
             let (user, text) = (visible(user), visible(&problem.text));
             return self.finish(Over::Broken(format!("cannot come back as {user}: {text}")));
         }
-        self.refuse(&problem.code, &problem.text);
+        let unasked = problem.code == "password_needed" && self.work.is_terse();
+        let text = if unasked { NO_PASSWORD } else { problem.text.as_str() };
+        self.refuse(&problem.code, text);
         self.stay_nameless();
     }
 
@@ -405,7 +411,9 @@ impl Chat {
         self.room = None;
         self.login = if self.asks_name { Login::Unnamed } else { Login::Out };
         let next = if self.asks_name { WHO } else { "* you have no name yet: /login NAME" };
-        self.screen.say(next);
+        if !self.work.is_terse() {
+            self.screen.say(next);
+        }
     }
 
     pub(super) fn on_logged_out(&mut self) {

@@ -7,7 +7,7 @@
 use super::transfers::{About, misunderstood};
 use super::{Chat, Login};
 use crate::client::commands::Wanted;
-use crate::client::downloads::{AcceptError, is_near};
+use crate::client::downloads::{AcceptError, Keeping, is_near};
 use crate::front::native::Problem;
 use crate::front::slash;
 use crate::id::TransferId;
@@ -54,6 +54,15 @@ impl Chat {
                 self.look(Sought::Name { name, splits: true }, None, None);
             }
         }
+    }
+
+    /// Takes a file that is called so, and no other.
+    pub(super) fn get_exactly(&mut self, file: FileRef<'_>, local: Option<FileName>) {
+        let sought = match file {
+            FileRef::Number(transfer) => Sought::Number(transfer),
+            FileRef::Name(name) => Sought::Name { name: name.into_owned(), splits: false },
+        };
+        self.look(sought, local, None);
     }
 
     /// Whether all that is offered from now on is taken.
@@ -186,13 +195,15 @@ impl Chat {
             }
         };
         self.pace.send(self.now);
-        self.ask_about(About::Look(look), command);
+        self.ask_about(About::Look(Box::new(look)), command);
     }
 
     fn take(&mut self, file: FileLine, local: Option<FileName>) {
         let transfer = file.transfer;
         self.downloads.handle_offered(file);
-        let accepted = self.downloads.accept(transfer, local, false);
+        let keeping = self.keeping();
+        self.downloads.set_keeping(keeping);
+        let accepted = self.downloads.accept(transfer, local, keeping == Keeping::ItsName);
         self.on_accepted(transfer, accepted);
     }
 

@@ -2,6 +2,7 @@
 
 mod account_tests;
 mod again_tests;
+mod errand_tests;
 mod file_tests;
 
 use super::*;

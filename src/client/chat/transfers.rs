@@ -16,7 +16,7 @@ use crate::client::uploads::{Goal, Source, UploadStep, Withdrawal};
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::CHUNK_MAX;
-use crate::message::{Command, Event, Op, Refusal, Reply, visible};
+use crate::message::{Command, Ending, Event, Op, Refusal, Reply, visible};
 
 /// Bytes not yet written above which no part of a file is added.
 const AHEAD_MAX: usize = 2 * CHUNK_MAX;
@@ -41,7 +41,7 @@ pub(super) enum About {
     /// Remove it from the server.
     Remove(TransferId),
     /// Find a file, to take it.
-    Look(Look),
+    Look(Box<Look>),
     /// What the client does by itself: how it is answered is no news.
     Quiet,
 }
@@ -81,6 +81,9 @@ impl Chat {
         let here = Here { now: self.now, can_ask, room: self.room };
         let mut done = self.uploads.work(&here) | self.downloads.work(&here);
         self.take_steps();
+        if self.go_on() {
+            return true;
+        }
         while self.link == Link::Up && self.session.outgoing().len() < AHEAD_MAX {
             let part = self.uploads.poll_part(self.now);
             self.take_steps();
@@ -185,6 +188,9 @@ impl Chat {
             Event::Credit { transfer, bytes } => self.uploads.handle_credit(transfer, bytes),
             Event::Offered { file } => self.on_offered(file),
             Event::Ended { transfer, how } => {
+                if how == Ending::Stored {
+                    self.on_stored(transfer);
+                }
                 // What is neither of the two was withdrawn here before.
                 let _ = self.uploads.handle_ended(transfer, how)
                     || self.downloads.handle_ended(transfer, how);
@@ -203,7 +209,7 @@ impl Chat {
                 self.uploads.handle_answered(id, Err(&problem), self.now);
             }
             (About::Get(transfer), answer) => self.on_get_answer(transfer, answer),
-            (About::Look(look), answer) => self.on_found(look, answer),
+            (About::Look(look), answer) => self.on_found(*look, answer),
             (About::Confirm(transfer), _) => {
                 // Whoever does not know it any more has no need of it either.
                 self.unconfirmed.remove(&transfer);
@@ -263,6 +269,7 @@ impl Chat {
             DownloadStep::Stop(transfer) => {
                 self.ask_to_cancel(About::Quiet, transfer);
             }
+            DownloadStep::Saved(path) => self.on_saved(path),
             DownloadStep::Confirm(transfer) => self.confirm(transfer),
             DownloadStep::Say(line) => self.screen.say(&format!("* {line}")),
             DownloadStep::Refuse { code, text } => self.refuse(&code, &text),
@@ -281,6 +288,7 @@ impl Chat {
     /// The connection is lost; on the next one the files go on.
     pub(super) fn break_off_files(&mut self) {
         self.about.clear();
+        self.work.handle_lost();
         self.uploads.handle_lost();
         self.downloads.handle_lost();
         for Delayed { path, .. } in std::mem::take(&mut self.delayed) {

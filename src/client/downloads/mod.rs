@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::hashing::Hashing;
-use super::partial::{Partial, namesake};
+use super::partial::{Partial, namesake, taken};
 use super::progress::{Progress, percent, size};
 use super::retry::Here;
 use crate::front::native::Problem;
@@ -42,6 +42,8 @@ pub(super) enum DownloadStep {
     Get(TransferId, u64),
     /// Tell the server that no more of it is wanted.
     Stop(TransferId),
+    /// It is here, its hash verified.
+    Saved(PathBuf),
     /// It is saved, on the disk; confirm it.
     Confirm(TransferId),
     /// Say this; it is visible.
@@ -53,6 +55,17 @@ pub(super) enum DownloadStep {
         /// Why; visible.
         text: String,
     },
+}
+
+/// What becomes of a file that is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeping {
+    /// It has the first name that is free.
+    AnyName,
+    /// It has its own name, and is refused where something else has that.
+    ItsName,
+    /// It is passed on by whoever asked for it, and not kept here.
+    Nothing,
 }
 
 /// Why a file cannot be accepted.
@@ -70,6 +83,7 @@ pub(super) enum AcceptError {
 #[derive(Debug)]
 pub(super) struct Downloads {
     dir: PathBuf,
+    keeping: Keeping,
     /// How many may come at once.
     places: usize,
     entries: BTreeMap<TransferId, Download>,
@@ -86,6 +100,7 @@ impl Downloads {
     pub(super) fn new(dir: PathBuf, seed: u64) -> Self {
         Self {
             dir,
+            keeping: Keeping::AnyName,
             places: DOWNLOADS_A_USER,
             entries: BTreeMap::new(),
             turns: 0,
@@ -99,6 +114,11 @@ impl Downloads {
     pub(super) fn set_places(&mut self, places: u64) {
         let told = usize::try_from(places).unwrap_or(usize::MAX);
         self.places = if told == 0 { DOWNLOADS_A_USER } else { told };
+    }
+
+    /// What becomes of the files that are accepted from now on.
+    pub(super) fn set_keeping(&mut self, keeping: Keeping) {
+        self.keeping = keeping;
     }
 
     /// Whether a file is accepted and not saved.
@@ -359,6 +379,13 @@ impl Downloads {
             entry.stage = Stage::Comparing { path, hashing: Hashing::new(file, size) };
             return;
         }
+        if let Some(path) =
+            taken(&self.dir, &entry.local).filter(|_| self.keeping == Keeping::ItsName)
+        {
+            let path = visible(&path.display().to_string()).to_string();
+            let why = format!("{path} exists and is another file; nothing is written over it");
+            return self.fail(transfer, "file_exists", &why);
+        }
         match Partial::open(&self.dir, &entry.local, hash, size) {
             Ok(partial) if partial.len() == 0 => entry.stage = Stage::Ready(partial),
             Ok(partial) => entry.stage = Stage::Hashing(partial),
@@ -397,9 +424,13 @@ impl Downloads {
             Stage::Comparing { path, hashing } => match hashing.step() {
                 Ok(None) => {}
                 Ok(Some(hash)) if hash == entry.file.hash => {
-                    let path = visible(&path.display().to_string()).to_string();
-                    let line = format!("transfer {transfer}: you have it already, as {path}");
+                    let shown = visible(&path.display().to_string()).to_string();
+                    let line = format!("transfer {transfer}: you have it already, as {shown}");
                     self.steps.push_back(DownloadStep::Say(line));
+                    self.steps.push_back(DownloadStep::Saved(path.clone()));
+                    if self.keeping == Keeping::ItsName && entry.is_for_one() {
+                        self.steps.push_back(DownloadStep::Confirm(transfer));
+                    }
                     self.take_down(transfer);
                 }
                 // It is another file, or cannot be known to be this one.
@@ -444,9 +475,15 @@ impl Downloads {
         }
         match partial.keep(&entry.local) {
             Ok(path) => {
-                let path = visible(&path.display().to_string()).to_string();
-                let line = format!("transfer {transfer}: saved as {path}, BLAKE3 {hash}");
+                let shown = visible(&path.display().to_string()).to_string();
+                let line = match self.keeping {
+                    Keeping::Nothing => format!("transfer {transfer}: is whole, BLAKE3 {hash}"),
+                    Keeping::AnyName | Keeping::ItsName => {
+                        format!("transfer {transfer}: saved as {shown}, BLAKE3 {hash}")
+                    }
+                };
                 self.steps.push_back(DownloadStep::Say(line));
+                self.steps.push_back(DownloadStep::Saved(path));
                 if entry.is_for_one() {
                     self.steps.push_back(DownloadStep::Confirm(transfer));
                 }

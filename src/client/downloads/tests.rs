@@ -83,7 +83,9 @@ fn a_file_has_its_name_when_all_of_it_is_here_and_the_hash_is_right() {
     downloads.handle_chunk(SEVEN, b"lo", START);
     assert_eq!(fs::read(dir.path().join("f.txt")).unwrap(), b"hello");
     assert_eq!(names(&dir), ["f.txt"]);
-    assert_eq!(steps(&mut downloads)[1], DownloadStep::Confirm(SEVEN));
+    let steps = steps(&mut downloads);
+    assert_eq!(steps[1], DownloadStep::Saved(dir.path().join("f.txt")));
+    assert_eq!(steps[2], DownloadStep::Confirm(SEVEN), "what it brings goes first");
     assert!(!downloads.under_way() && downloads.has_taken(&line(SEVEN, "f.txt", b"hello")));
 }
 

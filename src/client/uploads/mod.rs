@@ -384,7 +384,8 @@ impl Uploads {
         match upload.source.read_from(0) {
             Ok(file) => {
                 let hashing = Hashing::new(file, upload.source.size);
-                upload.stage = Stage::Hashing { hashing, since: now, told: false };
+                upload.stage =
+                    Stage::Hashing { hashing: Box::new(hashing), since: now, told: false };
             }
             Err(error) => self.give_up(key, "cannot_read", &lost(&error)),
         }
@@ -413,7 +414,8 @@ impl Uploads {
         let Some(upload) = self.entries.get_mut(&key) else { return };
         upload.was = upload.transfer.replace(transfer);
         upload.retry.reset();
-        upload.stage = Stage::Queued { place, of: 0, since: now };
+        // It stands at the end of the line.
+        upload.stage = Stage::Queued { place, of: place, since: now };
         if upload.cancelled {
             self.steps.push_back(UploadStep::Withdraw(transfer));
             self.entries.remove(&key);
@@ -438,7 +440,7 @@ impl Uploads {
         } else if passes && upload.retry.again(now) {
             upload.stage = Stage::Ready;
         } else {
-            self.give_up(key, code, &visible(&problem.text).to_string());
+            self.give_up(key, code, visible(&problem.text).as_ref());
         }
     }
 

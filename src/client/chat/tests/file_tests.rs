@@ -74,7 +74,7 @@ fn an_upload_is_hashed_waits_goes_as_far_as_granted_and_is_waited_for() {
     talk.event(&bye(CloseReason::Exit));
     assert_eq!(talk.chat.outcome(), Outcome::Fine);
     let expected = [
-        "* transfer 7: my file queued 3rd".to_owned(),
+        "* transfer 7: my file queued 3rd of 3, 0 s".to_owned(),
         "* transfer 7: my file queued 1st of 7, 0 s".to_owned(),
         "* transfer 7: my file begins, waited 0.3 s".to_owned(),
         format!("* transfer 7: my file sent, BLAKE3 {}", hash(&[1; 100_000])),
