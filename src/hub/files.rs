@@ -88,7 +88,7 @@ impl Hub {
             .filter(|id| self.uploads.iter().all(|upload| upload.draft.partial != Some(*id)));
         let owner = user.account;
         let draft = Draft { from, owner, to, receiver, guest, name, size, hash, partial };
-        if again && let Some(reply) = self.announced_before(&draft) {
+        if let Some(reply) = self.announced_before(&draft, again) {
             return Ok(reply);
         }
         let half = partial.and_then(|id| self.files.halves().find(|half| half.id == id)).copied();
@@ -127,9 +127,10 @@ impl Hub {
         Err(refusal)
     }
 
-    /// What somebody announces again because he has not heard how it ended: the same number, and
-    /// its end if there is one.
-    fn announced_before(&mut self, draft: &Draft) -> Option<Reply> {
+    /// What somebody announces that has come already, because he has not heard how it ended: the
+    /// same number, and its end if there is one. Who says that he does so `again` does not want it
+    /// to come twice either when it was taken meanwhile.
+    fn announced_before(&mut self, draft: &Draft, again: bool) -> Option<Reply> {
         let conn = draft.from.conn;
         let is_same = |other: &Draft| {
             (other.from.name, other.owner, other.to) == (draft.from.name, draft.owner, draft.to)
@@ -138,7 +139,8 @@ impl Hub {
         let is_finishing = |upload: &&Upload| matches!(upload.stage, Stage::Finishing { .. });
         let finishing = {
             let mut all = self.uploads.in_slots().filter(is_finishing);
-            all.find(|upload| is_same(&upload.draft)).map(|upload| upload.id)
+            let is_his_own = |upload: &&Upload| upload.draft.from.conn == conn && !again;
+            all.find(|upload| is_same(&upload.draft) && !is_his_own(upload)).map(|upload| upload.id)
         };
         if let Some(transfer) = finishing {
             self.uploads.adopt(transfer, conn);
@@ -149,7 +151,9 @@ impl Hub {
                 && (&line.name, line.size, Some(line.hash)) == (&draft.name, draft.size, draft.hash)
         };
         let transfer = {
-            let mut whole = self.files.all().map(|entry| &entry.file).chain(&self.taken);
+            let here = self.files.after(TransferId(0)).map(|entry| &entry.file);
+            let going = self.files.all().map(|entry| &entry.file).chain(&self.taken);
+            let mut whole = here.chain(going.filter(|_| again));
             whole.find(|file| is_here(&file.line, file.owner))?.line.transfer
         };
         self.tell(conn, Event::Ended { transfer, how: Ending::Stored });

@@ -42,7 +42,7 @@ impl World {
     pub(crate) fn ask_about(&mut self, index: usize, command: &Command<'_>, sent: Sent) {
         let mut asked = describe(command);
         let client = &mut self.clients[index];
-        if sent.again {
+        if sent.hash.is_some() {
             self.oracle.line.adopters.insert(client.label());
         }
         client.hands.lies += u64::from(sent.lies);

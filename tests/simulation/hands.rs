@@ -301,7 +301,7 @@ impl Client {
         let fresh = oracle.line.places.get(&transfer);
         let conn = self.label();
         let from_here = oracle.line.all.get(&transfer).is_some_and(|known| known.conn == conn);
-        let is_known = sent.again
+        let is_known = sent.hash.is_some()
             && (!from_here || self.hands.sending.contains_key(&transfer))
             && oracle.is_from_user(transfer, &self.user);
         if !is_known {
@@ -322,7 +322,7 @@ impl Client {
             ..Sending::default()
         };
         let before = self.hands.sending.insert(transfer, sending);
-        assert!(before.is_none() || sent.again, "{transfer} is announced twice");
+        assert!(before.is_none() || sent.hash.is_some(), "{transfer} is announced twice");
     }
 
     fn begin_getting(&mut self, transfer: u32, line: &FileLine, offset: u64) {
