@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parlor::engine::Input;
-use parlor::id::{LetterId, Source};
+use parlor::id::{LetterId, Source, TransferId};
 use parlor::job::{StoreJob, StoreOutcome};
-use parlor::message::{Command, Proof, Secret};
+use parlor::message::{Command, FileRef, Proof, Secret};
 
 use simulation::actions;
 use simulation::client::{Client, Habit};
@@ -246,6 +246,7 @@ fn collect(world: &mut World) {
         let job = StoreJob::Letters { account: account.id, after: LetterId(0), most: 1 };
         let none = StoreOutcome::Letters { letters: Vec::new(), more: false };
         assert_eq!(world.ledger.look(job), none, "letters of {} are left", account.name);
+        take_files(world, at);
         world.finish(at);
     }
     turns_until(world, "connections are left", |world| {
@@ -253,6 +254,30 @@ fn collect(world: &mut World) {
     });
     if all_stayed {
         world.oracle.post.check_all_read();
+    }
+}
+
+/// Somebody takes what was handed to him, whole, and the server forgets it.
+fn take_files(world: &mut World, at: usize) {
+    let offered = world.clients[at].hands.offered.clone();
+    for number in offered.into_iter().filter(|(_, alone)| *alone).map(|(number, _)| number) {
+        let transfer = TransferId(number);
+        let is_over = |world: &World| world.links[at].closed || !world.clients[at].logged_in;
+        if is_over(world) || !world.oracle.shelf.records.contains_key(&number) {
+            continue;
+        }
+        world.ask(at, &Command::Get { file: FileRef::Number(transfer), offset: 0 });
+        turns_until(world, "a file does not come", |world| {
+            let is_here = world.clients[at].hands.has.contains_key(&number);
+            is_over(world) || is_here || !world.oracle.shelf.records.contains_key(&number)
+        });
+        if is_over(world) {
+            return;
+        }
+        world.ask(at, &Command::Received { transfer });
+        turns_until(world, "a file stays though it was taken", |world| {
+            is_over(world) || !world.oracle.shelf.records.contains_key(&number)
+        });
     }
 }
 

@@ -301,14 +301,15 @@ impl Hub {
     /// What of an upload that is over lies on the disk is half a file from now on, or is forgotten.
     fn settle_half(&mut self, now: Now, upload: &Upload, keep: bool, how: Ending) {
         let Some(id) = upload.draft.partial else { return };
+        if upload.stored == 0 {
+            return;
+        }
         // Nobody has touched what is there of one that still waited.
-        let waited = upload.stage == Stage::Waiting && how != Ending::Cancelled;
-        if upload.stored > 0 && (keep || waited) {
+        let waited = upload.stage == Stage::Waiting;
+        if keep || (waited && how != Ending::Cancelled) {
             self.files.add_half(Half { id, bytes: upload.stored, since_ms: now.wall_ms });
             self.wake_sweep(now);
-        } else if upload.stored > 0
-            && (upload.stage == Stage::Waiting || how == Ending::StoreFailed)
-        {
+        } else if waited || how == Ending::StoreFailed {
             // One that could not even be opened still lies there.
             self.discard(id);
         }
