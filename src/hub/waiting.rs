@@ -53,8 +53,11 @@ pub(super) enum Waiting {
     AddFile { file: Box<StoredFile> },
     /// A file is forgotten, because somebody asked for that or because its time is over; its sender
     /// is told who has taken or refused it.
-    RemoveFile { request: Option<Request>, transfer: TransferId, receipt: Option<(UserName, bool)> },
+    RemoveFile { request: Option<Request>, transfer: TransferId, receipt: Option<Receipt> },
 }
+
+/// Who has decided about a file that was handed to him, and whether he took it.
+pub(super) type Receipt = (UserName, bool);
 
 impl Hub {
     /// The answer to the request at hand comes later; nothing else of its connection before it.

@@ -201,6 +201,12 @@ fn row_13_every_number_at_every_edge_is_answered_and_overflows_nothing() {
         world.ask(mallory, b"/exit\n");
         world.came(bob);
     }
+}
+
+#[test]
+fn row_13_every_length_and_every_number_of_a_transfer_is_answered() {
+    let mut world = World::new(Limits::default());
+    world.login("alice");
     // Lengths of frames and transfers of chunks are whole words of four bytes.
     for bits in 0..=32_u32 {
         for length in [(1_u64 << bits) - 1, 1 << bits, (1 << bits) + 1] {
