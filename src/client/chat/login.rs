@@ -21,6 +21,8 @@ const NO_PASSWORD: &str = "no password was given; use PARLOR_PASSWORD or --passw
 const TOKEN_MAX: usize = 512;
 /// How long our name may be in use by our own connection that is lost and not known to be.
 const NAME_BACK_BEFORE: Duration = Duration::from_secs(120);
+/// How long a script tries to have a name that its last run may still hold.
+const SCRIPT_NAME_BEFORE: Duration = Duration::from_secs(5);
 /// How long the server may ask to be left alone.
 const TOLD_MAX_MS: u64 = 120_000;
 
@@ -324,6 +326,10 @@ impl Chat {
             }
             // Perhaps it is our own connection that has it, and nobody knows yet that it is lost.
             "name_in_use" if returning && self.lost_for() < NAME_BACK_BEFORE => {
+                self.rest(attempt, problem);
+            }
+            // The same of a script whose last run was killed a moment ago.
+            "name_in_use" if self.work.is_terse() && self.now < SCRIPT_NAME_BEFORE => {
                 self.rest(attempt, problem);
             }
             "locked_out" | "login_under_way" | "store_failed" | "slow_down" | "shutting_down"
