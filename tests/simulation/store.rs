@@ -87,9 +87,9 @@ impl Store {
             return Some(self.fail(ticket, &job, "no room in line"));
         }
         let late_ms = match rng.below(100) {
-            0..=59 => 0,
-            60..=97 => rng.below(200),
-            _ => rng.below(5_000),
+            0..=89 => 0,
+            90..=98 => rng.below(60),
+            _ => rng.below(3_000),
         };
         self.queue.push_back((now.mono_ms + late_ms, ticket, job));
         None
