@@ -17,7 +17,7 @@ use crate::server::{PARLOR, Server};
 const SIZE: usize = 24 * 1024 * 1024;
 /// Points of one file at which it is interrupted.
 const KILLS_A_FILE: u64 = 10;
-const OPTIONS: [&str; 2] = ["--file-max=1GiB", "--before-login-source=0"];
+const OPTIONS: [&str; 2] = ["--file-max=2GiB", "--before-login-source=0"];
 const WAIT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,39 @@ fn row_58_downloads_go_on_after_any_number_of_killed_clients() {
 #[test]
 fn row_58_downloads_go_on_after_any_number_of_killed_servers() {
     Play::new("download", 4).run(Killed::Server, Play::download);
+}
+
+/// 2 GiB with `PARLOR_LONG`: a server that kept a part of the file that grows with it would show
+/// with less, too.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_large_file_passes_through_little_memory() {
+    let mut play = Play::new("memory", 5);
+    let size: u64 = if std::env::var_os("PARLOR_LONG").is_some() { 2 << 30 } else { 96 << 20 };
+    // Mostly a hole, so that only one disk is needed for what it becomes; its end is not.
+    let source = fs::File::create(play.source(0)).unwrap();
+    source.set_len(size - 8).unwrap();
+    let end = play.rng.below(u64::MAX).to_le_bytes();
+    std::os::unix::fs::FileExt::write_all_at(&source, &end, size - 8).unwrap();
+    let before = play.memory("VmRSS:");
+    let client = play.send(0);
+    play.finish(client);
+    let client = play.get(0);
+    play.finish(client);
+    let grown = play.memory("VmHWM:") - before;
+    println!("{size} bytes in and out: {grown} bytes of memory more");
+    assert!(grown < 8 << 20, "{grown} bytes");
+    let hash = |path: &Path| {
+        let (mut file, mut hasher) = (fs::File::open(path).unwrap(), blake3::Hasher::new());
+        let mut part = vec![0; 1 << 20];
+        loop {
+            match std::io::Read::read(&mut file, &mut part).unwrap() {
+                0 => return hasher.finalize(),
+                count => _ = hasher.update(&part[..count]),
+            }
+        }
+    };
+    assert_eq!(hash(&play.saved(0)), hash(&play.source(0)));
 }
 
 struct Play {
@@ -88,6 +121,15 @@ impl Play {
         );
         assert!(self.resumed > 0, "nothing went on from where it was");
         assert_eq!(self.names("data/temp"), [""; 0], "halves are left");
+    }
+
+    /// A line of the server's status, in bytes.
+    #[cfg(target_os = "linux")]
+    fn memory(&self, line: &str) -> u64 {
+        let pid = self.server.as_ref().unwrap().pid();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|status| status.strip_prefix(line)).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
     }
 
     /// On the port that it had before.
