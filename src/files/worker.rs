@@ -9,6 +9,7 @@ use super::Disk;
 use crate::id::Ticket;
 use crate::job::{FileJob, FileOutcome};
 use crate::limits::{FILE_JOBS_MAX, KIB, SPACE_LOOK};
+use crate::os;
 use crate::worker::{self, Desk, Next};
 
 /// Bytes by which the room must differ from what was told last: logs and journals take a few all
@@ -83,6 +84,8 @@ struct Gone;
 
 impl Clerk {
     fn work(mut self, desk: Desk<FileJob, Report>) {
+        // Hashing takes a core for as long as files come; who talks goes first.
+        os::lower_thread_priority();
         let mut look = Instant::now();
         loop {
             // Also while there is no end of jobs.
