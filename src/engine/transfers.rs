@@ -290,8 +290,9 @@ impl Engine {
     fn finish_if_whole(&mut self, transfer: TransferId) {
         let Some(flow) = self.transfers.inbound.get_mut(&transfer) else { return };
         if flow.stored == flow.size && !flow.finishing {
+            // What its sender was just told may have been one word too many, and cut him.
+            let Ok(hash) = self.hub.handle_upload_complete(transfer) else { return };
             (flow.finishing, flow.busy) = (true, true);
-            let hash = self.hub.handle_upload_complete(transfer);
             self.submit(FileJob::Finish { transfer, hash }, Some(Aim::In(transfer)));
         }
     }

@@ -227,9 +227,16 @@ impl Hub {
         self.uploads.note_stored(transfer, bytes);
     }
 
-    /// All bytes of an upload are in its file. Answers with the hash that they must have.
-    pub fn handle_upload_complete(&mut self, transfer: TransferId) -> Option<Digest> {
-        self.uploads.complete(transfer).ok()?.draft.hash
+    /// All bytes of an upload are in its file. Answers with the hash that they must have, if one
+    /// was announced.
+    ///
+    /// # Errors
+    /// When it has ended meanwhile.
+    pub fn handle_upload_complete(
+        &mut self,
+        transfer: TransferId,
+    ) -> Result<Option<Digest>, Refusal> {
+        self.uploads.complete(transfer).map(|upload| upload.draft.hash)
     }
 
     /// An upload lies where it lasts, under the hash of its content.

@@ -1,7 +1,7 @@
 //! What clients do with files, honest and not.
 
 use parlor::id::TransferId;
-use parlor::message::{Announced, Command, Digest, FileRef, Op};
+use parlor::message::{Announced, Command, Digest, FileRef, Op, Target};
 use parlor::wire::frame;
 
 use super::actions::{NAMES, somebody};
@@ -29,6 +29,9 @@ pub(crate) fn sizes(world: &mut World) -> Vec<u64> {
 pub(crate) fn announce(world: &mut World, index: usize) {
     let client = &world.clients[index];
     if client.awaits(Op::Logout) || (!client.native && !world.limits.timeout.is_zero()) {
+        return;
+    }
+    if client.native && world.rng.chance(150) && announce_again(world, index) {
         return;
     }
     let seed = world.rng.index(CONTENTS);
@@ -82,6 +85,28 @@ pub(crate) fn announce(world: &mut World, index: usize) {
         Command::SendFile { user: user.map(Into::into), file }
     };
     world.ask_about(index, &command, sent);
+}
+
+/// Announces a file once more that one has sent before, as if one had not heard how it ended.
+fn announce_again(world: &mut World, index: usize) -> bool {
+    let user = world.clients[index].user.clone();
+    let sent = world.oracle.sent_by(&user);
+    if sent.is_empty() {
+        return false;
+    }
+    let line = world.rng.pick(&sent).clone();
+    let Target::User(to) = line.to else { return false };
+    let (name, size, hash) = (line.name.as_str().to_owned(), line.size, line.hash);
+    let about = format!("{} {name}", to.as_str().to_ascii_lowercase());
+    let seed = (0..14).find(|&seed| world.digest_of(seed, size) == hash);
+    let (Some(seed), false) = (seed, world.clients[index].is_at(&about)) else { return false };
+    let before = world.oracle.same_as(&user, &name, size, hash, Some(to.as_str()));
+    let hash = Some(hash);
+    let sent = Sent { seed, hash, about, again: true, lies: false, before };
+    let file = Announced { name: name.into(), size, hash, again: true };
+    let user = Some(to.to_string().into());
+    world.ask_about(index, &Command::SendFile { user, file }, sent);
+    true
 }
 
 /// A name to which a file can mostly be handed.

@@ -147,7 +147,9 @@ impl Line {
         let counted = format!("{}/{}]", self.holders.len(), self.slots);
         assert_eq!(counts, counted, "the slots in use after {transfer}");
         let upload = &self.all[&transfer];
-        self.halves.insert((upload.from.clone(), what), upload.size);
+        if how == "the sender is gone" || how.starts_with("it stalled") {
+            self.halves.insert((upload.from.clone(), what), upload.size);
+        }
         let before = self.ended.insert(transfer, how.to_owned());
         assert!(before.is_none(), "{transfer} ended twice");
         (transfer, how.to_owned())
@@ -205,7 +207,10 @@ impl Line {
 
     /// The server is another one.
     pub(crate) fn restart(&mut self) {
-        let halves = std::mem::take(&mut self.halves);
+        let mut halves = std::mem::take(&mut self.halves);
+        for (_, upload) in self.open() {
+            halves.insert((upload.from.clone(), upload.what.clone()), upload.size);
+        }
         let (slots, most) = (self.slots, self.most);
         *self = Self { slots, most, halves, ..Self::default() };
     }

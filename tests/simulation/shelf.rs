@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use parlor::id::{Now, millis};
 use parlor::job::{FileJob, StoreJob, StoreOutcome, StoredFile};
 use parlor::limits::{GUEST_RETURN, Limits, OFFERS_AT_ONCE};
-use parlor::message::{Digest, Target};
+use parlor::message::{Digest, FileLine, Target};
 
 use super::oracle::{Member, Oracle};
 use super::store::sha256;
@@ -233,6 +233,17 @@ impl Oracle {
                 Target::Shelf(room) => is_there(room.as_str()),
                 Target::Public => true,
             }
+    }
+
+    /// Files that are here of an account that has sent them to users.
+    pub(crate) fn sent_by(&self, from: &str) -> Vec<FileLine> {
+        let files = self.shelf.records.values().map(|record| &record.file);
+        let own = files.filter(|file| {
+            file.owner.is_some()
+                && matches!(file.line.to, Target::User(_))
+                && file.line.from.as_str().eq_ignore_ascii_case(from)
+        });
+        own.map(|file| file.line.clone()).collect()
     }
 
     /// Files that somebody has sent already.
