@@ -12,7 +12,6 @@ pub(crate) struct Sent {
     pub(crate) hash: Option<Digest>,
     /// What and for whom.
     pub(crate) about: String,
-    pub(crate) again: bool,
     /// Something about it is a lie.
     pub(crate) lies: bool,
     /// Files that it may be, announced once more.
@@ -66,7 +65,7 @@ pub(crate) fn describe(command: &Command<'_>) -> Asked {
     match command {
         Command::SendFile { file, .. } | Command::Upload { file } => {
             asked.size = file.size;
-            let sent = Sent { hash: file.hash, again: file.again, ..Sent::default() };
+            let sent = Sent { hash: file.hash, ..Sent::default() };
             asked.file = About::Upload(sent);
         }
         Command::Files { pattern, after } => {

@@ -77,7 +77,7 @@ pub(crate) fn announce(world: &mut World, index: usize) {
         _ => Vec::new(),
     };
     let lies = size != true_size || hash.is_some_and(|hash| hash != right);
-    let sent = Sent { seed, hash, about, again, lies, before };
+    let sent = Sent { seed, hash, about, lies, before };
     let file = Announced { name: name.into(), size, hash, again };
     let command = if shelved {
         Command::Upload { file }
@@ -102,7 +102,7 @@ fn announce_again(world: &mut World, index: usize) -> bool {
     let (Some(seed), false) = (seed, world.clients[index].is_at(&about)) else { return false };
     let before = world.oracle.same_as(&user, &name, size, hash, Some(to.as_str()));
     let hash = Some(hash);
-    let sent = Sent { seed, hash, about, again: true, lies: false, before };
+    let sent = Sent { seed, hash, about, lies: false, before };
     let file = Announced { name: name.into(), size, hash, again: true };
     let user = Some(to.to_string().into());
     world.ask_about(index, &Command::SendFile { user, file }, sent);

@@ -515,7 +515,7 @@ impl Oracle {
         let mut record = Record::new(file.clone());
         record.from_session = guest_on(&announced.conn);
         record.to_session = announced.guest.as_deref().and_then(guest_on);
-        record.unsure = file.owner.is_none() && self.line.adopters.len() > 0;
+        record.unsure = file.owner.is_none() && !self.line.adopters.is_empty();
         let from = file.line.from.as_str();
         let told: Vec<String> = match file.line.to {
             Target::User(user) => {
