@@ -395,19 +395,19 @@ impl Client {
         self.in_room = (self.in_room || yes == Yes::Joined) && yes != Yes::Left;
         let fits = self.hear_of_account(&yes, &asked, oracle)
             || self.hear_files_answer(&yes, &asked, oracle, limits)
-            || match (&yes, asked.op.expect("nonsense is refused")) {
+            || matches!(
+                (&yes, asked.op.expect("nonsense is refused")),
                 (Yes::Joined, Op::Join)
-                | (Yes::Left, Op::Leave)
-                | (Yes::Heard, Op::Say | Op::Whisper | Op::Broadcast)
-                | (Yes::WhoElse, Op::WhoElse)
-                | (Yes::Blocked, Op::Blocked)
-                | (Yes::Rooms, Op::Rooms)
-                | (Yes::Who, Op::Who)
-                | (Yes::Help, Op::Help)
-                | (Yes::Pong, Op::Ping)
-                | (Yes::Done, Op::Hello | Op::Exit | Op::Unblock) => true,
-                _ => false,
-            };
+                    | (Yes::Left, Op::Leave)
+                    | (Yes::Heard, Op::Say | Op::Whisper | Op::Broadcast)
+                    | (Yes::WhoElse, Op::WhoElse)
+                    | (Yes::Blocked, Op::Blocked)
+                    | (Yes::Rooms, Op::Rooms)
+                    | (Yes::Who, Op::Who)
+                    | (Yes::Help, Op::Help)
+                    | (Yes::Pong, Op::Ping)
+                    | (Yes::Done, Op::Hello | Op::Exit | Op::Unblock)
+            );
         assert!(fits, "{} asked {:?} and hears {yes:?}", self.label(), asked.op);
     }
 
