@@ -160,7 +160,7 @@ impl Play {
             if !self.wait_for("data/temp", point, &mut client) {
                 break;
             }
-            if !self.listed().is_empty() {
+            if !self.shown().is_empty() {
                 // It has come to its end meanwhile; what is listed is looked at below.
                 assert_eq!(self.names("data/temp"), [""; 0], "what is not whole is listed");
                 break;
@@ -173,7 +173,9 @@ impl Play {
         let hash = blake3::hash(&sent).to_string();
         assert_eq!(self.names("data/files"), [hash.as_str()], "what is there is what was sent");
         assert!(fs::read(self.folder.path().join("data/files").join(hash)).unwrap() == sent);
-        assert_eq!(self.listed(), [format!("f{file}.bin")], "it is there once");
+        let shown = self.shown();
+        let names: Vec<_> = shown.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, [format!("f{file}.bin")], "it is there once");
         self.remove(file);
     }
 
@@ -289,8 +291,8 @@ impl Play {
             .unwrap()
     }
 
-    /// The names of the files that somebody else is shown.
-    fn listed(&self) -> Vec<String> {
+    /// The names and numbers of the files that somebody else is shown.
+    fn shown(&self) -> Vec<(String, u64)> {
         let output = Command::new(PARLOR)
             .args(["files", &self.listen, "--user=carol", "--json"])
             .env_clear()
@@ -299,12 +301,13 @@ impl Play {
             .unwrap();
         assert!(output.status.success(), "{output:?}");
         let files: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
-        files.iter().map(|file| file["name"].as_str().unwrap().to_owned()).collect()
+        let name = |file: &serde_json::Value| file["name"].as_str().unwrap().to_owned();
+        files.iter().map(|file| (name(file), file["id"].as_u64().unwrap())).collect()
     }
 
     fn remove(&self, file: u64) {
         let input = self.folder.path().join("input");
-        let number = self.number_of(file);
+        let (_, number) = self.shown().pop().unwrap();
         fs::write(&input, format!("/remove {number}\n")).unwrap();
         let status = Command::new(PARLOR)
             .args(["chat", &self.listen, "--user=alice"])
@@ -319,19 +322,6 @@ impl Play {
         while !self.names("data/files").is_empty() {
             assert!(Instant::now() < until, "its content stays");
         }
-    }
-
-    fn number_of(&self, file: u64) -> u64 {
-        let output = Command::new(PARLOR)
-            .args(["files", &self.listen, "--user=carol", "--json"])
-            .env_clear()
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let files: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
-        let name = format!("f{file}.bin");
-        let line = files.iter().find(|line| line["name"] == name.as_str()).unwrap();
-        line["id"].as_u64().unwrap()
     }
 
     fn names(&self, folder: &str) -> Vec<String> {
