@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::commands::{self, Wish};
-use super::downloads::Downloads;
+use super::downloads::{Downloads, Keeping};
 use super::errand::Errand;
 use super::letters::Letters;
 use super::outcome::{Outcome, Over};
@@ -355,7 +355,10 @@ impl Chat {
     /// Somebody outside asks for the end: no file is received any further, and goodbye.
     pub(super) fn handle_stop(&mut self) {
         self.on_stopped();
-        self.downloads.give_up_all("stopped here; what has come of it is kept");
+        self.downloads.give_up_all(match self.keeping() {
+            Keeping::Nothing => "stopped here",
+            Keeping::AnyName | Keeping::ItsName => "stopped here; what has come of it is kept",
+        });
         self.take_steps();
         self.leave();
     }

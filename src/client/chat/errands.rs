@@ -369,11 +369,16 @@ impl Chat {
         }
     }
 
-    /// Somebody ends an errand: it counts as not done, and nothing of its files is lost.
+    /// Somebody ends an errand: it counts as not done; nothing is lost of files that have a place.
     pub(super) fn on_stopped(&mut self) {
         self.refused |= self.work.is_terse() && self.work.step != Step::Done;
         if self.work.is_terse() && self.has_files() {
-            self.screen.say("* stopped; the same command again goes on where it stopped");
+            self.screen.say(match self.keeping() {
+                Keeping::Nothing => "* stopped; nothing of it is kept",
+                Keeping::AnyName | Keeping::ItsName => {
+                    "* stopped; the same command again goes on where it stopped"
+                }
+            });
         }
     }
 }

@@ -156,3 +156,19 @@ fn who_is_stopped_before_it_is_done_has_not_done_it() {
     talk.chat.handle_stop();
     assert_eq!(talk.chat.outcome(), Outcome::Fine);
 }
+
+#[test]
+fn who_is_stopped_is_told_whether_it_goes_on_another_time() {
+    for (place, kept) in [(Place::Folder("".into()), true), (Place::Output, false)] {
+        let mut talk = logged_in(start(get(place), None));
+        let file = FileLine { name: FileName::parse("f.txt").unwrap(), ..line(b"hello") };
+        talk.answer(Op::Files, Ok(Reply::Files { files: vec![file.clone()], more: false }));
+        talk.answer(Op::Get, Ok(Reply::Getting { file, offset: 0 }));
+        talk.shown();
+        talk.chat.handle_stop();
+        let shown = talk.shown();
+        assert_eq!(shown[0].contains("goes on where it stopped"), kept, "{shown:?}");
+        assert_eq!(shown[1].ends_with("what has come of it is kept"), kept, "{shown:?}");
+        assert_eq!(talk.chat.outcome(), Outcome::Refused);
+    }
+}
