@@ -80,6 +80,8 @@ pub(crate) struct Shelf {
     leaving: BTreeSet<u32>,
     /// Contents that a connection takes.
     taking: BTreeSet<(String, Digest)>,
+    /// Connections that take nothing any more.
+    left: Vec<String>,
     pub(crate) free_bytes: Option<u64>,
     pub(crate) stored: u64,
     pub(crate) offered: u64,
@@ -340,7 +342,8 @@ impl Oracle {
         if member.account.is_none() {
             self.shelf.gone.insert(member.session, (now_ms, for_good));
         }
-        self.shelf.taking.retain(|(conn, _)| *conn != member.conn);
+        // The last of several downloads may be read on while the first ones are stopped.
+        self.shelf.left.push(member.conn.clone());
     }
 
     /// The log says something of a file that is no upload any more.
@@ -472,6 +475,9 @@ impl Oracle {
     pub(crate) fn settle_files(&mut self, now: Now) {
         self.line.settle();
         self.line.check_closed();
+        for left in std::mem::take(&mut self.shelf.left) {
+            self.shelf.taking.retain(|(conn, _)| *conn != left);
+        }
         for number in std::mem::take(&mut self.shelf.orphaned) {
             let record = &self.shelf.records[&number];
             let (to, receiver) = (record.file.line.to, record.file.receiver);
