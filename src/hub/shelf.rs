@@ -5,14 +5,15 @@
 //! not forgotten is not removed from the disk; a content goes when no file has it and none is about
 //! to have it.
 
-use super::catalogue::{Entry, matches};
+use super::catalogue::{Entry, Pattern};
 use super::session::User;
 use super::upload::Stage;
 use super::{Answer, Effect, Hub, Request, Waiting};
 use crate::id::{ConnId, Now, TransferId, after, millis};
 use crate::job::{FileJob, PartialId, StoreJob, StoreOutcome, StoredFile};
 use crate::limits::{
-    DOWNLOADS_A_USER, FILES_LISTED, FILES_SWEEP, GUEST_RETURN, LIST_MAX, OFFERS_AT_ONCE,
+    DOWNLOADS_A_USER, FILE_NAME_MAX, FILES_LISTED, FILES_SWEEP, GUEST_RETURN, LIST_MAX,
+    OFFERS_AT_ONCE,
 };
 use crate::message::{
     Category, Digest, Ending, Event, FileLine, FileRef, Refusal, Reply, RoomName, Target, UserName,
@@ -29,16 +30,24 @@ impl Hub {
         after: Option<TransferId>,
     ) -> Result<Reply, Refusal> {
         let user = self.user_of(conn)?;
+        if pattern.is_some_and(|pattern| pattern.len() > FILE_NAME_MAX) {
+            return Err(Refusal::BadRequest(format!("a pattern has at most {FILE_NAME_MAX} bytes")));
+        }
         // To look through all of them is work.
         self.take_message(now, conn)?;
+        let mut pattern = pattern.map(Pattern::new);
         let room = self.room_name_of(conn);
         let mut found = self.files.after(after.unwrap_or(TransferId(0))).filter(|entry| {
             self.sees(user, room, entry)
-                && pattern.is_none_or(|p| matches(p, entry.file.line.name.as_str()))
+                && pattern.as_mut().is_none_or(|p| p.matches(entry.file.line.name.as_str()))
         });
         let files: Vec<FileLine> =
             found.by_ref().take(FILES_LISTED).map(|entry| entry.file.line.clone()).collect();
         let more = found.next().is_some();
+        if pattern.is_some_and(|pattern| pattern.is_spent()) {
+            let text = "the pattern fits too much of too many names; begin it with a letter";
+            return Err(Refusal::BadRequest(text.to_owned()));
+        }
         Ok(Reply::Files { files, more })
     }
 
