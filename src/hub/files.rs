@@ -148,6 +148,13 @@ impl Hub {
             self.uploads.adopt(transfer, conn);
             return Some(Reply::Announced { transfer, place: 0 });
         }
+        let transfer = self.find_sent(draft, again)?;
+        self.tell(conn, Event::Ended { transfer, how: Ending::Stored });
+        Some(Reply::Announced { transfer, place: 0 })
+    }
+
+    /// The file that somebody announces, if it is here; `again`: or was a while ago.
+    fn find_sent(&self, draft: &Draft, again: bool) -> Option<TransferId> {
         let hash = draft.hash?;
         let is_it = |StoredFile { line, owner, receiver }: &StoredFile| {
             (line.from, *owner, line.to) == (draft.from.name, draft.owner, draft.to)
@@ -158,11 +165,9 @@ impl Hub {
         let here = self.files.sent(draft.from.name, hash).filter(|entry| {
             (again || !entry.goes) && (guest.is_none() || entry.to_guest == guest)
         });
-        let mut whole =
-            here.map(|entry| &entry.file).chain(self.taken.iter().filter(|_| again));
-        let transfer = whole.find(|file| is_it(file))?.line.transfer;
-        self.tell(conn, Event::Ended { transfer, how: Ending::Stored });
-        Some(Reply::Announced { transfer, place: 0 })
+        let here = here.map(|entry| &entry.file);
+        let mut whole = here.chain(self.taken.iter().filter(|_| again));
+        whole.find(|file| is_it(file)).map(|file| file.line.transfer)
     }
 
     /// Whether the server has room for a file of which `half` is here already. What is on its way
