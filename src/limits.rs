@@ -104,10 +104,14 @@ pub const SEEN_MAX: usize = 10_000;
 pub const LIST_MAX: usize = 500;
 /// Downloads of one user at once. They hold no upload slot.
 pub const DOWNLOADS_A_USER: usize = 8;
-/// Files of one user on the server, those on their way included.
+/// Files of one user on the server, those on their way and halves included.
 pub const FILES_A_USER: usize = 1000;
-/// Files on the server. The server knows them by heart, at most half a kibibyte each.
+/// Files on the server, those on their way and halves included. The server knows them by heart, at most half a kibibyte each.
 pub const FILES_MAX: usize = 20_000;
+/// Steps in which one request compares names of files with its pattern: 10 to 20 ms. Twenty thousand
+/// names of 50 characters take half of it, unless somebody wants to know how long it can be made
+/// to take: `*aaab` and names of nothing but `a` were half a second.
+pub const PATTERN_STEPS: usize = 4 * 1024 * 1024;
 /// Files listed in one reply: of the longest names so many fit a frame.
 pub const FILES_LISTED: usize = 64;
 /// Files that are offered at once to somebody who logs in or comes into a room: the newest.
@@ -117,6 +121,11 @@ pub const OFFERS_AT_ONCE: usize = 32;
 pub const GUEST_RETURN: Duration = Duration::from_secs(10 * 60);
 /// How often the server looks for files whose time is over.
 pub const FILES_SWEEP: Duration = Duration::from_secs(60);
+/// Files that are removed at one look: twenty thousand at once are more jobs than the store and the
+/// disk have room for, and what finds none fails, uploads included.
+pub const SWEEP_AT_ONCE: usize = 256;
+/// When the server looks again if there were more.
+pub const SWEEP_MORE: Duration = Duration::from_secs(1);
 /// Bytes of a file that one job reads to hash what is there since an earlier try: about 10 ms.
 pub const REHASH_BYTES: u64 = 8 * MIB;
 /// How often the worker of files looks how much room the disk has.

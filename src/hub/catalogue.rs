@@ -4,11 +4,12 @@
 //! a content is needed as long as a file has it; bytes and files of each user and of all are
 //! counted as they come and go, so that nothing is announced for which there is no room.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::UserKey;
 use crate::id::TransferId;
 use crate::job::{self, Half, PartialId, StoredFile};
+use crate::limits::PATTERN_STEPS;
 use crate::message::{Digest, UserName};
 
 /// One whole file.
@@ -26,7 +27,7 @@ pub(super) struct Entry {
     pub(super) asked: bool,
 }
 
-/// What one user has here.
+/// What one user has here, halves included: of one byte each they would be without end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Usage {
     pub(super) bytes: u64,
@@ -42,6 +43,10 @@ pub(super) struct Catalogue {
     total: Usage,
     /// How many files have a content.
     contents: BTreeMap<Digest, usize>,
+    /// By sender and content.
+    sent: BTreeSet<(UserKey, Digest, TransferId)>,
+    /// By the login of a guest that has sent it or is to have it.
+    of_guests: BTreeSet<(u64, TransferId)>,
 }
 
 impl Catalogue {
@@ -71,7 +76,10 @@ impl Catalogue {
 
     /// A guest has come back: what was the earlier login's is the later one's.
     pub(super) fn rebind(&mut self, was: u64, is: u64) {
-        for entry in self.files.values_mut() {
+        for id in self.of_guest(was).collect::<Vec<_>>() {
+            self.of_guests.remove(&(was, id));
+            self.of_guests.insert((is, id));
+            let Some(entry) = self.files.get_mut(&id) else { continue };
             if entry.from_guest == Some(was) {
                 entry.from_guest = Some(is);
             }
@@ -83,9 +91,18 @@ impl Catalogue {
 
     /// A guest is gone and may come back.
     pub(super) fn note_gone(&mut self, serial: u64, now_ms: u64) {
-        for entry in self.files.values_mut().filter(|entry| entry.to_guest == Some(serial)) {
-            entry.guest_gone_ms = Some(now_ms);
+        for id in self.of_guest(serial).collect::<Vec<_>>() {
+            let entry = self.files.get_mut(&id).filter(|entry| entry.to_guest == Some(serial));
+            if let Some(entry) = entry {
+                entry.guest_gone_ms = Some(now_ms);
+            }
         }
+    }
+
+    /// What a login of a guest has sent or is to have.
+    pub(super) fn of_guest(&self, serial: u64) -> impl Iterator<Item = TransferId> {
+        let all = (serial, TransferId(0))..=(serial, TransferId(u32::MAX));
+        self.of_guests.range(all).map(|&(_, id)| id)
     }
 
     /// Those that are not being removed, in the order of their numbers, after one of them.
@@ -94,9 +111,21 @@ impl Catalogue {
         self.files.range(after).map(|(_, entry)| entry).filter(|entry| !entry.goes)
     }
 
+    /// What a user has sent of a content, those that are being removed included.
+    pub(super) fn sent(&self, from: UserName, hash: Digest) -> impl Iterator<Item = &Entry> {
+        let at = |number| (from.key(), hash, TransferId(number));
+        let found = self.sent.range(at(0)..=at(u32::MAX));
+        found.filter_map(|(_, _, id)| self.files.get(id))
+    }
+
     /// All, those that are being removed included.
     pub(super) fn all(&self) -> impl Iterator<Item = &Entry> {
         self.files.values()
+    }
+
+    /// How many there are to be looked through.
+    pub(super) fn len(&self) -> usize {
+        self.files.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -111,6 +140,9 @@ impl Catalogue {
         });
         *self.contents.entry(line.hash).or_default() += 1;
         let id = line.transfer;
+        self.sent.insert((line.from.key(), line.hash, id));
+        let guests = [from_guest, to_guest].into_iter().flatten();
+        self.of_guests.extend(guests.map(|serial| (serial, id)));
         let (goes, asked, guest_gone_ms) = (false, false, None);
         let entry = Entry { file, from_guest, to_guest, guest_gone_ms, goes, asked };
         self.files.insert(id, entry);
@@ -118,7 +150,12 @@ impl Catalogue {
 
     /// Forgets a file. Answers with its content if no other file has it.
     pub(super) fn remove(&mut self, id: TransferId) -> Option<Digest> {
-        let line = self.files.remove(&id)?.file.line;
+        let Entry { file: StoredFile { line, .. }, from_guest, to_guest, .. } =
+            self.files.remove(&id)?;
+        for serial in [from_guest, to_guest].into_iter().flatten() {
+            self.of_guests.remove(&(serial, id));
+        }
+        self.sent.remove(&(line.from.key(), line.hash, id));
         self.count(line.from.key(), |usage| {
             usage.bytes = usage.bytes.saturating_sub(line.size);
             usage.files = usage.files.saturating_sub(1);
@@ -139,15 +176,25 @@ impl Catalogue {
 
     pub(super) fn add_half(&mut self, half: Half) {
         self.take_half(half.id);
-        self.count(half.id.owner, |usage| usage.bytes = usage.bytes.saturating_add(half.bytes));
+        self.count(half.id.owner, |usage| {
+            usage.bytes = usage.bytes.saturating_add(half.bytes);
+            usage.files += 1;
+        });
         self.halves.insert(half.id, half);
     }
 
     /// Takes a half out: it is used, or forgotten.
     pub(super) fn take_half(&mut self, id: PartialId) -> Option<Half> {
         let half = self.halves.remove(&id)?;
-        self.count(id.owner, |usage| usage.bytes = usage.bytes.saturating_sub(half.bytes));
+        self.count(id.owner, |usage| {
+            usage.bytes = usage.bytes.saturating_sub(half.bytes);
+            usage.files = usage.files.saturating_sub(1);
+        });
         Some(half)
+    }
+
+    pub(super) fn half(&self, id: PartialId) -> Option<Half> {
+        self.halves.get(&id).copied()
     }
 
     pub(super) fn halves(&self) -> impl Iterator<Item = &Half> {
@@ -185,36 +232,86 @@ impl Catalogue {
             total.files += 1;
             *contents.entry(entry.file.line.hash).or_default() += 1;
         }
+        let files = total.files;
         total.bytes += self.halves.values().map(|half| half.bytes).sum::<u64>();
+        total.files += self.halves.len();
         assert_eq!(self.total, total, "bytes or files are miscounted");
         assert_eq!(self.contents, contents, "contents are miscounted");
+        assert_eq!(self.sent.len(), files, "files are found by their senders or not");
+        let guests = self.files.iter().flat_map(|(&id, entry)| {
+            let guests = [entry.from_guest, entry.to_guest].into_iter().flatten();
+            guests.map(move |serial| (serial, id))
+        });
+        assert_eq!(self.of_guests, guests.collect(), "files are found by their guests or not");
         let bytes: u64 = self.usage.values().map(|usage| usage.bytes).sum();
         assert_eq!(bytes, total.bytes, "the users' bytes are miscounted");
     }
 }
 
-/// Whether a name matches a pattern: `*` stands for anything, `?` for one character; case does
-/// not count.
-pub(super) fn matches(pattern: &str, name: &str) -> bool {
-    let fold = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<Vec<_>>();
-    let (pattern, name) = (fold(pattern), fold(name));
-    // Where to go on from after a mismatch: behind the last star, one character later each time.
-    let (mut at, mut in_name, mut retry) = (0, 0, None);
-    while in_name < name.len() {
-        match pattern.get(at) {
-            Some('*') => {
-                retry = Some((at + 1, in_name));
-                at += 1;
+/// What names are compared with: `*` stands for anything, `?` for one character; case does not
+/// count. All names together cost a bounded number of steps.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    folded: Vec<char>,
+    /// The name at hand, folded.
+    name: Vec<char>,
+    steps_left: usize,
+}
+
+impl Pattern {
+    pub(super) fn new(pattern: &str) -> Self {
+        let (mut folded, name) = (Vec::new(), Vec::new());
+        fold(pattern, &mut folded);
+        Self { folded, name, steps_left: PATTERN_STEPS }
+    }
+
+    /// Steps that were taken.
+    pub(super) fn steps(&self) -> usize {
+        PATTERN_STEPS - self.steps_left
+    }
+
+    /// Whether a name was not looked at because that would have been too much.
+    pub(super) fn is_spent(&self) -> bool {
+        self.steps_left == 0
+    }
+
+    /// Whether a name matches.
+    pub(super) fn matches(&mut self, name: &str) -> bool {
+        fold(name, &mut self.name);
+        self.steps_left = self.steps_left.saturating_sub(name.len());
+        let (pattern, name) = (&self.folded, &self.name);
+        // Where to go on from after a mismatch: behind the last star, one character later each
+        // time. That may take as many steps as the product of both lengths.
+        let (mut at, mut in_name, mut retry) = (0, 0, None);
+        while in_name < name.len() {
+            if self.steps_left == 0 {
+                return false;
             }
-            Some(&c) if c == '?' || c == name[in_name] => (at, in_name) = (at + 1, in_name + 1),
-            _ => {
-                let Some((behind, from)) = retry else { return false };
-                retry = Some((behind, from + 1));
-                (at, in_name) = (behind, from + 1);
+            self.steps_left -= 1;
+            match pattern.get(at) {
+                Some('*') => {
+                    retry = Some((at + 1, in_name));
+                    at += 1;
+                }
+                Some(&c) if c == '?' || c == name[in_name] => (at, in_name) = (at + 1, in_name + 1),
+                _ => {
+                    let Some((behind, from)) = retry else { return false };
+                    retry = Some((behind, from + 1));
+                    (at, in_name) = (behind, from + 1);
+                }
             }
         }
+        pattern[at..].iter().all(|&c| c == '*')
     }
-    pattern[at..].iter().all(|&c| c == '*')
+}
+
+fn fold(text: &str, into: &mut Vec<char>) {
+    into.clear();
+    if text.is_ascii() {
+        into.extend(text.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
+    } else {
+        into.extend(text.chars().flat_map(char::to_lowercase));
+    }
 }
 
 #[cfg(test)]
@@ -262,7 +359,7 @@ mod tests {
         let id = PartialId::new(alice, &name, 10, Digest([1; 32]));
         catalogue.add_half(Half { id, bytes: 5, since_ms: 0 });
         catalogue.add_half(Half { id, bytes: 7, since_ms: 0 });
-        assert_eq!(catalogue.usage(alice), Usage { bytes: 7, files: 0 });
+        assert_eq!(catalogue.usage(alice), Usage { bytes: 7, files: 1 });
         catalogue.check_invariants();
         assert_eq!(catalogue.take_half(id).map(|half| half.bytes), Some(7));
         assert_eq!(catalogue.take_half(id), None);
@@ -279,11 +376,25 @@ mod tests {
             ("*a*b*c", "xxaxxbxxbc"),
             ("été*", "ÉTÉ.txt"),
         ] {
-            assert!(matches(pattern, name), "{pattern} {name}");
+            assert!(Pattern::new(pattern).matches(name), "{pattern} {name}");
         }
         for (pattern, name) in [("", "a"), ("?", ""), ("*.pdf", "pdf"), ("a", "ab"), ("a*b", "abc")]
         {
-            assert!(!matches(pattern, name), "{pattern} {name}");
+            assert!(!Pattern::new(pattern).matches(name), "{pattern} {name}");
         }
+    }
+
+    #[test]
+    fn names_that_cost_too_much_are_not_looked_at() {
+        let mut pattern = Pattern::new(&format!("*{}b", "a".repeat(128)));
+        let name = "a".repeat(255);
+        let looked_at = (0..20_000).take_while(|_| {
+            assert!(!pattern.matches(&name));
+            !pattern.is_spent()
+        });
+        assert!((1..1_000).contains(&looked_at.count()));
+        let mut pattern = Pattern::new("*report*.pdf");
+        let name = format!("{} Report (1).pdf", "x".repeat(35));
+        assert!((0..20_000).all(|_| pattern.matches(&name)) && !pattern.is_spent());
     }
 }

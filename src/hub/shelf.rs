@@ -5,19 +5,25 @@
 //! not forgotten is not removed from the disk; a content goes when no file has it and none is about
 //! to have it.
 
-use super::catalogue::{Entry, matches};
+use super::catalogue::{Entry, Pattern};
 use super::session::User;
 use super::upload::Stage;
-use super::{Answer, Effect, Hub, Request, Waiting};
+use super::{Answer, Effect, Hub, Request, Waiting, count};
 use crate::id::{ConnId, Now, TransferId, after, millis};
 use crate::job::{FileJob, PartialId, StoreJob, StoreOutcome, StoredFile};
 use crate::limits::{
-    DOWNLOADS_A_USER, FILES_LISTED, FILES_SWEEP, GUEST_RETURN, LIST_MAX, OFFERS_AT_ONCE,
+    DOWNLOADS_A_USER, FILE_NAME_MAX, FILES_LISTED, FILES_SWEEP, GUEST_RETURN, LIST_MAX,
+    OFFERS_AT_ONCE, SWEEP_AT_ONCE, SWEEP_MORE,
 };
 use crate::message::{
     Category, Digest, Ending, Event, FileLine, FileRef, Refusal, Reply, RoomName, Target, UserName,
     visible,
 };
+
+/// Files that are looked at in the time in which a message is put into an outbox, some 100 ns.
+const FILES_PER_WORK: usize = 4;
+/// Steps of comparing a name with a pattern in that time.
+const STEPS_PER_WORK: usize = 32;
 
 impl Hub {
     /// The files that somebody may take, and those that he has sent.
@@ -29,16 +35,27 @@ impl Hub {
         after: Option<TransferId>,
     ) -> Result<Reply, Refusal> {
         let user = self.user_of(conn)?;
+        if pattern.is_some_and(|pattern| pattern.len() > FILE_NAME_MAX) {
+            return Err(Refusal::BadRequest(format!(
+                "a pattern has at most {FILE_NAME_MAX} bytes"
+            )));
+        }
         // To look through all of them is work.
         self.take_message(now, conn)?;
+        let mut pattern = pattern.map(Pattern::new);
         let room = self.room_name_of(conn);
         let mut found = self.files.after(after.unwrap_or(TransferId(0))).filter(|entry| {
             self.sees(user, room, entry)
-                && pattern.is_none_or(|p| matches(p, entry.file.line.name.as_str()))
+                && pattern.as_mut().is_none_or(|p| p.matches(entry.file.line.name.as_str()))
         });
         let files: Vec<FileLine> =
             found.by_ref().take(FILES_LISTED).map(|entry| entry.file.line.clone()).collect();
         let more = found.next().is_some();
+        self.note_look(pattern.as_ref().map_or(0, Pattern::steps) / STEPS_PER_WORK);
+        if pattern.is_some_and(|pattern| pattern.is_spent()) {
+            let text = "the pattern fits too much of too many names; begin it with a letter";
+            return Err(Refusal::BadRequest(text.to_owned()));
+        }
         Ok(Reply::Files { files, more })
     }
 
@@ -50,6 +67,9 @@ impl Hub {
         offset: u64,
     ) -> Result<Reply, Refusal> {
         let user = self.user_of(conn)?;
+        if matches!(file, FileRef::Name(_)) {
+            self.note_look(0);
+        }
         let line = self.find_file(conn, user, file)?.file.line.clone();
         if offset > line.size {
             return Err(Refusal::BadRequest(format!("the file has {} bytes", line.size)));
@@ -152,7 +172,10 @@ impl Hub {
         self.files.note_gone(user.serial, now.mono_ms);
         if for_good {
             let is_his = |entry: &&Entry| entry.to_guest == Some(user.serial) && !entry.goes;
-            let his = self.files.all().filter(is_his).map(|entry| entry.file.line.transfer);
+            let his = self.files.of_guest(user.serial).filter_map(|id| self.files.get_entry(id));
+            let his = his.filter(is_his).map(|entry| entry.file.line.transfer);
+            // More than that of one guest go later, as if he had lost his connection.
+            let his = his.take(SWEEP_AT_ONCE);
             for transfer in his.collect::<Vec<_>>() {
                 self.lose_receiver(transfer);
             }
@@ -218,9 +241,16 @@ impl Hub {
         let newest = all.filter(|entry| is_meant(entry) && !deaf(entry)).take(OFFERS_AT_ONCE);
         let mut files: Vec<_> = newest.map(|entry| entry.file.line.clone()).collect();
         files.reverse();
+        self.note_look(0);
         for file in files {
             self.tell(conn, Event::Offered { file });
         }
+    }
+
+    /// All files were looked through, and more was done.
+    fn note_look(&mut self, more: usize) {
+        let units = count(self.files.len() / FILES_PER_WORK + more);
+        self.effects.push_back(Effect::Work { units });
     }
 
     /// Whether somebody may see and take a file.
@@ -410,12 +440,16 @@ impl Hub {
         let (mut over, mut orphans) = (Vec::new(), Vec::new());
         for entry in self.files.all().filter(|entry| !entry.asked) {
             let line = &entry.file.line;
+            if over.len() + orphans.len() >= SWEEP_AT_ONCE {
+                break;
+            }
             if entry.goes || line.until <= now.wall_ms {
                 over.push((line.transfer, describe(line)));
             } else if self.is_orphan(now, entry) {
                 orphans.push(line.transfer);
             }
         }
+        let is_more = over.len() + orphans.len() >= SWEEP_AT_ONCE && !self.store_trouble;
         for (transfer, what) in over {
             self.audit(Category::SendFile, || format!("Removed: {what}: its time is over"));
             self.remove_file(transfer);
@@ -425,13 +459,14 @@ impl Hub {
         }
         let keep_ms = millis(self.limits.partial_keep);
         let is_old = |since_ms: u64| since_ms.saturating_add(keep_ms) <= now.wall_ms;
-        let old: Vec<_> =
-            self.files.halves().filter(|half| is_old(half.since_ms)).map(|half| half.id).collect();
-        for id in old {
+        let old = self.files.halves().filter(|half| is_old(half.since_ms)).take(SWEEP_AT_ONCE);
+        for id in old.map(|half| half.id).collect::<Vec<_>>() {
             self.files.take_half(id);
             self.discard(id);
         }
-        if !self.files.is_empty() {
+        if is_more {
+            self.sweep_ms = Some(now.after(SWEEP_MORE));
+        } else if !self.files.is_empty() {
             self.wake_sweep(now);
         }
     }
