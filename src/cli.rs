@@ -30,12 +30,14 @@ For people who do not want commands, and for scripts:
 The end of the input is as good as quit. Exit codes: docs/operations.md";
 
 const SEND_AFTER: &str = "\
+For example:
   parlor send 10.0.0.7 --user alice --to bob report.pdf
   parlor send 10.0.0.7 --user alice --shelf --room lobby *.jpg
 Prints the number of each file that the server has, whole and on its disk. What was interrupted goes
 on where it stopped when the same is sent again. Exit codes: docs/operations.md";
 
 const GET_AFTER: &str = "\
+For example:
   parlor get 10.0.0.7 --user bob 17
   parlor get 10.0.0.7 --user bob backup.tar --output - | tar x
 Prints where the file is once its hash is verified. A file that exists is never overwritten. What
@@ -43,6 +45,7 @@ was interrupted goes on where it stopped when the same is asked again.
 Exit codes: docs/operations.md";
 
 const FILES_AFTER: &str = "\
+For example:
   parlor files 10.0.0.7 --user bob '*.pdf'
   parlor files 10.0.0.7 --user bob --json | jq -r '.[].sha256'
 Exit codes: docs/operations.md";

@@ -19,7 +19,7 @@ const EXIT_CONFIG: u8 = 78;
 const EXIT_USAGE: u8 = 2;
 
 const SERVE_AFTER: &str = "\
-SIZE is a whole number with B, KiB, MiB, GiB or TiB; TIME is one with ms, s, m or h.
+SIZE is a whole number with B, KiB, MiB, GiB or TiB; TIME is one with ms, s, m, h or d.
 Each option is also a variable (PARLOR_ROOM_MEMBERS) and a key of the file (room-members).
 The first of option, variable, file, default decides. All about it: docs/operations.md";
 
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             let serving = args.get(1).is_some_and(|arg| arg == "serve");
-            complain(&one_line(&error, serving));
+            complain(&one_line(&error, serving, &help_for(&args)));
             ExitCode::from(if serving { EXIT_CONFIG } else { EXIT_USAGE })
         }
     }
@@ -93,9 +93,18 @@ fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "parlor: {text}");
 }
 
+/// What shows the help of the command that was meant.
+fn help_for(args: &[OsString]) -> String {
+    let command = command();
+    let meant = args.get(1).and_then(|name| command.find_subcommand(name));
+    match meant.map(Command::get_name) {
+        Some(name) => format!("parlor {name} --help"),
+        None => "parlor --help".to_owned(),
+    }
+}
+
 /// What clap says in a paragraph, in one line, with a suggestion from our own keys.
-fn one_line(error: &clap::Error, serving: bool) -> String {
-    let help = if serving { "parlor serve --help" } else { "parlor --help" };
+fn one_line(error: &clap::Error, serving: bool, help: &str) -> String {
     let unknown = match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::UnknownArgument, Some(ContextValue::String(option))) => Some(option.as_str()),
         _ => None,

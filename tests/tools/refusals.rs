@@ -108,10 +108,10 @@ fn a_mistake_on_the_command_line_is_2_and_nobody_is_called() {
 #[test]
 fn each_help_has_an_example() {
     for (command, example) in [
-        ("send", "parlor send 10.0.0.7 --user alice --to bob report.pdf"),
-        ("get", "parlor get 10.0.0.7 --user bob 17"),
-        ("files", "parlor files 10.0.0.7 --user bob '*.pdf'"),
-        ("menu", "parlor menu 10.0.0.7 --user alice"),
+        ("send", "\n  parlor send 10.0.0.7 --user alice --to bob report.pdf\n"),
+        ("get", "\n  parlor get 10.0.0.7 --user bob 17\n"),
+        ("files", "\n  parlor files 10.0.0.7 --user bob '*.pdf'\n"),
+        ("menu", "\n  parlor menu 10.0.0.7 --user alice\n"),
     ] {
         let ran = run(&[command, "--help"]);
         let help = String::from_utf8(ran.out).unwrap();
