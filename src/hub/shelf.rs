@@ -44,13 +44,15 @@ impl Hub {
         self.take_message(now, conn)?;
         let mut pattern = pattern.map(Pattern::new);
         let room = self.room_name_of(conn);
-        let mut found = self.files.after(after.unwrap_or(TransferId(0))).filter(|entry| {
-            self.sees(user, room, entry)
-                && pattern.as_mut().is_none_or(|p| p.matches(entry.file.line.name.as_str()))
-        });
-        let files: Vec<FileLine> =
-            found.by_ref().take(FILES_LISTED).map(|entry| entry.file.line.clone()).collect();
-        let more = found.next().is_some();
+        let (files, more) = {
+            let mut found = self.files.after(after.unwrap_or(TransferId(0))).filter(|entry| {
+                self.sees(user, room, entry)
+                    && pattern.as_mut().is_none_or(|p| p.matches(entry.file.line.name.as_str()))
+            });
+            let line = |entry: &Entry| entry.file.line.clone();
+            let files: Vec<FileLine> = found.by_ref().take(FILES_LISTED).map(line).collect();
+            (files, found.next().is_some())
+        };
         self.note_look(pattern.as_ref().map_or(0, Pattern::steps) / STEPS_PER_WORK);
         if pattern.is_some_and(|pattern| pattern.is_spent()) {
             let text = "the pattern fits too much of too many names; begin it with a letter";
