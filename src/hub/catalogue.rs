@@ -4,7 +4,7 @@
 //! a content is needed as long as a file has it; bytes and files of each user and of all are
 //! counted as they come and go, so that nothing is announced for which there is no room.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::UserKey;
 use crate::id::TransferId;
@@ -43,6 +43,8 @@ pub(super) struct Catalogue {
     total: Usage,
     /// How many files have a content.
     contents: BTreeMap<Digest, usize>,
+    /// By sender and content.
+    sent: BTreeSet<(UserKey, Digest, TransferId)>,
 }
 
 impl Catalogue {
@@ -95,6 +97,13 @@ impl Catalogue {
         self.files.range(after).map(|(_, entry)| entry).filter(|entry| !entry.goes)
     }
 
+    /// What a user has sent of a content, those that are being removed included.
+    pub(super) fn sent(&self, from: UserName, hash: Digest) -> impl Iterator<Item = &Entry> {
+        let at = |number| (from.key(), hash, TransferId(number));
+        let found = self.sent.range(at(0)..=at(u32::MAX));
+        found.filter_map(|(_, _, id)| self.files.get(id))
+    }
+
     /// All, those that are being removed included.
     pub(super) fn all(&self) -> impl Iterator<Item = &Entry> {
         self.files.values()
@@ -112,6 +121,7 @@ impl Catalogue {
         });
         *self.contents.entry(line.hash).or_default() += 1;
         let id = line.transfer;
+        self.sent.insert((line.from.key(), line.hash, id));
         let (goes, asked, guest_gone_ms) = (false, false, None);
         let entry = Entry { file, from_guest, to_guest, guest_gone_ms, goes, asked };
         self.files.insert(id, entry);
@@ -120,6 +130,7 @@ impl Catalogue {
     /// Forgets a file. Answers with its content if no other file has it.
     pub(super) fn remove(&mut self, id: TransferId) -> Option<Digest> {
         let line = self.files.remove(&id)?.file.line;
+        self.sent.remove(&(line.from.key(), line.hash, id));
         self.count(line.from.key(), |usage| {
             usage.bytes = usage.bytes.saturating_sub(line.size);
             usage.files = usage.files.saturating_sub(1);
@@ -149,6 +160,10 @@ impl Catalogue {
         let half = self.halves.remove(&id)?;
         self.count(id.owner, |usage| usage.bytes = usage.bytes.saturating_sub(half.bytes));
         Some(half)
+    }
+
+    pub(super) fn half(&self, id: PartialId) -> Option<Half> {
+        self.halves.get(&id).copied()
     }
 
     pub(super) fn halves(&self) -> impl Iterator<Item = &Half> {
@@ -189,6 +204,7 @@ impl Catalogue {
         total.bytes += self.halves.values().map(|half| half.bytes).sum::<u64>();
         assert_eq!(self.total, total, "bytes or files are miscounted");
         assert_eq!(self.contents, contents, "contents are miscounted");
+        assert_eq!(self.sent.len(), total.files, "files are found by their senders or not");
         let bytes: u64 = self.usage.values().map(|usage| usage.bytes).sum();
         assert_eq!(bytes, total.bytes, "the users' bytes are miscounted");
     }

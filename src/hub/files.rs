@@ -91,7 +91,7 @@ impl Hub {
         if let Some(reply) = self.announced_before(&draft, again) {
             return Ok(reply);
         }
-        let half = partial.and_then(|id| self.files.halves().find(|half| half.id == id)).copied();
+        let half = partial.and_then(|id| self.files.half(id));
         let half_bytes = half.map_or(0, |half| half.bytes);
         if let Err(refusal) = self.check_room_for(&draft, half_bytes) {
             return self.refuse_upload(&draft, refusal);
@@ -135,6 +135,8 @@ impl Hub {
         let is_same = |other: &Draft| {
             (other.from.name, other.owner, other.to) == (draft.from.name, draft.owner, draft.to)
                 && (&other.name, other.size, other.hash) == (&draft.name, draft.size, draft.hash)
+                // What was for another one of his name is not for him.
+                && (other.receiver, other.guest) == (draft.receiver, draft.guest)
         };
         let is_finishing = |upload: &&Upload| matches!(upload.stage, Stage::Finishing { .. });
         let finishing = {
@@ -146,18 +148,26 @@ impl Hub {
             self.uploads.adopt(transfer, conn);
             return Some(Reply::Announced { transfer, place: 0 });
         }
-        let is_here = |line: &FileLine, owner| {
-            (line.from, owner, line.to) == (draft.from.name, draft.owner, draft.to)
-                && (&line.name, line.size, Some(line.hash)) == (&draft.name, draft.size, draft.hash)
-        };
-        let transfer = {
-            let here = self.files.after(TransferId(0)).map(|entry| &entry.file);
-            let going = self.files.all().map(|entry| &entry.file).chain(&self.taken);
-            let mut whole = here.chain(going.filter(|_| again));
-            whole.find(|file| is_here(&file.line, file.owner))?.line.transfer
-        };
+        let transfer = self.find_sent(draft, again)?;
         self.tell(conn, Event::Ended { transfer, how: Ending::Stored });
         Some(Reply::Announced { transfer, place: 0 })
+    }
+
+    /// The file that somebody announces, if it is here; `again`: or was a while ago.
+    fn find_sent(&self, draft: &Draft, again: bool) -> Option<TransferId> {
+        let hash = draft.hash?;
+        let is_it = |StoredFile { line, owner, receiver }: &StoredFile| {
+            (line.from, *owner, line.to) == (draft.from.name, draft.owner, draft.to)
+                && (&line.name, line.size, line.hash) == (&draft.name, draft.size, hash)
+                && *receiver == draft.receiver
+        };
+        let guest = draft.guest.and_then(|conn| self.user_of(conn).ok()).map(|user| user.serial);
+        let here = self.files.sent(draft.from.name, hash).filter(|entry| {
+            (again || !entry.goes) && (guest.is_none() || entry.to_guest == guest)
+        });
+        let here = here.map(|entry| &entry.file);
+        let mut whole = here.chain(self.taken.iter().filter(|_| again));
+        whole.find(|file| is_it(file)).map(|file| file.line.transfer)
     }
 
     /// Whether the server has room for a file of which `half` bytes are here already. What is on

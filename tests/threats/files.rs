@@ -552,3 +552,23 @@ fn what_is_announced_again_is_not_stored_twice_at_whatever_point_it_broke() {
     }
     panic!("it was never whole");
 }
+
+#[test]
+fn what_was_for_another_guest_of_the_name_is_not_here_already() {
+    let mut world = world(patient());
+    let alice = world.login("alice");
+    let first = world.login("bob");
+    let one = world.give(alice, send_to("bob", "plan.txt", b"the plan"), b"the plan");
+    world.is_gone(first);
+    let second = world.login("bob");
+    world.forget_heard();
+    let two = world.give(alice, send_to("bob", "plan.txt", b"the plan"), b"the plan");
+    assert_ne!(one, two);
+    let heard = world.heard(second);
+    assert_eq!(count(&heard, "offered"), 1, "{heard:?}");
+    assert_eq!(world.listed(second), [u64::from(two)]);
+    // To him it is not sent twice.
+    let same = world.announce(alice, send_to("bob", "plan.txt", b"the plan"));
+    assert_eq!(same, two);
+    world.engine.check_invariants();
+}
