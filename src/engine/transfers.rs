@@ -211,7 +211,8 @@ impl Engine {
             self.transfers.resting = false;
             self.hub.resume_admission(now);
         }
-        if self.transfers.under_way < READS_MAX
+        // Of one that cannot be read for at this moment the next takes the place.
+        while self.transfers.under_way < READS_MAX
             && let Some((to, transfer)) = self.transfers.starved.pop_front()
         {
             if let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) {
