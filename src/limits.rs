@@ -104,9 +104,9 @@ pub const SEEN_MAX: usize = 10_000;
 pub const LIST_MAX: usize = 500;
 /// Downloads of one user at once. They hold no upload slot.
 pub const DOWNLOADS_A_USER: usize = 8;
-/// Files of one user on the server, those on their way included.
+/// Files of one user on the server, those on their way and halves included.
 pub const FILES_A_USER: usize = 1000;
-/// Files on the server. The server knows them by heart, at most half a kibibyte each.
+/// Files on the server, those on their way and halves included. The server knows them by heart, at most half a kibibyte each.
 pub const FILES_MAX: usize = 20_000;
 /// Steps in which one request compares names of files with its pattern: some 10 ms. Twenty thousand
 /// names of 100 characters take half of it, unless somebody wants to know how long it can be made

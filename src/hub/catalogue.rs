@@ -27,7 +27,7 @@ pub(super) struct Entry {
     pub(super) asked: bool,
 }
 
-/// What one user has here.
+/// What one user has here, halves included: of one byte each they would be without end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Usage {
     pub(super) bytes: u64,
@@ -151,14 +151,20 @@ impl Catalogue {
 
     pub(super) fn add_half(&mut self, half: Half) {
         self.take_half(half.id);
-        self.count(half.id.owner, |usage| usage.bytes = usage.bytes.saturating_add(half.bytes));
+        self.count(half.id.owner, |usage| {
+            usage.bytes = usage.bytes.saturating_add(half.bytes);
+            usage.files += 1;
+        });
         self.halves.insert(half.id, half);
     }
 
     /// Takes a half out: it is used, or forgotten.
     pub(super) fn take_half(&mut self, id: PartialId) -> Option<Half> {
         let half = self.halves.remove(&id)?;
-        self.count(id.owner, |usage| usage.bytes = usage.bytes.saturating_sub(half.bytes));
+        self.count(id.owner, |usage| {
+            usage.bytes = usage.bytes.saturating_sub(half.bytes);
+            usage.files = usage.files.saturating_sub(1);
+        });
         Some(half)
     }
 
@@ -201,10 +207,12 @@ impl Catalogue {
             total.files += 1;
             *contents.entry(entry.file.line.hash).or_default() += 1;
         }
+        let files = total.files;
         total.bytes += self.halves.values().map(|half| half.bytes).sum::<u64>();
+        total.files += self.halves.len();
         assert_eq!(self.total, total, "bytes or files are miscounted");
         assert_eq!(self.contents, contents, "contents are miscounted");
-        assert_eq!(self.sent.len(), total.files, "files are found by their senders or not");
+        assert_eq!(self.sent.len(), files, "files are found by their senders or not");
         let bytes: u64 = self.usage.values().map(|usage| usage.bytes).sum();
         assert_eq!(bytes, total.bytes, "the users' bytes are miscounted");
     }
@@ -316,7 +324,7 @@ mod tests {
         let id = PartialId::new(alice, &name, 10, Digest([1; 32]));
         catalogue.add_half(Half { id, bytes: 5, since_ms: 0 });
         catalogue.add_half(Half { id, bytes: 7, since_ms: 0 });
-        assert_eq!(catalogue.usage(alice), Usage { bytes: 7, files: 0 });
+        assert_eq!(catalogue.usage(alice), Usage { bytes: 7, files: 1 });
         catalogue.check_invariants();
         assert_eq!(catalogue.take_half(id).map(|half| half.bytes), Some(7));
         assert_eq!(catalogue.take_half(id), None);

@@ -93,7 +93,7 @@ impl Hub {
         }
         let half = partial.and_then(|id| self.files.half(id));
         let half_bytes = half.map_or(0, |half| half.bytes);
-        if let Err(refusal) = self.check_room_for(&draft, half_bytes) {
+        if let Err(refusal) = self.check_room_for(&draft, half) {
             return self.refuse_upload(&draft, refusal);
         }
         let what = describe(&draft);
@@ -170,18 +170,22 @@ impl Hub {
         whole.find(|file| is_it(file)).map(|file| file.line.transfer)
     }
 
-    /// Whether the server has room for a file of which `half` bytes are here already. What is on
-    /// its way counts with all that it will be.
-    fn check_room_for(&self, draft: &Draft, half: u64) -> Result<(), Refusal> {
+    /// Whether the server has room for a file of which `half` is here already. What is on its way
+    /// counts with all that it will be.
+    fn check_room_for(&self, draft: &Draft, half: Option<Half>) -> Result<(), Refusal> {
         let Draft { from, size, .. } = *draft;
         let limits = &self.limits;
         if size > limits.file_bytes {
             return Err(Refusal::FileTooLarge { size, limit: limits.file_bytes });
         }
         let (usage, total) = (self.files.usage(from.name), self.files.total());
-        let (mut own, mut all, mut to_come) = (usage, total, size.saturating_sub(half));
-        own.bytes -= half;
-        all.bytes -= half;
+        let here = half.map_or(0, |half| half.bytes);
+        let (mut own, mut all, mut to_come) = (usage, total, size.saturating_sub(here));
+        for usage in [&mut own, &mut all] {
+            // It was counted as what it is, and is counted as what it will be.
+            usage.bytes = usage.bytes.saturating_sub(here);
+            usage.files = usage.files.saturating_sub(usize::from(half.is_some()));
+        }
         for upload in self.uploads.iter() {
             let bytes = upload.draft.size;
             if upload.draft.from.name == from.name {

@@ -572,3 +572,23 @@ fn what_was_for_another_guest_of_the_name_is_not_here_already() {
     assert_eq!(same, two);
     world.engine.check_invariants();
 }
+
+#[test]
+fn row_57_halves_of_one_byte_count_as_files() {
+    let mut world = world(patient());
+    for n in 0..FILES_A_USER {
+        let sender = world.login("sender");
+        let transfer = world.announce(sender, send_away(n));
+        world.chunk(sender, transfer, b"x");
+        world.is_gone(sender);
+    }
+    let sender = world.login("sender");
+    assert_eq!(world.code(sender, send_away(FILES_A_USER)), "too_many_files");
+    // One that is here goes on.
+    world.announce(sender, send_away(0));
+    world.engine.check_invariants();
+}
+
+fn send_away(n: usize) -> Value {
+    json!({"op": "upload", "name": "f", "size": 1 << 20, "hash": hash_of(&n.to_le_bytes())})
+}
