@@ -121,6 +121,11 @@ pub const OFFERS_AT_ONCE: usize = 32;
 pub const GUEST_RETURN: Duration = Duration::from_secs(10 * 60);
 /// How often the server looks for files whose time is over.
 pub const FILES_SWEEP: Duration = Duration::from_secs(60);
+/// Files that are removed at one look: twenty thousand at once are more jobs than the store and the
+/// disk have room for, and what finds none fails, uploads included.
+pub const SWEEP_AT_ONCE: usize = 256;
+/// When the server looks again if there were more.
+pub const SWEEP_MORE: Duration = Duration::from_secs(1);
 /// Bytes of a file that one job reads to hash what is there since an earlier try: about 10 ms.
 pub const REHASH_BYTES: u64 = 8 * MIB;
 /// How often the worker of files looks how much room the disk has.

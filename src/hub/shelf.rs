@@ -13,7 +13,7 @@ use crate::id::{ConnId, Now, TransferId, after, millis};
 use crate::job::{FileJob, PartialId, StoreJob, StoreOutcome, StoredFile};
 use crate::limits::{
     DOWNLOADS_A_USER, FILE_NAME_MAX, FILES_LISTED, FILES_SWEEP, GUEST_RETURN, LIST_MAX,
-    OFFERS_AT_ONCE,
+    OFFERS_AT_ONCE, SWEEP_AT_ONCE, SWEEP_MORE,
 };
 use crate::message::{
     Category, Digest, Ending, Event, FileLine, FileRef, Refusal, Reply, RoomName, Target, UserName,
@@ -162,6 +162,8 @@ impl Hub {
         if for_good {
             let is_his = |entry: &&Entry| entry.to_guest == Some(user.serial) && !entry.goes;
             let his = self.files.all().filter(is_his).map(|entry| entry.file.line.transfer);
+            // More than that of one guest go later, as if he had lost his connection.
+            let his = his.take(SWEEP_AT_ONCE);
             for transfer in his.collect::<Vec<_>>() {
                 self.lose_receiver(transfer);
             }
@@ -419,12 +421,16 @@ impl Hub {
         let (mut over, mut orphans) = (Vec::new(), Vec::new());
         for entry in self.files.all().filter(|entry| !entry.asked) {
             let line = &entry.file.line;
+            if over.len() + orphans.len() >= SWEEP_AT_ONCE {
+                break;
+            }
             if entry.goes || line.until <= now.wall_ms {
                 over.push((line.transfer, describe(line)));
             } else if self.is_orphan(now, entry) {
                 orphans.push(line.transfer);
             }
         }
+        let is_more = over.len() + orphans.len() >= SWEEP_AT_ONCE && !self.store_trouble;
         for (transfer, what) in over {
             self.audit(Category::SendFile, || format!("Removed: {what}: its time is over"));
             self.remove_file(transfer);
@@ -434,13 +440,14 @@ impl Hub {
         }
         let keep_ms = millis(self.limits.partial_keep);
         let is_old = |since_ms: u64| since_ms.saturating_add(keep_ms) <= now.wall_ms;
-        let old: Vec<_> =
-            self.files.halves().filter(|half| is_old(half.since_ms)).map(|half| half.id).collect();
-        for id in old {
+        let old = self.files.halves().filter(|half| is_old(half.since_ms)).take(SWEEP_AT_ONCE);
+        for id in old.map(|half| half.id).collect::<Vec<_>>() {
             self.files.take_half(id);
             self.discard(id);
         }
-        if !self.files.is_empty() {
+        if is_more {
+            self.sweep_ms = Some(now.after(SWEEP_MORE));
+        } else if !self.files.is_empty() {
             self.wake_sweep(now);
         }
     }

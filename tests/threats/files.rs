@@ -592,3 +592,26 @@ fn row_57_halves_of_one_byte_count_as_files() {
 fn send_away(n: usize) -> Value {
     json!({"op": "upload", "name": "f", "size": 1 << 20, "hash": hash_of(&n.to_le_bytes())})
 }
+
+#[test]
+fn a_thousand_files_whose_time_is_over_go_in_parts() {
+    let mut world = world(patient());
+    let sender = world.register("sender");
+    for n in 0..1_000_usize {
+        let content = n.to_le_bytes();
+        world.give(sender, shelve("f", &content), &content);
+    }
+    world.late = Some(Vec::new());
+    world.now.mono_ms += 31 * DAY_MS;
+    world.now.wall_ms += 31 * DAY_MS;
+    world.settle();
+    assert_eq!(world.late(), 256);
+    // The store has not answered: others go meanwhile, the same not twice.
+    world.pass(1_000);
+    assert_eq!(world.late(), 512);
+    world.catch_up();
+    world.pass(3_000);
+    assert_eq!(world.disk.whole().len(), 0);
+    assert_eq!(world.listed(sender), Vec::<u64>::new());
+    world.engine.check_invariants();
+}
