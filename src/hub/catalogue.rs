@@ -45,6 +45,8 @@ pub(super) struct Catalogue {
     contents: BTreeMap<Digest, usize>,
     /// By sender and content.
     sent: BTreeSet<(UserKey, Digest, TransferId)>,
+    /// By the login of a guest that has sent it or is to have it.
+    of_guests: BTreeSet<(u64, TransferId)>,
 }
 
 impl Catalogue {
@@ -74,7 +76,10 @@ impl Catalogue {
 
     /// A guest has come back: what was the earlier login's is the later one's.
     pub(super) fn rebind(&mut self, was: u64, is: u64) {
-        for entry in self.files.values_mut() {
+        for id in self.of_guest(was).collect::<Vec<_>>() {
+            self.of_guests.remove(&(was, id));
+            self.of_guests.insert((is, id));
+            let Some(entry) = self.files.get_mut(&id) else { continue };
             if entry.from_guest == Some(was) {
                 entry.from_guest = Some(is);
             }
@@ -86,9 +91,18 @@ impl Catalogue {
 
     /// A guest is gone and may come back.
     pub(super) fn note_gone(&mut self, serial: u64, now_ms: u64) {
-        for entry in self.files.values_mut().filter(|entry| entry.to_guest == Some(serial)) {
-            entry.guest_gone_ms = Some(now_ms);
+        for id in self.of_guest(serial).collect::<Vec<_>>() {
+            let entry = self.files.get_mut(&id).filter(|entry| entry.to_guest == Some(serial));
+            if let Some(entry) = entry {
+                entry.guest_gone_ms = Some(now_ms);
+            }
         }
+    }
+
+    /// What a login of a guest has sent or is to have.
+    pub(super) fn of_guest(&self, serial: u64) -> impl Iterator<Item = TransferId> {
+        let all = (serial, TransferId(0))..=(serial, TransferId(u32::MAX));
+        self.of_guests.range(all).map(|&(_, id)| id)
     }
 
     /// Those that are not being removed, in the order of their numbers, after one of them.
@@ -122,6 +136,8 @@ impl Catalogue {
         *self.contents.entry(line.hash).or_default() += 1;
         let id = line.transfer;
         self.sent.insert((line.from.key(), line.hash, id));
+        let guests = [from_guest, to_guest].into_iter().flatten();
+        self.of_guests.extend(guests.map(|serial| (serial, id)));
         let (goes, asked, guest_gone_ms) = (false, false, None);
         let entry = Entry { file, from_guest, to_guest, guest_gone_ms, goes, asked };
         self.files.insert(id, entry);
@@ -129,7 +145,11 @@ impl Catalogue {
 
     /// Forgets a file. Answers with its content if no other file has it.
     pub(super) fn remove(&mut self, id: TransferId) -> Option<Digest> {
-        let line = self.files.remove(&id)?.file.line;
+        let Entry { file: StoredFile { line, .. }, from_guest, to_guest, .. } =
+            self.files.remove(&id)?;
+        for serial in [from_guest, to_guest].into_iter().flatten() {
+            self.of_guests.remove(&(serial, id));
+        }
         self.sent.remove(&(line.from.key(), line.hash, id));
         self.count(line.from.key(), |usage| {
             usage.bytes = usage.bytes.saturating_sub(line.size);
@@ -213,6 +233,11 @@ impl Catalogue {
         assert_eq!(self.total, total, "bytes or files are miscounted");
         assert_eq!(self.contents, contents, "contents are miscounted");
         assert_eq!(self.sent.len(), files, "files are found by their senders or not");
+        let guests = self.files.iter().flat_map(|(&id, entry)| {
+            let guests = [entry.from_guest, entry.to_guest].into_iter().flatten();
+            guests.map(move |serial| (serial, id))
+        });
+        assert_eq!(self.of_guests, guests.collect(), "files are found by their guests or not");
         let bytes: u64 = self.usage.values().map(|usage| usage.bytes).sum();
         assert_eq!(bytes, total.bytes, "the users' bytes are miscounted");
     }

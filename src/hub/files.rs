@@ -162,9 +162,10 @@ impl Hub {
                 && *receiver == draft.receiver
         };
         let guest = draft.guest.and_then(|conn| self.user_of(conn).ok()).map(|user| user.serial);
-        let here = self.files.sent(draft.from.name, hash).filter(|entry| {
-            (again || !entry.goes) && (guest.is_none() || entry.to_guest == guest)
-        });
+        let here = self
+            .files
+            .sent(draft.from.name, hash)
+            .filter(|entry| (again || !entry.goes) && (guest.is_none() || entry.to_guest == guest));
         let here = here.map(|entry| &entry.file);
         let mut whole = here.chain(self.taken.iter().filter(|_| again));
         whole.find(|file| is_it(file)).map(|file| file.line.transfer)

@@ -31,7 +31,9 @@ impl Hub {
     ) -> Result<Reply, Refusal> {
         let user = self.user_of(conn)?;
         if pattern.is_some_and(|pattern| pattern.len() > FILE_NAME_MAX) {
-            return Err(Refusal::BadRequest(format!("a pattern has at most {FILE_NAME_MAX} bytes")));
+            return Err(Refusal::BadRequest(format!(
+                "a pattern has at most {FILE_NAME_MAX} bytes"
+            )));
         }
         // To look through all of them is work.
         self.take_message(now, conn)?;
@@ -161,7 +163,8 @@ impl Hub {
         self.files.note_gone(user.serial, now.mono_ms);
         if for_good {
             let is_his = |entry: &&Entry| entry.to_guest == Some(user.serial) && !entry.goes;
-            let his = self.files.all().filter(is_his).map(|entry| entry.file.line.transfer);
+            let his = self.files.of_guest(user.serial).filter_map(|id| self.files.get_entry(id));
+            let his = his.filter(is_his).map(|entry| entry.file.line.transfer);
             // More than that of one guest go later, as if he had lost his connection.
             let his = his.take(SWEEP_AT_ONCE);
             for transfer in his.collect::<Vec<_>>() {

@@ -6,7 +6,6 @@
 //! the environment the same tests run at full size (docs/testing.md).
 
 mod fairness;
-mod bench_tmp;
 mod files;
 mod framing;
 mod lifecycle;
