@@ -108,10 +108,10 @@ pub const DOWNLOADS_A_USER: usize = 8;
 pub const FILES_A_USER: usize = 1000;
 /// Files on the server, those on their way and halves included. The server knows them by heart, at most half a kibibyte each.
 pub const FILES_MAX: usize = 20_000;
-/// Steps in which one request compares names of files with its pattern: some 10 ms. Twenty thousand
-/// names of 100 characters take half of it, unless somebody wants to know how long it can be made
+/// Steps in which one request compares names of files with its pattern: 10 to 20 ms. Twenty thousand
+/// names of 50 characters take half of it, unless somebody wants to know how long it can be made
 /// to take: `*aaab` and names of nothing but `a` were half a second.
-pub const PATTERN_STEPS: usize = 8 * 1024 * 1024;
+pub const PATTERN_STEPS: usize = 4 * 1024 * 1024;
 /// Files listed in one reply: of the longest names so many fit a frame.
 pub const FILES_LISTED: usize = 64;
 /// Files that are offered at once to somebody who logs in or comes into a room: the newest.

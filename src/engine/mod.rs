@@ -514,6 +514,7 @@ impl Engine {
                 Effect::Files(job) => {
                     self.submit(job, None);
                 }
+                Effect::Work { units } => self.spend(units),
                 Effect::Close { conn, reason } => self.begin_close(now, conn, reason),
                 Effect::Audit(record) => self.outputs.push_back(Output::Audit(record)),
             }

@@ -122,6 +122,11 @@ pub enum Effect {
     },
     /// Have the worker of files do this; nobody waits for it.
     Files(FileJob),
+    /// Something took long enough to count against what is done in a turn.
+    Work {
+        /// How much: what a message in an outbox counts as one of.
+        units: u32,
+    },
     /// End a connection.
     Close {
         /// Which.

@@ -8,7 +8,7 @@
 use super::catalogue::{Entry, Pattern};
 use super::session::User;
 use super::upload::Stage;
-use super::{Answer, Effect, Hub, Request, Waiting};
+use super::{Answer, Effect, Hub, Request, Waiting, count};
 use crate::id::{ConnId, Now, TransferId, after, millis};
 use crate::job::{FileJob, PartialId, StoreJob, StoreOutcome, StoredFile};
 use crate::limits::{
@@ -19,6 +19,11 @@ use crate::message::{
     Category, Digest, Ending, Event, FileLine, FileRef, Refusal, Reply, RoomName, Target, UserName,
     visible,
 };
+
+/// Files that are looked at in the time in which a message is put into an outbox, some 100 ns.
+const FILES_PER_WORK: usize = 4;
+/// Steps of comparing a name with a pattern in that time.
+const STEPS_PER_WORK: usize = 32;
 
 impl Hub {
     /// The files that somebody may take, and those that he has sent.
@@ -39,13 +44,16 @@ impl Hub {
         self.take_message(now, conn)?;
         let mut pattern = pattern.map(Pattern::new);
         let room = self.room_name_of(conn);
-        let mut found = self.files.after(after.unwrap_or(TransferId(0))).filter(|entry| {
-            self.sees(user, room, entry)
-                && pattern.as_mut().is_none_or(|p| p.matches(entry.file.line.name.as_str()))
-        });
-        let files: Vec<FileLine> =
-            found.by_ref().take(FILES_LISTED).map(|entry| entry.file.line.clone()).collect();
-        let more = found.next().is_some();
+        let (files, more) = {
+            let mut found = self.files.after(after.unwrap_or(TransferId(0))).filter(|entry| {
+                self.sees(user, room, entry)
+                    && pattern.as_mut().is_none_or(|p| p.matches(entry.file.line.name.as_str()))
+            });
+            let line = |entry: &Entry| entry.file.line.clone();
+            let files: Vec<FileLine> = found.by_ref().take(FILES_LISTED).map(line).collect();
+            (files, found.next().is_some())
+        };
+        self.note_look(pattern.as_ref().map_or(0, Pattern::steps) / STEPS_PER_WORK);
         if pattern.is_some_and(|pattern| pattern.is_spent()) {
             let text = "the pattern fits too much of too many names; begin it with a letter";
             return Err(Refusal::BadRequest(text.to_owned()));
@@ -61,6 +69,9 @@ impl Hub {
         offset: u64,
     ) -> Result<Reply, Refusal> {
         let user = self.user_of(conn)?;
+        if matches!(file, FileRef::Name(_)) {
+            self.note_look(0);
+        }
         let line = self.find_file(conn, user, file)?.file.line.clone();
         if offset > line.size {
             return Err(Refusal::BadRequest(format!("the file has {} bytes", line.size)));
@@ -232,9 +243,16 @@ impl Hub {
         let newest = all.filter(|entry| is_meant(entry) && !deaf(entry)).take(OFFERS_AT_ONCE);
         let mut files: Vec<_> = newest.map(|entry| entry.file.line.clone()).collect();
         files.reverse();
+        self.note_look(0);
         for file in files {
             self.tell(conn, Event::Offered { file });
         }
+    }
+
+    /// All files were looked through, and more was done.
+    fn note_look(&mut self, more: usize) {
+        let units = count(self.files.len() / FILES_PER_WORK + more);
+        self.effects.push_back(Effect::Work { units });
     }
 
     /// Whether somebody may see and take a file.
