@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const MINUTE_MS: u64 = 60_000;
-const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
+pub(crate) const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 
 pub(crate) fn hash_of(content: &[u8]) -> String {
     blake3::hash(content).to_hex().to_string()
@@ -22,25 +22,25 @@ pub(crate) fn send_to(user: &str, name: &str, content: &[u8]) -> Value {
     json!({"op": "send_file", "user": user, "name": name, "size": size, "hash": hash})
 }
 
-fn shelve(name: &str, content: &[u8]) -> Value {
+pub(crate) fn shelve(name: &str, content: &[u8]) -> Value {
     let (size, hash) = (content.len(), hash_of(content));
     json!({"op": "upload", "name": name, "size": size, "hash": hash})
 }
 
-fn on(op: &str, transfer: u32) -> Value {
+pub(crate) fn on(op: &str, transfer: u32) -> Value {
     json!({"op": op, "transfer": transfer})
 }
 
 impl World {
     /// Announces; the number.
-    fn announce(&mut self, conn: ConnId, message: Value) -> u32 {
+    pub(crate) fn announce(&mut self, conn: ConnId, message: Value) -> u32 {
         let answer = self.answer(conn, message);
         assert_eq!(answer["ok"], "announced", "{answer}");
         u32::try_from(answer["transfer"].as_u64().unwrap()).unwrap()
     }
 
     /// Sends bytes of a file as far as one frame takes them; what came back.
-    fn chunk(&mut self, conn: ConnId, transfer: u32, bytes: &[u8]) -> Vec<Value> {
+    pub(crate) fn chunk(&mut self, conn: ConnId, transfer: u32, bytes: &[u8]) -> Vec<Value> {
         Frames::all(&self.ask(conn, &emit_chunk(TransferId(transfer), bytes)))
     }
 
@@ -77,7 +77,7 @@ impl World {
     }
 
     /// The numbers of the files that somebody is shown.
-    fn listed(&mut self, conn: ConnId) -> Vec<u64> {
+    pub(crate) fn listed(&mut self, conn: ConnId) -> Vec<u64> {
         let answer = self.answer(conn, json!({"op": "files"}));
         let files = answer["files"].as_array().unwrap_or_else(|| panic!("{answer}"));
         files.iter().map(|file| file["transfer"].as_u64().unwrap()).collect()
@@ -96,7 +96,7 @@ impl World {
         self.forget_heard();
     }
 
-    fn is_gone(&mut self, conn: ConnId) {
+    pub(crate) fn is_gone(&mut self, conn: ConnId) {
         self.feed(Input::Ended { conn, reset: true });
         self.settle();
     }
@@ -107,7 +107,7 @@ fn world(limits: Limits) -> World {
 }
 
 /// A connection that nobody finds dead while days go by.
-fn patient() -> Limits {
+pub(crate) fn patient() -> Limits {
     let (heartbeat, dead_after) = (Duration::from_secs(1 << 26), Duration::from_secs(1 << 27));
     Limits { heartbeat, dead_after, ..Limits::default() }
 }
@@ -551,67 +551,4 @@ fn what_is_announced_again_is_not_stored_twice_at_whatever_point_it_broke() {
         }
     }
     panic!("it was never whole");
-}
-
-#[test]
-fn what_was_for_another_guest_of_the_name_is_not_here_already() {
-    let mut world = world(patient());
-    let alice = world.login("alice");
-    let first = world.login("bob");
-    let one = world.give(alice, send_to("bob", "plan.txt", b"the plan"), b"the plan");
-    world.is_gone(first);
-    let second = world.login("bob");
-    world.forget_heard();
-    let two = world.give(alice, send_to("bob", "plan.txt", b"the plan"), b"the plan");
-    assert_ne!(one, two);
-    let heard = world.heard(second);
-    assert_eq!(count(&heard, "offered"), 1, "{heard:?}");
-    assert_eq!(world.listed(second), [u64::from(two)]);
-    // To him it is not sent twice.
-    let same = world.announce(alice, send_to("bob", "plan.txt", b"the plan"));
-    assert_eq!(same, two);
-    world.engine.check_invariants();
-}
-
-#[test]
-fn row_57_halves_of_one_byte_count_as_files() {
-    let mut world = world(patient());
-    for n in 0..FILES_A_USER {
-        let sender = world.login("sender");
-        let transfer = world.announce(sender, send_away(n));
-        world.chunk(sender, transfer, b"x");
-        world.is_gone(sender);
-    }
-    let sender = world.login("sender");
-    assert_eq!(world.code(sender, send_away(FILES_A_USER)), "too_many_files");
-    // One that is here goes on.
-    world.announce(sender, send_away(0));
-    world.engine.check_invariants();
-}
-
-fn send_away(n: usize) -> Value {
-    json!({"op": "upload", "name": "f", "size": 1 << 20, "hash": hash_of(&n.to_le_bytes())})
-}
-
-#[test]
-fn a_thousand_files_whose_time_is_over_go_in_parts() {
-    let mut world = world(patient());
-    let sender = world.register("sender");
-    for n in 0..1_000_usize {
-        let content = n.to_le_bytes();
-        world.give(sender, shelve("f", &content), &content);
-    }
-    world.late = Some(Vec::new());
-    world.now.mono_ms += 31 * DAY_MS;
-    world.now.wall_ms += 31 * DAY_MS;
-    world.settle();
-    assert_eq!(world.late(), 256);
-    // The store has not answered: others go meanwhile, the same not twice.
-    world.pass(1_000);
-    assert_eq!(world.late(), 512);
-    world.catch_up();
-    world.pass(3_000);
-    assert_eq!(world.disk.whole().len(), 0);
-    assert_eq!(world.listed(sender), Vec::<u64>::new());
-    world.engine.check_invariants();
 }
