@@ -106,11 +106,12 @@ pub const LIST_MAX: usize = 500;
 pub const DOWNLOADS_A_USER: usize = 8;
 /// Files of one user on the server, those on their way and halves included.
 pub const FILES_A_USER: usize = 1000;
-/// Files on the server, those on their way and halves included. The server knows them by heart, at most half a kibibyte each.
+/// Files on the server, those on their way and halves included. The server knows them by heart, at
+/// most half a kibibyte each.
 pub const FILES_MAX: usize = 20_000;
-/// Steps in which one request compares names of files with its pattern: 10 to 20 ms. Twenty thousand
-/// names of 50 characters take half of it, unless somebody wants to know how long it can be made
-/// to take: `*aaab` and names of nothing but `a` were half a second.
+/// Steps in which one request compares names of files with its pattern: 10 to 20 ms. Of twenty
+/// thousand names of 50 characters that is twice what is needed, unless somebody wants to know how
+/// long it can be made to take: `*aaab` and names of nothing but `a` were half a second.
 pub const PATTERN_STEPS: usize = 4 * 1024 * 1024;
 /// Files listed in one reply: of the longest names so many fit a frame.
 pub const FILES_LISTED: usize = 64;
