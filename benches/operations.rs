@@ -12,10 +12,10 @@ use bytes::Bytes;
 use parlor::engine::outbox::Outbox;
 use parlor::engine::{Engine, Input, Setup};
 use parlor::front::{Protocol, native, slash};
-use parlor::hub::upload::{Bounds, Party, UploadQueue};
+use parlor::hub::upload::{Bounds, Draft, Party, UploadQueue};
 use parlor::id::{ConnId, Now, Source};
 use parlor::limits::{Limits, WRITE_BATCH, WRITE_JOIN_BYTES};
-use parlor::message::{Command, Event, FileName, RoomName, Text, UserName};
+use parlor::message::{Command, Event, FileName, RoomName, Target, Text, UserName};
 
 const NOW: Now = Now { mono_ms: 1, wall_ms: 1_748_700_162_000 };
 
@@ -121,12 +121,7 @@ fn outboxes() -> Vec<Operation> {
 }
 
 fn queues() -> Vec<Operation> {
-    let bounds = Bounds {
-        slots: 5,
-        waiting: 64,
-        stall: Duration::from_secs(30),
-        offer_wait: Duration::from_secs(60),
-    };
+    let bounds = Bounds { slots: 5, waiting: 64, stall: Duration::from_secs(30) };
     let party = |slot: u32| Party {
         conn: conn(slot),
         name: UserName::parse(&format!("u{slot}")).expect("a user name"),
@@ -135,9 +130,20 @@ fn queues() -> Vec<Operation> {
         let name = FileName::parse("report.pdf").expect("a file name");
         let parties: Vec<Party> = (0..100).map(party).collect();
         Box::new(move || {
-            let mut queue = UploadQueue::new(bounds);
+            let mut queue = UploadQueue::new(bounds, 1);
             for from in &parties[..69] {
-                let _ = queue.announce(NOW, *from, parties[99], name.clone(), 1);
+                let draft = Draft {
+                    from: *from,
+                    owner: None,
+                    to: Target::User(parties[99].name),
+                    receiver: None,
+                    guest: Some(parties[99].conn),
+                    name: name.clone(),
+                    size: 1,
+                    hash: None,
+                    partial: None,
+                };
+                let _ = queue.announce(NOW, draft, 0);
                 while queue.admit(NOW).is_some() {}
             }
             loop {

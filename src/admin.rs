@@ -4,7 +4,10 @@
 //! once a second. The rules it keeps: a password is never an argument, where every process of the
 //! machine would see it; an import is read and checked to its end before any of it is written.
 
+mod gc;
 mod input;
+
+pub use gc::{gc, gc_command};
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -60,6 +63,15 @@ pub enum Error {
         /// What is wrong.
         error: String,
     },
+    /// A server uses the folder.
+    #[error(
+        "a server uses {} and removes what can go by itself; stop it first, or use --dry-run",
+        shown(path)
+    )]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A backup cannot be written.
     #[error("cannot back up to {}: {error}", shown(path))]
     Backup {
@@ -84,7 +96,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Store { .. } | Self::Backup { .. } | Self::Hash(_) => 1,
+            Self::Store { .. } | Self::Backup { .. } | Self::Busy { .. } | Self::Hash(_) => 1,
             Self::Usage(_) | Self::Mistake(_) | Self::Read { .. } | Self::Line { .. } => 2,
             Self::Taken(..) | Self::NoSuchUser(_) => 3,
         }

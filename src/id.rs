@@ -42,8 +42,9 @@ impl fmt::Debug for ConnId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoomId(pub u32);
 
-/// One transfer of a file, from its announcement to its end. Never reused while a server runs
-/// (it wraps after 2^32 announcements).
+/// One file, from its announcement to its removal; what moves it goes by this number, too. Never
+/// another file's: what was stored keeps its number for good, what never was may give it to a later
+/// one after a restart of the server.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]

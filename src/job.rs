@@ -2,11 +2,12 @@
 //!
 //! A job is a value with a [`crate::id::Ticket`]; its outcome comes back under the same ticket,
 //! late, failed, or after everybody has lost interest. Each worker takes its jobs in the order they
-//! were given and answers in that order; between two workers there is no order. A file is known
-//! here by its transfer alone, a password by its text and its hash alone.
+//! were given and answers in that order; between two workers there is no order. A password is known
+//! here by its text and its hash alone.
 
 use crate::id::{AccountId, LetterId, TransferId};
-use crate::message::{Text, UserName};
+use crate::limits::USER_NAME_MAX;
+use crate::message::{Digest, FileLine, FileName, Key, Target, Text, UserName};
 
 /// Work for one of the workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,59 +31,157 @@ pub enum Outcome {
     Password(PasswordOutcome),
 }
 
-/// Work on the content of one transfer.
+/// Half a file that can go on: of one user, of one name, size and hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PartialId {
+    /// Whose, folded: the lower case of a user's name.
+    pub owner: Key<USER_NAME_MAX>,
+    /// The first half of BLAKE3 over name, size and hash.
+    pub what: u128,
+}
+
+impl PartialId {
+    /// Of a file that somebody sends.
+    #[must_use]
+    pub fn new(owner: UserName, name: &FileName, size: u64, hash: Digest) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&size.to_le_bytes()).update(&hash.0).update(name.as_str().as_bytes());
+        let mut half = [0; 16];
+        half.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Self { owner: owner.key(), what: u128::from_le_bytes(half) }
+    }
+}
+
+/// Half a file as it lies on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Half {
+    /// Of what.
+    pub id: PartialId,
+    /// How many bytes of it are there.
+    pub bytes: u64,
+    /// Since when it lies there, in milliseconds since 1970.
+    pub since_ms: u64,
+}
+
+/// Work on the content of files. What is under way is known by its transfer, what is whole by the
+/// BLAKE3 hash of its content, half a file by its [`PartialId`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileJob {
-    /// Make an empty file.
-    Create {
-        /// Which transfer.
+    /// Make an empty file, or open the half that is there: [`FileOutcome::Opened`].
+    Open {
+        /// For which transfer.
+        transfer: TransferId,
+        /// By which it is found again if it breaks; without one it begins anew.
+        partial: Option<PartialId>,
+        /// How many bytes it is to have: one that has more begins anew.
+        size: u64,
+    },
+    /// Hash more of what was there: [`FileOutcome::Opened`] again.
+    Rehash {
+        /// Of which transfer.
         transfer: TransferId,
     },
-    /// Add to its end.
+    /// Add to its end: [`FileOutcome::Done`].
     Append {
-        /// Which transfer.
+        /// Of which transfer.
         transfer: TransferId,
         /// What to add.
         bytes: Vec<u8>,
     },
-    /// Read a part.
-    Read {
+    /// All of it is there: compare it with `hash`, put it on the disk under its hash, once however
+    /// many have it: [`FileOutcome::Finished`] or [`FileOutcome::Mismatch`], and it is closed.
+    Finish {
         /// Which transfer.
         transfer: TransferId,
+        /// What BLAKE3 must say, if that was announced.
+        hash: Option<Digest>,
+    },
+    /// Close it; its outcome is never looked at.
+    Close {
+        /// Which transfer.
+        transfer: TransferId,
+        /// Whether it is kept, so that it can go on later; without a [`PartialId`] it is not.
+        keep: bool,
+    },
+    /// Read a part of what is whole: [`FileOutcome::Bytes`].
+    Read {
+        /// Of which content.
+        blob: Digest,
         /// From which byte.
         offset: u64,
         /// How many bytes at most.
         len: u32,
     },
-    /// Forget the file; its outcome is never looked at.
-    Remove {
-        /// Which transfer.
-        transfer: TransferId,
+    /// Forget what is whole; its outcome is never looked at.
+    Delete {
+        /// Which content.
+        blob: Digest,
     },
-}
-
-impl FileJob {
-    /// Which transfer the job works on.
-    #[must_use]
-    pub const fn transfer(&self) -> TransferId {
-        match self {
-            Self::Create { transfer }
-            | Self::Append { transfer, .. }
-            | Self::Read { transfer, .. }
-            | Self::Remove { transfer } => *transfer,
-        }
-    }
+    /// Forget half a file; its outcome is never looked at.
+    Discard {
+        /// Which.
+        partial: PartialId,
+    },
 }
 
 /// How a [`FileJob`] went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileOutcome {
-    /// The file is there, the bytes are in it, or it is gone.
+    /// It is so.
     Done,
+    /// The file is open.
+    Opened {
+        /// How many bytes are there since an earlier try.
+        bytes: u64,
+        /// How many of them are hashed; the rest takes [`FileJob::Rehash`].
+        hashed: u64,
+    },
+    /// It is whole, on the disk, and outlives a loss of power.
+    Finished {
+        /// BLAKE3 of its content.
+        hash: Digest,
+        /// SHA-256 of its content.
+        sha256: Digest,
+    },
+    /// It is not what was announced, and gone.
+    Mismatch,
     /// The part asked for.
     Bytes(Vec<u8>),
     /// The disk refused; the text says why, for the log.
     Failed(String),
+}
+
+/// A file that the server has, as the store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredFile {
+    /// What people are told of it.
+    pub line: FileLine,
+    /// The account of its sender; `None` for a guest.
+    pub owner: Option<AccountId>,
+    /// The account of the user whom it is for; `None` for a guest, and where it is for many.
+    pub receiver: Option<AccountId>,
+}
+
+impl StoredFile {
+    /// The receiver's name, where it is for one user.
+    #[must_use]
+    pub const fn to_user(&self) -> Option<UserName> {
+        match self.line.to {
+            Target::User(user) => Some(user),
+            Target::Room(_) | Target::Shelf(_) | Target::Public => None,
+        }
+    }
+}
+
+/// All files that the store knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalogue {
+    /// In the order of their numbers.
+    pub files: Vec<StoredFile>,
+    /// The lowest number that no file has had.
+    pub next: u32,
+    /// Some rows were damaged, so it is not known which contents are still needed.
+    pub is_damaged: bool,
 }
 
 /// A user with a password.
@@ -190,6 +289,13 @@ pub enum StoreJob {
         /// How many at most.
         most: u32,
     },
+    /// Take down that a file is here: [`StoreOutcome::Done`].
+    AddFile(Box<StoredFile>),
+    /// Forget a file: [`StoreOutcome::Done`], also when it was not there.
+    RemoveFile {
+        /// Which.
+        transfer: TransferId,
+    },
     /// Letters have arrived: forget all of an account up to this one. [`StoreOutcome::Done`].
     Arrived {
         /// Whose.
@@ -214,6 +320,8 @@ impl std::fmt::Debug for StoreJob {
             Self::Letters { account, after, most } => {
                 write!(f, "{most} letters of {} after {}", account.0, after.0)
             }
+            Self::AddFile(file) => write!(f, "add file {}", file.line.transfer),
+            Self::RemoveFile { transfer } => write!(f, "remove file {transfer}"),
             Self::Arrived { account, up_to } => {
                 write!(f, "letters of {} arrived up to {}", account.0, up_to.0)
             }

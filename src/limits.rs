@@ -9,6 +9,8 @@ use std::time::Duration;
 pub const KIB: u64 = 1024;
 /// Bytes in a mebibyte.
 pub const MIB: u64 = 1024 * KIB;
+/// Bytes in a gibibyte.
+pub const GIB: u64 = 1024 * MIB;
 
 /// Longest user name in bytes (system A).
 pub const USER_NAME_MAX: usize = 16;
@@ -100,6 +102,35 @@ pub const BLOCKS_MAX: usize = 1000;
 pub const SEEN_MAX: usize = 10_000;
 /// Names listed in one reply; the total is always told.
 pub const LIST_MAX: usize = 500;
+/// Downloads of one user at once. They hold no upload slot.
+pub const DOWNLOADS_A_USER: usize = 8;
+/// Files of one user on the server, those on their way and halves included.
+pub const FILES_A_USER: usize = 1000;
+/// Files on the server, those on their way and halves included. The server knows them by heart, at
+/// most half a kibibyte each.
+pub const FILES_MAX: usize = 20_000;
+/// Steps in which one request compares names of files with its pattern: 10 to 20 ms. Of twenty
+/// thousand names of 50 characters that is twice what is needed, unless somebody wants to know how
+/// long it can be made to take: `*aaab` and names of nothing but `a` were half a second.
+pub const PATTERN_STEPS: usize = 4 * 1024 * 1024;
+/// Files listed in one reply: of the longest names so many fit a frame.
+pub const FILES_LISTED: usize = 64;
+/// Files that are offered at once to somebody who logs in or comes into a room: the newest.
+pub const OFFERS_AT_ONCE: usize = 32;
+/// How long what was handed to a guest waits for him after his connection was lost. He is known by
+/// the token that he was given.
+pub const GUEST_RETURN: Duration = Duration::from_secs(10 * 60);
+/// How often the server looks for files whose time is over.
+pub const FILES_SWEEP: Duration = Duration::from_secs(60);
+/// Files that are removed at one look: twenty thousand at once are more jobs than the store and the
+/// disk have room for, and what finds none fails, uploads included.
+pub const SWEEP_AT_ONCE: usize = 256;
+/// When the server looks again if there were more.
+pub const SWEEP_MORE: Duration = Duration::from_secs(1);
+/// Bytes of a file that one job reads to hash what is there since an earlier try: about 10 ms.
+pub const REHASH_BYTES: u64 = 8 * MIB;
+/// How often the worker of files looks how much room the disk has.
+pub const SPACE_LOOK: Duration = Duration::from_secs(1);
 /// Jobs that may wait for the file worker. From half of it on nobody is given a slot, and those who
 /// have one add at most two each (a write or read, and its removal), so this line never overflows.
 pub const FILE_JOBS_MAX: usize = 4096;
@@ -130,7 +161,7 @@ pub const PASSWORD_WAITING: usize = 64;
 
 /// Uploads of one user that may hold a slot or wait: nobody fills the line alone.
 pub const UPLOADS_A_USER: usize = 16;
-/// Bytes that must move for an upload or a hand-over to have got on: one byte now and then does
+/// Bytes that must move for an upload to have got on: one byte now and then does
 /// not keep a slot.
 pub const STALL_BYTES: u64 = 16 * 1024;
 /// Most upload slots that can be configured.
@@ -183,10 +214,20 @@ pub struct Limits {
     pub block_duration: Duration,
     /// Time without a command after which a user is logged out; zero: never.
     pub timeout: Duration,
-    /// Time in which [`STALL_BYTES`] of an upload or a hand-over must move, or it loses its slot.
+    /// Time in which [`STALL_BYTES`] of an upload must move, or it loses its slot.
     pub upload_stall: Duration,
-    /// Time that a receiver has to accept or reject a file.
-    pub offer_wait: Duration,
+    /// Bytes of all files of one user, those on their way and half files included.
+    pub files_user_bytes: u64,
+    /// Bytes of all files together, those on their way and half files included.
+    pub files_total_bytes: u64,
+    /// Bytes of the disk that files leave free.
+    pub files_free_bytes: u64,
+    /// How long a file that was handed over is kept.
+    pub files_keep: Duration,
+    /// How long a file on a shelf is kept.
+    pub shelf_keep: Duration,
+    /// How long half a file is kept whose upload broke.
+    pub partial_keep: Duration,
     /// Output of one connection above which it is no longer read and must drain within
     /// `output_soft_wait`.
     pub output_soft_bytes: u64,
@@ -230,7 +271,12 @@ impl Default for Limits {
             block_duration: Duration::from_secs(60),
             timeout: Duration::ZERO,
             upload_stall: Duration::from_secs(30),
-            offer_wait: Duration::from_secs(60),
+            files_user_bytes: 4 * GIB,
+            files_total_bytes: 64 * GIB,
+            files_free_bytes: 64 * MIB,
+            files_keep: Duration::from_secs(7 * 24 * 60 * 60),
+            shelf_keep: Duration::from_secs(30 * 24 * 60 * 60),
+            partial_keep: Duration::from_secs(24 * 60 * 60),
             output_soft_bytes: 256 * KIB,
             output_soft_wait: Duration::from_secs(10),
             output_hard_bytes: MIB,

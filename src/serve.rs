@@ -5,12 +5,15 @@
 
 use crate::config::{Config, Mistake};
 use crate::engine::Setup;
+use crate::files::Disk;
+use crate::job::{Catalogue, Half, StoreJob, StoreOutcome, StoredFile};
 use crate::limits::DESCRIPTORS_KEPT;
 use crate::logging::{self, Log};
-use crate::message::{Category, Record, visible};
+use crate::message::{Category, Digest, Record, visible};
 use crate::os;
 use crate::reactor::{self, Reactor};
 use crate::store::{self, Sqlite, Store as _};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
@@ -112,6 +115,9 @@ fn react(config: &Config) -> Result<(), Error> {
     let log_bodies = config.log_level >= log::LevelFilter::Debug;
     let path = config.data.clone();
     let mut store = Sqlite::open(&path).map_err(|error| Error::Store { path, error })?;
+    let mut catalogue = store.files().map_err(Error::Read)?;
+    let (disk, halves) = open_disk(config, &catalogue)?;
+    forget_lost(&mut catalogue, &disk, &mut store)?;
     let setup = Setup {
         server: concat!("parlor ", env!("CARGO_PKG_VERSION")).to_owned(),
         limits: config.limits.clone(),
@@ -119,13 +125,44 @@ fn react(config: &Config) -> Result<(), Error> {
         log_bodies,
         directory: store.directory().map_err(Error::Read)?,
         token_key: store.token_key().map_err(Error::Read)?,
+        catalogue,
+        halves,
     };
-    let reactor = Reactor::bind(&config.listen, setup, &config.data, Box::new(store))?;
+    let reactor = Reactor::bind(&config.listen, setup, disk, Box::new(store))?;
     announce(&reactor.addresses(), config);
     let report = reactor.run()?;
     logging::write(&Record::info(Category::Shutdown, format!("Stopped: {report}")));
     let _ = writeln!(io::stdout(), "parlor stopped: {report}");
     Ok(())
+}
+
+/// Sweeps from the folder of files what no record names, unless some records cannot be read.
+fn open_disk(config: &Config, catalogue: &Catalogue) -> Result<(Disk, Vec<Half>), Error> {
+    let named: BTreeSet<_> = catalogue.files.iter().map(|file| file.line.hash).collect();
+    let needed = |content: &Digest| catalogue.is_damaged || named.contains(content);
+    let path = config.data.clone();
+    Disk::open(&config.data, needed).map_err(|error| Error::Folder { path, error })
+}
+
+/// Forgets files whose content is not there: they were removed just before the power went, or by
+/// somebody who cleaned up by hand.
+fn forget_lost(catalogue: &mut Catalogue, disk: &Disk, store: &mut Sqlite) -> Result<(), Error> {
+    let is_lost = |file: &StoredFile| !disk.has(&file.line.hash);
+    let lost: Vec<_> = catalogue.files.extract_if(.., |file| is_lost(file)).collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    for StoredFile { line, .. } in &lost {
+        let (transfer, name) = (line.transfer, visible(line.name.as_str()));
+        let text = format!("file {transfer} ({name}) of {} has no content any more", line.from);
+        logging::write(&Record::error(text));
+    }
+    let job = |file: &StoredFile| StoreJob::RemoveFile { transfer: file.line.transfer };
+    let jobs: Vec<_> = lost.iter().map(job).collect();
+    match store.commit(&jobs).into_iter().find(|outcome| *outcome != StoreOutcome::Done) {
+        Some(StoreOutcome::Failed(why)) => Err(Error::Read(why)),
+        _ => Ok(()),
+    }
 }
 
 /// Tells standard output and the log where the server listens; called once it does. A standard
@@ -225,7 +262,7 @@ fn lock_folder(folder: &Path) -> Result<File, Error> {
     os::create_private_dir(folder)
         .map_err(|error| Error::Folder { path: folder.to_owned(), error })?;
     let path = folder.join("lock");
-    let file = match os::open_append(&path) {
+    let file = match os::open_private_file(&path) {
         Ok(file) => file,
         Err(error) => return Err(Error::Lock { path, error }),
     };
@@ -257,6 +294,8 @@ fn note_descriptors(connections: u64, descriptors: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::TransferId;
+    use crate::message::{FileLine, FileName, Target, UserName};
 
     fn config(data: &str) -> Config {
         let options = [("data".to_owned(), data.to_owned())];
@@ -273,17 +312,20 @@ limits:   connections 10000, room-members 15, rooms 10000, before-login 1000,
           before-login-source 16, block-duration 1m, timeout 0ms,
           letters 1000, presence 1000, message-rate 1000, message-max 4KiB,
           upload-slots 5, upload-waiting 64, file-max 3MiB,
-          upload-credit 256KiB, upload-stall 30s, offer-wait 1m,
-          output-soft 256KiB, output-soft-wait 10s, output-hard 1MiB,
-          output-before-login 8KiB, output-total 256MiB, first-byte-before 5s,
-          login-before 30s, heartbeat 30s, dead-after 90s, drain 10s
+          upload-credit 256KiB, upload-stall 30s, files-user 4GiB,
+          files-total 64GiB, files-free 64MiB, files-keep 7d, shelf-keep 30d,
+          partial-keep 1d, output-soft 256KiB, output-soft-wait 10s,
+          output-hard 1MiB, output-before-login 8KiB, output-total 256MiB,
+          first-byte-before 5s, login-before 30s, heartbeat 30s,
+          dead-after 90s, drain 10s
 accounts: guests true, registration open
 data:     /srv/a\\x1b[2Jb
-log:      /srv/a\\x1b[2Jb/parlor.log
+log:      /srv/a\\x1b[2Jb{}parlor.log
 connect:  parlor chat 127.0.0.1:4711 --user NAME
 or:       nc 127.0.0.1 4711   and then: /login NAME
 ",
-            env!("CARGO_PKG_VERSION")
+            env!("CARGO_PKG_VERSION"),
+            std::path::MAIN_SEPARATOR
         );
         assert_eq!(text, expected);
     }
@@ -308,6 +350,37 @@ or:       nc 127.0.0.1 4711   and then: /login NAME
         assert!(matches!(second, Error::Held { .. }), "{second}");
         drop(lock);
         assert!(lock_folder(&folder).is_ok());
+    }
+
+    #[test]
+    fn a_file_without_content_is_forgotten_at_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Sqlite::open(dir.path()).unwrap();
+        let stored = |number: u32, content: u8| {
+            let hash = Digest([content; 32]);
+            let line = FileLine {
+                transfer: TransferId(number),
+                from: UserName::parse("alice").unwrap(),
+                to: Target::Public,
+                name: FileName::parse("f").unwrap(),
+                size: 1,
+                hash,
+                sha256: hash,
+                at: 0,
+                until: 1,
+            };
+            StoreJob::AddFile(Box::new(StoredFile { line, owner: None, receiver: None }))
+        };
+        store.commit(&[stored(1, 1), stored(2, 2)]);
+        let mut catalogue = store.files().unwrap();
+        let (disk, _) = open_disk(&config(dir.path().to_str().unwrap()), &catalogue).unwrap();
+        std::fs::write(dir.path().join("files").join(Digest([2; 32]).to_string()), "x").unwrap();
+        forget_lost(&mut catalogue, &disk, &mut store).unwrap();
+        let numbers = |catalogue: &Catalogue| {
+            catalogue.files.iter().map(|file| file.line.transfer.0).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(&catalogue), [2]);
+        assert_eq!(numbers(&store.files().unwrap()), [2]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! A kill takes the process and leaves the kernel: what was written survives, synced or not. That
 //! a sync comes before each acknowledgement is what the simulation of power cuts is for.
 //!
-//! And what happens when the disk is full.
+//! The same with files that are on their way; and what happens when the disk is full.
 //!
 //! `PARLOR_LONG=1` runs 1,000 cycles, `CRASH_CYCLES=n` any number; `CRASH_SEED=n` draws other
 //! points. Two runs of one seed are alike, not equal: two processes are never scheduled in the same
@@ -13,6 +13,9 @@
 #[cfg(target_os = "linux")]
 #[path = "crash/disk.rs"]
 mod disk;
+#[cfg(target_os = "linux")]
+#[path = "crash/files.rs"]
+mod files;
 #[path = "crash/ledger.rs"]
 mod ledger;
 #[path = "crash/mail.rs"]
@@ -25,6 +28,8 @@ mod rng;
 mod server;
 #[path = "crash/swarm.rs"]
 mod swarm;
+#[path = "crash/transfers.rs"]
+mod transfers;
 
 use std::path::Path;
 

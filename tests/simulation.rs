@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parlor::engine::Input;
-use parlor::id::{LetterId, Source};
+use parlor::id::{LetterId, Source, TransferId};
 use parlor::job::{StoreJob, StoreOutcome};
-use parlor::message::{Command, Proof, Secret};
+use parlor::message::{Command, FileRef, Proof, Secret};
 
 use simulation::actions;
 use simulation::client::{Client, Habit};
+use simulation::errands;
 use simulation::world::World;
 use support::rng::Rng;
 
@@ -21,9 +22,13 @@ mod simulation {
     pub(crate) mod actions;
     pub(crate) mod asked;
     pub(crate) mod client;
+    pub(crate) mod errands;
+    pub(crate) mod hands;
     pub(crate) mod ledger;
+    pub(crate) mod line;
     pub(crate) mod oracle;
     pub(crate) mod post;
+    pub(crate) mod shelf;
     pub(crate) mod store;
     pub(crate) mod stream;
     pub(crate) mod vault;
@@ -50,6 +55,10 @@ struct Done {
     welcomes: u64,
     taken_over: u64,
     power_cuts: u64,
+    stored: u64,
+    offered: u64,
+    parted: u64,
+    lies: u64,
 }
 
 #[test]
@@ -112,23 +121,29 @@ fn run(seed: u64, tracing: bool) -> Done {
     let cut_chance = *rng.pick(&[0, 0, 100, 300]);
     let mut world = World::new(limits, rng, tracing);
     world.cut_chance = cut_chance;
+    world.sizes = errands::sizes(&mut world);
     for _ in 0..number("SIM_STEPS").unwrap_or(STEPS) {
         actions::step(&mut world);
     }
     settle(&mut world);
     drain(&mut world);
     collect(&mut world);
+    expire(&mut world);
     Done {
         hash: world.hash.0,
         connections: world.clients.len() as u64,
         answers: world.clients.iter().map(|client| client.answers).sum(),
         said: world.oracle.said,
         cut: world.engine.stats().cut,
-        file_bytes: world.clients.iter().map(|client| client.chunk_bytes).sum(),
+        file_bytes: world.clients.iter().map(|client| client.hands.got_bytes).sum(),
         letters: world.oracle.post.delivered,
         welcomes: world.oracle.vault.welcomes,
         taken_over: world.oracle.taken_over,
         power_cuts: world.cuts,
+        stored: world.oracle.shelf.stored,
+        offered: world.oracle.shelf.offered,
+        parted: world.oracle.shelf.parted,
+        lies: world.clients.iter().map(|client| client.hands.lies).sum(),
     }
 }
 
@@ -161,6 +176,18 @@ fn settle(world: &mut World) {
         assert!(!client.has_part(), "{label} has half a message");
         assert_eq!(client.owed(), 0, "{label} is owed answers: {}", client.describe());
         assert_eq!(world.oracle.unheard(&label).0, 0, "{label} has not heard all");
+        for (number, sending) in &client.hands.sending {
+            assert!(link.up_ended || !sending.is_stuck(), "{label}: upload {number} is stuck");
+        }
+        if client.logged_in && !link.up_ended {
+            let owed = world.oracle.owed_files(&label);
+            assert!(owed.is_empty(), "{label} has not heard of files: {owed}");
+        }
+        for (number, getting) in &client.hands.getting {
+            // Whoever has said all is told what it asked, and no file.
+            let goes_on = getting.active && !link.up_ended;
+            assert!(!goes_on, "{label}: download {number} is stuck");
+        }
     }
 }
 
@@ -186,7 +213,7 @@ fn drain(world: &mut World) {
     assert_eq!((stats.uploads, stats.output_bytes), (0, 0), "{stats:?}");
     assert_eq!(world.engine.hub().uploads().waiting(), 0);
     assert!(!world.oracle.stopping || world.engine.is_drained());
-    assert_eq!(world.store.left(), [], "files are left");
+    assert_eq!(world.store.left_open(), [], "files are left open");
 }
 
 /// Every account comes once more, with its password and on a connection of its own, and takes what
@@ -219,6 +246,7 @@ fn collect(world: &mut World) {
         let job = StoreJob::Letters { account: account.id, after: LetterId(0), most: 1 };
         let none = StoreOutcome::Letters { letters: Vec::new(), more: false };
         assert_eq!(world.ledger.look(job), none, "letters of {} are left", account.name);
+        take_files(world, at);
         world.finish(at);
     }
     turns_until(world, "connections are left", |world| {
@@ -227,6 +255,45 @@ fn collect(world: &mut World) {
     if all_stayed {
         world.oracle.post.check_all_read();
     }
+}
+
+/// Somebody takes what was handed to him, whole, and the server forgets it.
+fn take_files(world: &mut World, at: usize) {
+    let offered = world.clients[at].hands.offered.clone();
+    for number in offered.into_iter().filter(|(_, alone)| *alone).map(|(number, _)| number) {
+        let transfer = TransferId(number);
+        let is_over = |world: &World| world.links[at].closed || !world.clients[at].logged_in;
+        if is_over(world) || !world.oracle.shelf.records.contains_key(&number) {
+            continue;
+        }
+        world.ask(at, &Command::Get { file: FileRef::Number(transfer), offset: 0 });
+        turns_until(world, "a file does not come", |world| {
+            let is_here = world.clients[at].hands.has.contains_key(&number);
+            is_over(world) || is_here || !world.oracle.shelf.records.contains_key(&number)
+        });
+        if is_over(world) {
+            return;
+        }
+        world.ask(at, &Command::Received { transfer });
+        turns_until(world, "a file stays though it was taken", |world| {
+            is_over(world) || !world.oracle.shelf.records.contains_key(&number)
+        });
+    }
+}
+
+/// The time of all files is over: nothing is left of any, neither on the disk nor in the store.
+fn expire(world: &mut World) {
+    for _ in 0..3 {
+        world.pass(61_000);
+        world.now.wall_ms += 40 * 24 * 60 * 60 * 1_000;
+        world.turn();
+        turns_until(world, "files are left and nobody goes on", World::is_quiet);
+    }
+    assert_eq!(world.oracle.shelf.records.len(), 0, "files outlive their time");
+    assert_eq!(world.ledger.files().files, [], "records are left");
+    assert_eq!(world.store.whole.keys().count(), 0, "contents are left without a record");
+    assert_eq!(world.store.halves(), [], "half files are left");
+    assert_eq!(world.store.left_open(), [], "files are left open");
 }
 
 fn turns_until(world: &mut World, complaint: &str, is_so: impl Fn(&World) -> bool) {
@@ -270,6 +337,10 @@ impl Done {
             welcomes: self.welcomes + other.welcomes,
             taken_over: self.taken_over + other.taken_over,
             power_cuts: self.power_cuts + other.power_cuts,
+            stored: self.stored + other.stored,
+            offered: self.offered + other.offered,
+            parted: self.parted + other.parted,
+            lies: self.lies + other.lies,
         }
     }
 }

@@ -8,8 +8,11 @@
 //! | `b< [lobby] alice: hi` | it hears a line; `…` stands for any text |
 //! | `a\| closed` | the server closes it |
 //! | `a end`, `a reset` | it closes its end; its connection breaks |
-//! | `+10s`, `+250ms` | time passes |
+//! | `+10s`, `+250ms`, `+3min`, `+7d` | time passes |
 //! | `shutdown` | the server stops |
+//! | `restart` | it is killed, and another one begins on the same folder |
+//!
+//! `b3:abc` in any line is the BLAKE3 hash of `abc`, in hexadecimal digits.
 //!
 //! After each step everything that was heard must have been written down, or the file fails.
 
@@ -18,26 +21,26 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use parlor::engine::{Engine, Input, Output, Setup};
-use parlor::files::Disk;
 use parlor::id::{ConnId, Now, Source};
 use parlor::job::{Job, Outcome};
 use parlor::limits::{Limits, WRITE_BATCH};
-use parlor::store::Memory;
+use parlor::store::{Memory, Store as _};
 
-use workers::{commit_one, hash};
+use workers::{Blobs, commit_one, hash};
 
+#[allow(dead_code)] // each test looks at other parts of the workers
 #[path = "support/workers.rs"]
 mod workers;
 
 /// A server, the connections to it by their letters, and what each has yet to hear.
 struct Stage {
+    limits: Limits,
     engine: Engine,
-    disk: Disk,
+    disk: Blobs,
     store: Memory,
     now: Now,
     conns: BTreeMap<String, ConnId>,
     heard: BTreeMap<String, VecDeque<String>>,
-    _folder: tempfile::TempDir,
 }
 
 #[test]
@@ -46,7 +49,7 @@ fn every_conversation_goes_as_it_is_written() {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    assert!(paths.len() >= 18, "only {} conversations", paths.len());
+    assert!(paths.len() >= 26, "only {} conversations", paths.len());
     let faults: Vec<String> = paths.iter().filter_map(|path| play_file(path).err()).collect();
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
@@ -95,6 +98,8 @@ fn limits_of(text: &str) -> Limits {
             "upload_slots" => limits.upload_slots = value,
             "upload_waiting" => limits.upload_waiting = value,
             "file_bytes" => limits.file_bytes = value,
+            "files_user_bytes" => limits.files_user_bytes = value,
+            "files_total_bytes" => limits.files_total_bytes = value,
             "upload_credit_bytes" => limits.upload_credit_bytes = value,
             _ => panic!("no limit is called {key} here"),
         }
@@ -104,19 +109,19 @@ fn limits_of(text: &str) -> Limits {
 
 impl Stage {
     fn new(limits: Limits) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         Self {
-            engine: Engine::new(Setup { limits, ..Setup::default() }),
-            disk: Disk::open(folder.path()).unwrap(),
+            engine: Engine::new(Setup { limits: limits.clone(), ..Setup::default() }),
+            limits,
+            disk: Blobs::default(),
             store: Memory::default(),
             now: Now { mono_ms: 0, wall_ms: 0 },
             conns: BTreeMap::new(),
             heard: BTreeMap::new(),
-            _folder: folder,
         }
     }
 
     fn step(&mut self, line: &str) -> Result<(), String> {
+        let line = &with_hashes(line);
         if let Some((who, expected)) = line.split_once("< ") {
             return self.expect(who, expected);
         }
@@ -130,11 +135,23 @@ impl Stage {
             self.pass(time);
         } else if line == "shutdown" {
             self.feed(Input::Shutdown);
+        } else if line == "restart" {
+            self.restart();
         } else {
             self.act(line)?;
         }
         self.turn();
         Ok(())
+    }
+
+    fn restart(&mut self) {
+        self.disk.crash();
+        let directory = self.store.directory().unwrap();
+        let (catalogue, halves) = (self.store.files().unwrap(), self.disk.halves());
+        let limits = self.limits.clone();
+        self.engine =
+            Engine::new(Setup { limits, directory, catalogue, halves, ..Setup::default() });
+        (self.conns, self.heard) = (BTreeMap::new(), BTreeMap::new());
     }
 
     fn act(&mut self, line: &str) -> Result<(), String> {
@@ -177,14 +194,21 @@ impl Stage {
         let time = match unit {
             "ms" => Duration::from_millis(number),
             "s" => Duration::from_secs(number),
-            _ => panic!("a time is like 10s or 250ms"),
+            "min" => Duration::from_secs(60 * number),
+            "d" => Duration::from_secs(24 * 60 * 60 * number),
+            _ => panic!("a time is like 10s, 250ms, 3min or 7d"),
         };
         let until = self.now.after(time);
         while let Some(next) = self.engine.next_deadline_ms().filter(|&next| next <= until) {
-            self.now.mono_ms = self.now.mono_ms.max(next) + 1;
+            self.set_time(self.now.mono_ms.max(next) + 1);
             self.turn();
         }
-        self.now.mono_ms = self.now.mono_ms.max(until);
+        self.set_time(self.now.mono_ms.max(until));
+    }
+
+    fn set_time(&mut self, mono_ms: u64) {
+        self.now.wall_ms += mono_ms - self.now.mono_ms;
+        self.now.mono_ms = mono_ms;
     }
 
     fn expect(&mut self, who: &str, expected: &str) -> Result<(), String> {
@@ -267,6 +291,15 @@ impl Stage {
         let (who, _) = self.conns.iter().find(|(_, known)| **known == conn).unwrap();
         self.heard.get_mut(who).unwrap().push_back(line);
     }
+}
+
+/// A line in which each `b3:abc` has become the hash that it stands for.
+fn with_hashes(line: &str) -> String {
+    let word = |word: &str| match word.strip_prefix("b3:") {
+        Some(content) => blake3::hash(content.as_bytes()).to_hex().to_string(),
+        None => word.to_owned(),
+    };
+    line.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a line is the one expected, in which `…` stands for any text.

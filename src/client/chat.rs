@@ -9,36 +9,42 @@
 //! refused, and whether all of it went well is known at the end.
 
 mod again;
+mod errands;
 mod login;
 mod start;
+mod taking;
 mod transfers;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::commands::{self, Wish};
-use super::downloads::Downloads;
+use super::downloads::{Downloads, Keeping};
+use super::errand::Errand;
 use super::letters::Letters;
 use super::outcome::{Outcome, Over};
 use super::pace::Pace;
+use super::progress::Progress;
 use super::question::Question;
 use super::screen::Screen;
 use super::session::{ClientEvent, Session};
 use super::uploads::Uploads;
 use crate::front::native::Problem;
 use crate::front::text::{describe_refusal, describe_reply};
+use crate::id::TransferId;
 use crate::limits::KIB;
 use crate::message::{
     CloseReason, Command, Event, Greeting, Op, PROTOCOL_VERSION, Refusal, Reply, RoomName, Secret,
     TextError, visible,
 };
 use again::{Link, Return, shortly};
+use errands::Work;
 use login::{Attempt, Given, Who};
 pub(super) use start::Start;
-use transfers::About;
+use transfers::{About, Aim, Delayed};
 
 /// Bytes not yet written above which no line is taken.
 const UNSENT_MAX: usize = 256 * KIB as usize;
@@ -55,7 +61,7 @@ const GREETING_BEFORE: Duration = Duration::from_secs(10);
 /// How long a server may take to answer a goodbye.
 const GOODBYE_BEFORE: Duration = Duration::from_secs(5);
 /// Requests whose success says nothing that other lines do not say.
-const UNSHOWN: [Op; 6] = [Op::Hello, Op::Exit, Op::Accept, Op::Received, Op::Reject, Op::Cancel];
+const UNSHOWN: [Op; 2] = [Op::Hello, Op::Exit];
 /// The question to whoever gave no name.
 const WHO: &str = "* who are you? a name of 1 to 16 letters and digits:";
 /// Characters of a line that are repeated when it was not answered or not sent.
@@ -79,12 +85,21 @@ enum Login {
 #[derive(Debug)]
 pub(super) struct Chat {
     session: Session,
+    work: Work,
     link: Link,
     back: Return,
     uploads: Uploads,
     downloads: Downloads,
     /// Take every file that is offered.
     accepts_all: bool,
+    /// Files for a room that is known when an answer has come.
+    delayed: VecDeque<Delayed>,
+    /// What is saved and not known to be confirmed.
+    unconfirmed: BTreeSet<TransferId>,
+    /// No lines about how far files are.
+    bars: bool,
+    /// Files have got on, so there may be more to do about them.
+    filled: bool,
     screen: Screen,
     letters: Letters,
     /// What a request is about, where its answer does not say so.
@@ -127,13 +142,19 @@ pub(super) struct Chat {
 impl Chat {
     /// A conversation on a new connection.
     pub(super) fn new(start: Start) -> Self {
+        let leads = start.errand == Errand::Menu;
         let mut chat = Self {
             session: Session::new(),
+            work: Work::new(start.errand, start.room, start.local),
             link: Link::Up,
             back: Return::new(start.returns_for, start.seed),
-            uploads: Uploads::default(),
-            downloads: Downloads::new(start.dir),
+            uploads: Uploads::new(start.seed),
+            downloads: Downloads::new(start.dir, start.seed),
             accepts_all: start.accepts_all,
+            delayed: VecDeque::new(),
+            unconfirmed: BTreeSet::new(),
+            bars: start.bars,
+            filled: false,
             screen: Screen::new(start.offset),
             letters: Letters::default(),
             about: BTreeMap::new(),
@@ -148,7 +169,7 @@ impl Chat {
             new_password: None,
             at_terminal: start.at_terminal,
             stays: start.stays,
-            asks_name: start.user.is_none(),
+            asks_name: start.user.is_none() || start.at_terminal && leads,
             silence_max: GREETING_BEFORE,
             pace: Pace::default(),
             now: Duration::ZERO,
@@ -172,13 +193,18 @@ impl Chat {
 
     /// How it went so far; what is under way counts as not done.
     pub(super) fn outcome(&self) -> Outcome {
-        let lost = self.refused || !self.uploads.is_empty() || self.downloads.receiving();
+        let lost = self.refused || self.has_files();
         match &self.over {
             Some(Over::Broken(_)) => Outcome::Broken,
             Some(Over::Goodbye(_)) => Outcome::Goodbye,
             Some(Over::Left) | None if lost => Outcome::Refused,
             Some(Over::Left) | None => Outcome::Fine,
         }
+    }
+
+    /// How far each file is that is sent or taken.
+    pub(super) fn progress(&self) -> impl Iterator<Item = Progress> {
+        self.uploads.progress(self.now).chain(self.downloads.progress())
     }
 
     /// How long the server may be silent before [`Chat::handle_silence`].
@@ -282,6 +308,7 @@ impl Chat {
         } else {
             self.take_line(line);
         }
+        self.take_steps();
     }
 
     /// Does what a line asks for, and notes it until that is answered.
@@ -307,10 +334,14 @@ impl Chat {
             Wish::Refuse(refusal) => self.refuse_with(&refusal),
             Wish::Register { user } => self.ask_to_register(user),
             Wish::Passwd => self.ask_for_passwords(),
-            Wish::SendFile { path, user } => self.send_file(&path, user),
-            Wish::Ask(Command::Accept { transfer }) => self.accept(transfer),
+            Wish::SendFile { whole, parts } => self.send_typed_file(whole, parts),
+            Wish::Upload { path } => self.send_file(path.as_ref(), Aim::Shelf),
+            Wish::Get { wanted } => self.get(wanted),
+            Wish::AcceptAll(all) => self.accept_all(all),
+            Wish::CancelNamed(name) => self.cancel_named(name),
             Wish::Ask(Command::Reject { transfer }) => self.reject(transfer),
             Wish::Ask(Command::Cancel { transfer }) => self.cancel(transfer),
+            Wish::Ask(Command::Remove { transfer }) => self.remove(transfer),
             Wish::Ask(Command::Exit) => self.leave(),
             Wish::Ask(command) => self.ask(command),
         }
@@ -323,7 +354,12 @@ impl Chat {
 
     /// Somebody outside asks for the end: no file is received any further, and goodbye.
     pub(super) fn handle_stop(&mut self) {
-        self.refused |= self.downloads.give_up_all();
+        self.on_stopped();
+        self.downloads.give_up_all(match self.keeping() {
+            Keeping::Nothing => "stopped here",
+            Keeping::AnyName | Keeping::ItsName => "stopped here; what has come of it is kept",
+        });
+        self.take_steps();
         self.leave();
     }
 
@@ -339,8 +375,7 @@ impl Chat {
     fn leave_if_done(&mut self) {
         let helpless = self.no_lines && self.login == Login::Out;
         let waiting = self.link == Link::Up && self.session.pending() > 0
-            || !self.uploads.is_empty()
-            || self.downloads.under_way()
+            || self.has_files()
             || !self.back.is_empty()
             || self.over.is_some();
         if (self.lines_ended || helpless) && !waiting {
@@ -365,6 +400,9 @@ impl Chat {
     fn finish(&mut self, over: Over) {
         if self.over.is_none() {
             self.refuse_kept_lines();
+            if over != Over::Left {
+                self.give_up_files("the connection was lost");
+            }
             self.question = None;
             self.over = Some(over);
         }
@@ -383,7 +421,7 @@ impl Chat {
                 if command == Command::Logout && !early {
                     self.login = Login::Asked;
                 }
-                if matches!(command.op(), Op::Say | Op::Broadcast | Op::Whisper) {
+                if matches!(command.op(), Op::Say | Op::Broadcast | Op::Whisper | Op::Files) {
                     self.pace.send(self.now);
                 }
                 self.session.request(command);
@@ -404,6 +442,7 @@ impl Chat {
         while let Some(event) = self.session.poll_event() {
             if self.over.is_none() {
                 self.on_event(event);
+                self.take_steps();
             }
         }
     }
@@ -419,10 +458,7 @@ impl Chat {
             ClientEvent::Greeted { server, limits, .. } => self.on_greeted(&server, &limits),
             ClientEvent::Answered { id, op, answer } => self.on_answer(id, op, answer),
             ClientEvent::Event(event) => self.on_news(event),
-            ClientEvent::Chunk { transfer, bytes } => {
-                let step = self.downloads.handle_chunk(transfer, &bytes);
-                self.on_download(transfer, step);
-            }
+            ClientEvent::Chunk { transfer, bytes } => self.on_chunk(transfer, &bytes),
             ClientEvent::Refused(line) => {
                 let why = line.strip_prefix("parlor: ").unwrap_or(&line).to_owned();
                 self.lose(&why, Over::Goodbye(Some(line)));
@@ -437,7 +473,8 @@ impl Chat {
             ms => Duration::from_millis(ms.clamp(1000, day_ms)),
         };
         self.pace.set_rate(limits.message_rate);
-        if self.returning() {
+        self.downloads.set_places(limits.downloads);
+        if self.returning() || self.work.is_terse() {
             return;
         }
         self.screen.say(&format!("* connected to {}; /help for help", visible(server)));
@@ -448,8 +485,11 @@ impl Chat {
 
     fn on_answer(&mut self, id: u64, op: Op, answer: Result<Reply, Problem>) {
         self.asked.remove(&id);
-        if self.on_transfer_answer(id, op, &answer) {
+        if self.on_work_answer(id, &answer) {
             return;
+        }
+        if let Some(about) = self.about.remove(&id) {
+            return self.on_file_answer(id, about, answer);
         }
         match (op, answer) {
             (Op::Login | Op::Register, answer) => self.on_login_answer(op, answer),
@@ -460,6 +500,7 @@ impl Chat {
             (op, Err(problem)) => self.on_refused(op, &problem),
             (op, Ok(reply)) => self.on_reply(op, &reply),
         }
+        self.take_delayed();
     }
 
     fn on_reply(&mut self, op: Op, reply: &Reply) {
@@ -485,7 +526,9 @@ impl Chat {
             | Reply::Queue { .. }
             | Reply::Help { .. }
             | Reply::Pong
-            | Reply::Announced { .. } => {}
+            | Reply::Announced { .. }
+            | Reply::Files { .. }
+            | Reply::Getting { .. } => {}
         }
         self.screen.say(&describe_reply(reply));
     }
@@ -502,16 +545,13 @@ impl Chat {
 
     fn on_news(&mut self, event: Event) {
         match event {
-            Event::Admitted { transfer, credit, .. } => {
-                self.uploads.handle_grant(transfer, credit);
-                self.screen.show(&event);
-            }
-            Event::Credit { transfer, bytes } => self.uploads.handle_grant(transfer, bytes),
-            Event::Offered { .. } => self.on_offered(event),
-            Event::Ended { transfer, how } => {
-                self.on_ended(transfer, how);
-                self.screen.show(&event);
-            }
+            Event::Bye { reason, back, .. } if self.is_unseen(&event) => self.on_bye(reason, back),
+            event if self.is_unseen(&event) => {}
+            Event::Queued { .. }
+            | Event::Admitted { .. }
+            | Event::Credit { .. }
+            | Event::Offered { .. }
+            | Event::Ended { .. } => self.on_file_news(event),
             Event::Bye { reason, back, .. } => {
                 self.screen.show(&event);
                 self.on_bye(reason, back);
@@ -534,7 +574,7 @@ impl Chat {
             | Event::Offline { .. }
             | Event::Joined { .. }
             | Event::Left { .. }
-            | Event::Queued { .. } => self.screen.show(&event),
+            | Event::Receipt { .. } => self.screen.show(&event),
             Event::Hello { .. } | Event::Ping => {}
         }
     }

@@ -5,10 +5,10 @@
 //! otherwise.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use crate::front::{Incoming, slash};
-use crate::message::{Command, Op, Refusal};
+use crate::id::TransferId;
+use crate::message::{Command, FileRef, Op, Refusal};
 
 /// What is to be done about a line.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,13 +17,27 @@ pub(super) enum Wish<'a> {
     Nothing,
     /// Ask the server.
     Ask(Command<'a>),
-    /// Send a local file to a user.
+    /// Send a local file.
     SendFile {
-        /// Where it is.
-        path: PathBuf,
-        /// The receiver.
-        user: &'a str,
+        /// Its path, for one's room, if there is such a file.
+        whole: &'a str,
+        /// Otherwise its path and the receiver.
+        parts: Option<(&'a str, &'a str)>,
     },
+    /// Put a local file on a shelf.
+    Upload {
+        /// Its path.
+        path: &'a str,
+    },
+    /// Take a file.
+    Get {
+        /// Which.
+        wanted: Wanted<'a>,
+    },
+    /// Take all files that arrive from now on, or none without being asked.
+    AcceptAll(bool),
+    /// Do not send a file that has no number yet.
+    CancelNamed(&'a str),
     /// Make an account, with a password that is still to be asked for.
     Register {
         /// The name wanted.
@@ -37,11 +51,32 @@ pub(super) enum Wish<'a> {
     Refuse(Refusal),
 }
 
+/// By what a file is meant, and under which name it is to be saved here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted<'a> {
+    /// Its number.
+    Number {
+        /// Which.
+        transfer: TransferId,
+        /// The local name; without one, the file's own.
+        local: Option<&'a str>,
+    },
+    /// Its name. If nothing is called so, what stands before the last word is the name, and the
+    /// last word is the local one.
+    Name(&'a str),
+}
+
 /// Reads a line.
 pub(super) fn parse(line: &str) -> Wish<'_> {
     let (word, arguments) = slash::split_word(line.strip_prefix('/').unwrap_or_default());
     match slash::find(word).map(|usage| usage.op) {
         Some(Op::SendFile) => send_file(arguments),
+        Some(Op::Upload) if arguments.is_empty() => bad_request("write it as /upload FILE"),
+        Some(Op::Upload) => Wish::Upload { path: arguments },
+        Some(Op::Get) => get(word, arguments),
+        Some(Op::Cancel) if !arguments.is_empty() && number(arguments).is_none() => {
+            Wish::CancelNamed(arguments)
+        }
         Some(Op::Help) => Wish::Help,
         Some(Op::Register) if !arguments.is_empty() && !arguments.contains([' ', '\t']) => {
             Wish::Register { user: arguments }
@@ -69,13 +104,26 @@ pub(super) fn parse(line: &str) -> Wish<'_> {
             | Op::Queue
             | Op::Ping
             | Op::Exit
-            | Op::Accept
+            | Op::Files
             | Op::Reject
-            | Op::Cancel,
+            | Op::Cancel
+            | Op::Remove,
         )
         | None => shared(line),
     }
 }
+
+/// What is written otherwise here than by a person with netcat. Behind the words for passwords
+/// they could be typed too, where everybody sees them.
+const OWN_FORMS: &[(Op, &str, &str)] = &[
+    (Op::SendFile, " FILE [USER]", "hand a file of yours to a user, or to your room"),
+    (Op::Upload, " FILE", "put a file on the shelf of your room, or else the public one"),
+    (Op::Get, " N|FILE [AS]", "take a file, and save it here (as AS)"),
+    (Op::Cancel, " N|FILE", "stop a file on its way, from you or to you"),
+    (Op::Login, " NAME", "take a name: 1 to 16 letters and digits"),
+    (Op::Register, " NAME", "make the name yours, with a password that is asked for"),
+    (Op::Passwd, "", "change your password; both are asked for"),
+];
 
 /// The text of `/help`: the server's, with this client's own form of what is different.
 pub(super) fn help() -> String {
@@ -84,18 +132,14 @@ pub(super) fn help() -> String {
         if [Op::Chunk, Op::Received, Op::Got].contains(&usage.op) {
             continue;
         }
-        // Passwords can be typed behind these, where everybody sees them.
-        let (arguments, about) = if usage.op == Op::SendFile {
-            (" FILE USER", "send a file of yours to a user")
-        } else if usage.op == Op::Login {
-            (" NAME", usage.about)
-        } else if usage.op == Op::Register {
-            (" NAME", "make the name yours, with a password that is asked for")
-        } else if usage.op == Op::Passwd {
-            ("", "change your password; both are asked for")
-        } else {
-            (usage.arguments, usage.about)
+        let own = OWN_FORMS.iter().find(|(op, ..)| *op == usage.op);
+        let (arguments, about) = match own {
+            Some((_, arguments, about)) => (*arguments, *about),
+            None => (usage.arguments, usage.about),
         };
+        if usage.op == Op::Get {
+            let _ = writeln!(text, "{:<26} save all files that arrive, or none", "/accept on|off");
+        }
         let form = format!("/{}{arguments}", usage.words[0]);
         let _ = writeln!(text, "{form:<26} {about}");
     }
@@ -113,7 +157,12 @@ pub(super) fn length(command: &Command<'_>) -> usize {
         Command::Say { text, .. } | Command::Broadcast { text } => text.len(),
         Command::Whisper { user, text } => user.len() + text.len(),
         Command::Who { room } => room.as_ref().map_or(0, |room| room.len()),
-        Command::SendFile { user, name, .. } => user.len() + name.len(),
+        Command::SendFile { user, file } => {
+            user.as_ref().map_or(0, |user| user.len()) + file.name.len()
+        }
+        Command::Upload { file } => file.name.len(),
+        Command::Files { pattern, .. } => pattern.as_ref().map_or(0, |pattern| pattern.len()),
+        Command::Get { file: FileRef::Name(name), .. } => name.len(),
         Command::Passwd { old, new } => old.0.len() + new.0.len(),
         Command::Hello { .. }
         | Command::Logout
@@ -126,7 +175,8 @@ pub(super) fn length(command: &Command<'_>) -> usize {
         | Command::Help
         | Command::Ping
         | Command::Exit
-        | Command::Accept { .. }
+        | Command::Get { file: FileRef::Number(_), .. }
+        | Command::Remove { .. }
         | Command::Reject { .. }
         | Command::Received { .. }
         | Command::Cancel { .. } => 0,
@@ -143,10 +193,29 @@ fn shared(line: &str) -> Wish<'_> {
 }
 
 fn send_file(arguments: &str) -> Wish<'_> {
-    match slash::split_last_word(arguments) {
-        Some((path, user)) => Wish::SendFile { path: path.into(), user },
-        None => bad_request("write it as /sendfile FILE USER"),
+    match arguments {
+        "" => bad_request("write it as /sendfile FILE USER, or /sendfile FILE for your room"),
+        whole => Wish::SendFile { whole, parts: slash::split_last_word(whole) },
     }
+}
+
+fn get<'a>(word: &str, arguments: &'a str) -> Wish<'a> {
+    if word.eq_ignore_ascii_case("accept") && matches!(arguments, "on" | "off") {
+        return Wish::AcceptAll(arguments == "on");
+    }
+    let (first, rest) = slash::split_word(arguments);
+    match number(first) {
+        Some(transfer) => {
+            let local = (!rest.is_empty()).then_some(rest);
+            Wish::Get { wanted: Wanted::Number { transfer, local } }
+        }
+        None if arguments.is_empty() => bad_request("write it as /get N [AS] or /get FILE [AS]"),
+        None => Wish::Get { wanted: Wanted::Name(arguments) },
+    }
+}
+
+fn number(word: &str) -> Option<TransferId> {
+    word.parse().ok().map(TransferId)
 }
 
 fn by_itself(op: Op) -> Wish<'static> {
@@ -180,12 +249,31 @@ mod tests {
 
     #[test]
     fn a_file_is_named_by_its_path_and_may_have_blanks() {
-        let wish = Wish::SendFile { path: "./a b/c d.pdf".into(), user: "bob" };
-        assert_eq!(parse("/sendfile  ./a b/c d.pdf bob"), wish);
-        assert_eq!(parse("/SendFile a 12"), Wish::SendFile { path: "a".into(), user: "12" });
-        for line in ["/sendfile", "/sendfile bob"] {
+        let (whole, parts) = ("./a b/c d.pdf bob", Some(("./a b/c d.pdf", "bob")));
+        assert_eq!(parse("/sendfile  ./a b/c d.pdf bob"), Wish::SendFile { whole, parts });
+        assert_eq!(parse("/SendFile a"), Wish::SendFile { whole: "a", parts: None });
+        assert_eq!(parse("/upload a b"), Wish::Upload { path: "a b" });
+        for line in ["/sendfile", "/upload", "/upload "] {
             assert_eq!(refused(line), "bad_request", "{line}");
         }
+    }
+
+    #[test]
+    fn a_file_is_taken_by_its_number_or_its_name_and_saved_under_another() {
+        let number =
+            |local| Wish::Get { wanted: Wanted::Number { transfer: TransferId(7), local } };
+        for word in ["get", "accept", "download", "GET"] {
+            assert_eq!(parse(&format!("/{word} 7")), number(None), "{word}");
+        }
+        assert_eq!(parse("/get 7 a b.pdf"), number(Some("a b.pdf")));
+        assert_eq!(parse("/download a b"), Wish::Get { wanted: Wanted::Name("a b") });
+        assert_eq!(parse("/accept on"), Wish::AcceptAll(true));
+        assert_eq!(parse("/accept off"), Wish::AcceptAll(false));
+        assert_eq!(parse("/get on"), Wish::Get { wanted: Wanted::Name("on") });
+        assert_eq!(refused("/get"), "bad_request");
+        assert_eq!(parse("/cancel a b.pdf"), Wish::CancelNamed("a b.pdf"));
+        assert!(matches!(parse("/cancel 7"), Wish::Ask(Command::Cancel { .. })));
+        assert_eq!(refused("/cancel"), "bad_request");
     }
 
     #[test]
@@ -209,10 +297,13 @@ mod tests {
     #[test]
     fn help_shows_what_can_be_typed_here() {
         let text = help();
-        assert!(text.contains("/sendfile FILE USER  "), "{text}");
+        for form in ["/sendfile FILE [USER]  ", "/upload FILE  ", "/get N|FILE [AS]  "] {
+            assert!(text.contains(form), "{form}: {text}");
+        }
+        assert!(text.contains("/accept on|off ") && text.contains("/files [PATTERN] "));
         assert!(text.contains("/whisper USER TEXT"));
         assert!(text.contains("/login NAME  "), "a name that was refused needs it");
-        for absent in ["/chunk", "/received", "/got", "SIZE", "PASSWORD"] {
+        for absent in ["/chunk", "/received", "/got", "SIZE", "HASH", "PASSWORD"] {
             assert!(!text.contains(absent), "{absent}");
         }
         assert_eq!(parse("/help"), Wish::Help);

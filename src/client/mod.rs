@@ -6,18 +6,26 @@
 //! kept, made visible before it is shown, and never overwrites a file.
 
 pub mod backoff;
-pub mod downloads;
+pub mod errand;
 pub mod letters;
 pub mod plain;
 pub mod session;
-pub mod uploads;
 
+mod bars;
+mod basket;
 mod chat;
 mod commands;
 mod connect;
+mod downloads;
+mod hashing;
+mod listing;
+mod menu;
 mod outcome;
 mod pace;
 mod partial;
+mod progress;
 mod question;
+mod retry;
 mod screen;
 mod typed;
+mod uploads;

@@ -1,114 +1,201 @@
-//! A file that is not whole yet: under a name of our own beside its final place, until all of it
-//! is there.
+//! A file that is not whole yet: beside its final place, under its name and the beginning of its
+//! hash, until all of it is there.
 //!
-//! Knows no transfers. The rule it keeps: no file that exists is ever overwritten, nothing is
-//! written outside the folder, and what does not become whole leaves no trace: who ends in good
-//! order removes it, and what a killed client left is swept by the next one. Whoever writes such a
-//! file holds its lock, so one that can be locked is nobody's.
+//! Knows no transfers. The rules it keeps: no file that exists is ever overwritten, nothing is
+//! written outside the folder and nothing through a link. Half a file stays where it is when the
+//! client goes, and is known again by the hash in its name; whoever writes it holds its lock, so
+//! one that can be locked is nobody's. What has no byte leaves no trace.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Seek as _, Write as _};
 use std::path::{Component, Path, PathBuf};
 
-use crate::message::FileName;
+use super::hashing::hash_some;
+use crate::limits::FILE_NAME_MAX;
+use crate::message::{Digest, FileName};
+use crate::os;
 
-/// How the name of a file that is not whole begins and ends; two numbers stand between.
-const PREFIX: &str = ".parlor-";
+/// How the name of a file that is not whole ends.
 const SUFFIX: &str = ".part";
+/// Digits of the hash that stand before it.
+const HASH_DIGITS: usize = 16;
 /// Names that are tried before giving up.
 const NAMES_MAX: u32 = 10_000;
+/// The same for a file that is not whole: only several downloads of one content need several.
+const PARTS_MAX: u32 = 64;
 
-/// A file under construction; dropping it removes it.
+/// A file under construction. Dropping it keeps what is there for another time.
 #[derive(Debug)]
 pub(super) struct Partial {
     dir: PathBuf,
     path: PathBuf,
-    /// `None` once it has its final name.
+    /// `None` once it has its final name or is gone.
     file: Option<File>,
+    len: u64,
+    /// How many of its bytes are in the hash; all, before any is added.
+    hashed: u64,
+    hasher: blake3::Hasher,
 }
 
 impl Partial {
-    /// Begins a file in `dir`; `hint` keeps the names of several apart, and the number of the
-    /// process those of several clients.
-    pub(super) fn create(dir: &Path, hint: u32) -> io::Result<Self> {
-        sweep(dir);
-        let process = std::process::id();
-        let mut names =
-            (0..NAMES_MAX).map(|n| format!("{PREFIX}{process}-{}{SUFFIX}", hint.wrapping_add(n)));
-        loop {
-            let (path, file) = create_first_free(dir, &mut names)?;
-            // Another client may have taken it for a stale one between the two steps. A system
-            // without locks sweeps nothing either.
-            let locked = !matches!(file.try_lock(), Err(TryLockError::WouldBlock));
-            if locked && path.exists() {
-                return Ok(Self { dir: dir.to_owned(), path, file: Some(file) });
+    /// Goes on with the half of a file that lies in `dir`, or begins one. Only what is named after
+    /// the hash and is not longer than `size` is taken for a half of it.
+    pub(super) fn open(dir: &Path, name: &FileName, hash: Digest, size: u64) -> io::Result<Self> {
+        for n in 0..PARTS_MAX {
+            let path = place(dir, &part_name(name, hash, n))?;
+            if let Some(file) = take(&path)?
+                && let len = file.metadata()?.len()
+                && len <= size
+            {
+                let (hasher, dir) = (blake3::Hasher::new(), dir.to_owned());
+                return Ok(Self { dir, path, file: Some(file), len, hashed: 0, hasher });
             }
         }
+        Err(all_taken())
     }
 
-    /// Appends a part.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match &mut self.file {
-            Some(file) => file.write_all(bytes),
-            None => Err(io::Error::other("the file has been closed")),
+    /// How many bytes of it are here.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// How many of them are hashed.
+    pub(super) fn hashed(&self) -> u64 {
+        self.hashed
+    }
+
+    /// Hashes some of what was here before. Answers whether that is all.
+    pub(super) fn hash_step(&mut self) -> io::Result<bool> {
+        if let Some(file) = &mut self.file {
+            self.hashed += hash_some(file, &mut self.hasher, self.len - self.hashed)?;
         }
+        Ok(self.hashed == self.len)
+    }
+
+    /// Appends a part; all that is here must have been hashed.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        debug_assert_eq!(self.hashed, self.len, "the place to write at is behind the last byte");
+        let Some(file) = &mut self.file else { return Err(closed()) };
+        file.write_all(bytes)?;
+        self.hasher.update(bytes);
+        self.len += bytes.len() as u64;
+        self.hashed = self.len;
+        Ok(())
+    }
+
+    /// Forgets all bytes.
+    pub(super) fn restart(&mut self) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Err(closed()) };
+        file.set_len(0)?;
+        file.rewind()?;
+        self.hasher.reset();
+        (self.len, self.hashed) = (0, 0);
+        Ok(())
+    }
+
+    /// The hash of what is here.
+    pub(super) fn digest(&self) -> Digest {
+        Digest(*self.hasher.finalize().as_bytes())
+    }
+
+    /// Removes it.
+    pub(super) fn discard(mut self) {
+        self.remove();
     }
 
     /// All of it is there: puts it on the disk and gives it the first name that is free. The final
     /// name is taken with an empty file of ours, which the rename then replaces; between the two,
-    /// nobody else can take it.
+    /// nobody else can take it. What cannot be renamed stays.
     pub(super) fn keep(mut self, name: &FileName) -> io::Result<PathBuf> {
         if let Some(file) = &self.file {
             file.sync_all()?;
         }
-        let names = (0..NAMES_MAX).map(|n| local_name(name, n));
-        let (reserved, _) = create_first_free(&self.dir, names)?;
-        let renamed = fs::rename(&self.path, &reserved);
-        // Only now: under its first name and without its lock it could be swept.
-        self.file = None;
-        if let Err(error) = renamed {
+        let reserved = reserve(&self.dir, name)?;
+        if let Err(error) = fs::rename(&self.path, &reserved) {
             let _ = fs::remove_file(&reserved);
-            let _ = fs::remove_file(&self.path);
             return Err(error);
         }
-        // The name should outlive a power cut too; systems that cannot open a folder do without.
-        let _ = File::open(openable(&self.dir)).and_then(|dir| dir.sync_all());
+        // Only now: without its lock somebody else could go on with it.
+        self.file = None;
+        // The name should outlive a power cut too; what cannot be done here was done as far as
+        // this system can.
+        let _ = os::sync_dir(openable(&self.dir));
         Ok(reserved)
     }
-}
 
-impl Drop for Partial {
-    fn drop(&mut self) {
+    fn remove(&mut self) {
         if let Some(file) = self.file.take() {
+            // Some systems remove no file that is open.
             drop(file);
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Removes what clients that were killed have left in `dir`. What fails here fails in silence: it
-/// is tidying up, and the next download does it again.
-fn sweep(dir: &Path) {
-    let Ok(entries) = fs::read_dir(openable(dir)) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let ours = name.to_str().is_some_and(is_partial);
-        if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            remove_stale(&entry.path());
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if self.len == 0 {
+            self.remove();
         }
     }
 }
 
-fn is_partial(name: &str) -> bool {
-    let numbers = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
-    numbers.is_some_and(|numbers| numbers.chars().all(|c| c.is_ascii_digit() || c == '-'))
+/// The file that has the name which one of this name and size would be saved under, if it is of
+/// that size: it may be the same.
+pub(super) fn namesake(dir: &Path, name: &FileName, size: u64) -> Option<(PathBuf, File)> {
+    let path = dir.join(local_name(name, 0));
+    // Never through a link: what is looked at is in the folder.
+    let alike = fs::symlink_metadata(&path).is_ok_and(|it| it.is_file() && it.len() == size);
+    let file = alike.then(|| File::open(&path).ok()).flatten()?;
+    Some((path, file))
 }
 
-fn remove_stale(path: &Path) {
-    let Ok(file) = OpenOptions::new().write(true).open(path) else { return };
-    if file.try_lock().is_ok() {
-        let _ = fs::remove_file(path);
+/// What has the name already under which a file of this name would be saved.
+pub(super) fn taken(dir: &Path, name: &FileName) -> Option<PathBuf> {
+    let path = dir.join(local_name(name, 0));
+    fs::symlink_metadata(&path).is_ok().then_some(path)
+}
+
+/// Opens what has this name, or makes it; `None` when it is not ours to write: another client has
+/// its lock, or it is no plain file.
+fn take(path: &Path) -> io::Result<Option<File>> {
+    let file = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() => OpenOptions::new().read(true).write(true).open(path)?,
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            match OpenOptions::new().read(true).write(true).create_new(true).open(path) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
+                opened => opened?,
+            }
+        }
+        Err(error) => return Err(error),
+    };
+    // Whoever had the lock until now may have given it its final name, or a link its place. A
+    // system without locks does without.
+    let locked = !matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+    Ok((locked && os::is_at(&file, path)).then_some(file))
+}
+
+/// Takes the first free name with an empty file.
+fn reserve(dir: &Path, name: &FileName) -> io::Result<PathBuf> {
+    for n in 0..NAMES_MAX {
+        let path = place(dir, &local_name(name, n))?;
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(_) => return Ok(path),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
     }
+    Err(all_taken())
+}
+
+/// A name in the folder and nowhere else.
+fn place(dir: &Path, name: &str) -> io::Result<PathBuf> {
+    let mut parts = Path::new(name).components();
+    let (Some(Component::Normal(only)), None) = (parts.next(), parts.next()) else {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "the name is a path"));
+    };
+    Ok(dir.join(only))
 }
 
 /// The current folder has no name of its own here, and nothing without a name can be opened.
@@ -126,33 +213,49 @@ fn local_name(name: &FileName, n: u32) -> String {
     }
 }
 
-fn create_first_free(
-    dir: &Path,
-    names: impl Iterator<Item = String>,
-) -> io::Result<(PathBuf, File)> {
-    for name in names {
-        let mut parts = Path::new(&name).components();
-        let (Some(Component::Normal(only)), None) = (parts.next(), parts.next()) else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the name is a path"));
-        };
-        let path = dir.join(only);
-        match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Ok(file) => return Ok((path, file)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
+/// `report.pdf.3f9a52c1d07be846.part`, and with a number behind the hash for another of the same.
+fn part_name(name: &FileName, hash: Digest, n: u32) -> String {
+    let hash = &hash.to_string()[..HASH_DIGITS];
+    let number = if n == 0 { String::new() } else { format!(".{n}") };
+    let ending = format!(".{hash}{number}{SUFFIX}");
+    let mut name = local_name(name, 0);
+    while name.len() + ending.len() > FILE_NAME_MAX {
+        name.pop();
     }
-    Err(io::Error::new(io::ErrorKind::AlreadyExists, "every name that was tried is taken"))
+    name + &ending
+}
+
+fn closed() -> io::Error {
+    io::Error::other("the file has been closed")
+}
+
+fn all_taken() -> io::Error {
+    io::Error::new(ErrorKind::AlreadyExists, "every name that was tried is taken")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn save(dir: &Path, name: &str, content: &[u8]) -> PathBuf {
-        let mut partial = Partial::create(dir, 7).unwrap();
+    fn name(text: &str) -> FileName {
+        FileName::parse(text).unwrap()
+    }
+
+    fn hash(content: &[u8]) -> Digest {
+        Digest(*blake3::hash(content).as_bytes())
+    }
+
+    fn open(dir: &Path, text: &str, content: &[u8]) -> Partial {
+        let size = content.len() as u64;
+        let mut partial = Partial::open(dir, &name(text), hash(content), size).unwrap();
+        while !partial.hash_step().unwrap() {}
+        partial
+    }
+
+    fn save(dir: &Path, text: &str, content: &[u8]) -> PathBuf {
+        let mut partial = open(dir, text, content);
         partial.write(content).unwrap();
-        partial.keep(&FileName::parse(name).unwrap()).unwrap()
+        partial.keep(&name(text)).unwrap()
     }
 
     fn names(dir: &Path) -> Vec<String> {
@@ -161,6 +264,10 @@ mod tests {
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    fn part(text: &str, content: &[u8], n: u32) -> String {
+        part_name(&name(text), hash(content), n)
     }
 
     #[test]
@@ -177,55 +284,97 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_to_nowhere_is_not_followed() {
+    fn a_link_is_never_followed_neither_for_the_half_nor_for_the_whole() {
+        use std::os::unix::fs::symlink;
         let dir = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink(dir.path().join("target"), dir.path().join("f")).unwrap();
-        assert_eq!(save(dir.path(), "f", b"x"), dir.path().join("f (1)"));
-        assert_eq!(names(dir.path()), ["f", "f (1)"]);
+        let target = dir.path().join("target");
+        symlink(dir.path().join("nowhere"), dir.path().join("f")).unwrap();
+        fs::write(&target, "t").unwrap();
+        symlink(&target, dir.path().join(part("f", b"theirs", 0))).unwrap();
+        symlink(dir.path().join("nowhere"), dir.path().join(part("f", b"theirs", 1))).unwrap();
+        assert_eq!(save(dir.path(), "f", b"theirs"), dir.path().join("f (1)"));
+        assert_eq!(fs::read(target).unwrap(), b"t");
+        assert!(!dir.path().join("nowhere").exists());
+        assert!(namesake(dir.path(), &name("f"), 6).is_none());
     }
 
     #[test]
-    fn what_does_not_become_whole_leaves_no_trace() {
+    fn half_a_file_stays_and_is_gone_on_with() {
         let dir = tempfile::tempdir().unwrap();
-        let mut partial = Partial::create(dir.path(), 7).unwrap();
-        partial.write(b"half").unwrap();
-        let other = Partial::create(dir.path(), 7).unwrap();
-        assert_eq!(names(dir.path()).len(), 2);
-        drop((partial, other));
-        assert!(names(dir.path()).is_empty());
+        let content = b"hello world";
+        let mut partial = open(dir.path(), "f.txt", content);
+        partial.write(b"hello ").unwrap();
+        drop(partial);
+        let half = part("f.txt", content, 0);
+        assert_eq!(names(dir.path()), [half.as_str()]);
+        assert!(half.starts_with("f.txt.") && half.ends_with(".part"), "{half}");
+        let mut partial = open(dir.path(), "f.txt", content);
+        assert_eq!((partial.len(), partial.hashed()), (6, 6));
+        partial.write(b"world").unwrap();
+        assert_eq!(partial.digest(), hash(content));
+        let saved = partial.keep(&name("f.txt")).unwrap();
+        assert_eq!(fs::read(saved).unwrap(), content);
+        assert_eq!(names(dir.path()), ["f.txt"]);
     }
 
     #[test]
-    fn what_a_killed_client_left_is_swept_and_what_a_running_one_writes_is_not() {
+    fn what_another_client_writes_and_what_is_too_long_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join(".parlor-1-7.part"), "left").unwrap();
-        fs::write(dir.path().join(".parlor-notes.txt"), "mine").unwrap();
-        fs::write(dir.path().join("a.part"), "mine").unwrap();
-        fs::create_dir(dir.path().join(".parlor-2-7.part")).unwrap();
-        let written = File::create(dir.path().join(".parlor-3-7.part")).unwrap();
-        written.try_lock().unwrap();
-        let first = Partial::create(dir.path(), 7).unwrap();
-        let second = Partial::create(dir.path(), 7).unwrap();
+        let content = b"hello";
+        let mut first = open(dir.path(), "f", content);
+        first.write(b"he").unwrap();
+        let mut second = open(dir.path(), "f", content);
+        assert_eq!(second.len(), 0);
+        second.write(b"h").unwrap();
+        assert_eq!(names(dir.path()), [part("f", content, 1), part("f", content, 0)]);
         drop((first, second));
-        let kept = [".parlor-2-7.part", ".parlor-3-7.part", ".parlor-notes.txt", "a.part"];
-        assert_eq!(names(dir.path()), kept);
-        drop(written);
-        save(dir.path(), "f", b"x");
-        assert_eq!(names(dir.path()), [".parlor-2-7.part", ".parlor-notes.txt", "a.part", "f"]);
+        fs::write(dir.path().join(part("f", content, 0)), "longer than it").unwrap();
+        assert_eq!(open(dir.path(), "f", content).len(), 1, "the second half");
+        assert_eq!(names(dir.path()).len(), 2);
+    }
+
+    /// Between the opening and the lock, the one who had it may have finished.
+    #[test]
+    fn a_half_that_got_its_final_name_meanwhile_is_not_written_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f.part");
+        let file = File::create(&path).unwrap();
+        assert!(os::is_at(&file, &path));
+        fs::rename(&path, dir.path().join("f")).unwrap();
+        assert!(!os::is_at(&file, &path));
+        File::create(&path).unwrap();
+        assert!(!os::is_at(&file, &path));
     }
 
     #[test]
-    fn a_hidden_name_becomes_one_that_can_be_seen() {
+    fn what_has_no_byte_or_is_not_wanted_leaves_no_trace() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path(), "f", b"x"));
+        assert!(names(dir.path()).is_empty());
+        let mut partial = open(dir.path(), "f", b"hello");
+        partial.write(b"he").unwrap();
+        partial.discard();
+        assert!(names(dir.path()).is_empty());
+        let mut partial = open(dir.path(), "f", b"hello");
+        partial.write(b"no").unwrap();
+        partial.restart().unwrap();
+        partial.write(b"hello").unwrap();
+        assert_eq!(partial.digest(), hash(b"hello"));
+        assert_eq!(fs::read(partial.keep(&name("f")).unwrap()).unwrap(), b"hello");
+    }
+
+    #[test]
+    fn hostile_names_stay_in_the_folder_and_can_be_seen() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(save(dir.path(), ".bashrc", b"evil"), dir.path().join("_bashrc"));
-    }
-
-    #[test]
-    fn a_name_that_is_a_path_is_no_name() {
-        let dir = tempfile::tempdir().unwrap();
-        for name in ["../x", "a/b", "/x", "..", "."] {
-            let result = create_first_free(dir.path(), std::iter::once(name.to_owned()));
-            assert_eq!(result.unwrap_err().kind(), io::ErrorKind::InvalidInput, "{name}");
+        assert_eq!(save(dir.path(), "-rf", b"x"), dir.path().join("-rf"));
+        let long = "é".repeat(127);
+        assert_eq!(save(dir.path(), &long, b"x"), dir.path().join(&long));
+        assert!(part(&long, b"x", 7).len() <= FILE_NAME_MAX);
+        for text in ["../x", "a/b", "/x", "..", "."] {
+            assert!(FileName::parse(text).is_err(), "{text}");
+            let result = place(dir.path(), text);
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidInput, "{text}");
         }
     }
 }

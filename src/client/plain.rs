@@ -18,88 +18,43 @@
 //! the end of standard input the client waits for all answers, for its own uploads and for the
 //! downloads that it accepted; then it says goodbye, unless it was told to stay. When standard
 //! output is closed it leaves at once, with the code of what happened so far. SIGINT, SIGTERM and
-//! SIGHUP are a goodbye too, with the code of what happened so far; a second one ends the process
-//! where it stands, with 128 and its number.
+//! SIGHUP, or Ctrl-C, are a goodbye too, with the code of what happened so far; a second one ends
+//! the process where it stands, with 128 and its number.
+
+mod given;
 
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, ErrorKind, IsTerminal as _, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind, IsTerminal as _, Read as _, Write as _};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use time::UtcOffset;
 
-use super::chat::{Chat, Start};
+use super::bars::{Bars, DRAW_AFTER};
+use super::basket::Basket;
+use super::chat::Chat;
 use super::connect::{ConnectError, connect, why};
+use super::errand::{Errand, Place};
+use super::menu::{Deed, Menu};
 pub use super::outcome::Outcome;
 use super::outcome::Over;
 use super::typed::{self, Typed};
-use crate::limits::{READ_TURN_BYTES, USER_NAME_MAX};
-use crate::message::{NameError, Secret, UserName, visible};
+use crate::limits::READ_TURN_BYTES;
+use crate::message::visible;
 use crate::os::{self, Signals};
+pub use given::Options;
+use given::PlainError;
 
 /// Lines taken before the socket has its turn again.
 const LINES_STEP: usize = 64;
-/// Longest password in bytes that is read from a file: more than any server takes.
-const PASSWORD_MAX: u64 = 4096;
-/// How long a client without a terminal tries to come back when nobody says.
-const RECONNECT_FOR: Duration = Duration::from_secs(600);
 const SOCKET: Token = Token(0);
 const STDIN: Token = Token(1);
 const SIGNALS: Token = Token(2);
-
-/// How the plain client is started.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where the server is: `HOST:PORT`, or `HOST` for the usual port.
-    pub addr: String,
-    /// The name to log in with; without one, that of the account as far as it is letters and
-    /// digits, or else the first line.
-    pub user: Option<String>,
-    /// The password of the first name that needs one.
-    pub password: Option<Secret<'static>>,
-    /// Where it is the first line; goes before `password`.
-    pub password_file: Option<PathBuf>,
-    /// Save every file that is offered in this folder. Without it, files are saved in the current
-    /// folder, one by one with `/accept`.
-    pub accept_files: Option<PathBuf>,
-    /// Go on after the end of standard input, until the server or a signal ends it.
-    pub stay: bool,
-    /// Come back when the connection is lost.
-    pub reconnect: bool,
-    /// For how long to try that; without it, for ever at a terminal and else for ten minutes.
-    pub reconnect_for: Option<Duration>,
-}
-
-/// Why there is no conversation, or no end to one.
-#[derive(Debug, thiserror::Error)]
-enum PlainError {
-    #[error("--user {name}: {error}; use 1 to 16 letters and digits")]
-    User { name: String, error: NameError },
-    #[error("--accept-files {0}: there is no such folder; make it first")]
-    NoFolder(String),
-    #[error("--password-file {path}: {why}")]
-    NoPassword { path: String, why: String },
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    #[error("cannot wait for the server: {0}")]
-    Poll(#[from] io::Error),
-}
-
-impl PlainError {
-    fn outcome(&self) -> Outcome {
-        match self {
-            Self::User { .. } | Self::NoFolder(_) | Self::NoPassword { .. } => Outcome::Usage,
-            Self::Connect(_) | Self::Poll(_) => Outcome::Broken,
-        }
-    }
-}
 
 /// Runs the client until the conversation is over; faults go to standard error, one line each.
 #[must_use]
@@ -126,11 +81,17 @@ struct Plain {
     call: Option<Receiver<Result<TcpStream, ConnectError>>>,
     readable: bool,
     writable: bool,
-    typed: Receiver<Typed>,
+    /// None until something is asked, where lines are answers alone.
+    typed: Option<Receiver<Typed>>,
+    menu: Option<Menu>,
+    bars: Option<Bars>,
+    /// Where a file is collected that goes to standard output.
+    basket: Option<Basket>,
     /// Held so that the last wake is not lost with the thread that gave it.
     waker: Arc<Waker>,
     /// None where several conversations share a process, whose signals are not theirs.
     signals: Option<Signals>,
+    /// Where lines are shown.
     output: Box<dyn io::Write>,
     /// Nothing that is typed is shown.
     hidden: bool,
@@ -146,22 +107,34 @@ impl Plain {
         // Only a process of one thread may ask some systems for this, so it is asked first.
         let offset = UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC);
         let at_terminal = io::stdin().is_terminal();
-        let tries_for = if at_terminal { Duration::MAX } else { RECONNECT_FOR };
-        let start = Start {
-            user: user(options)?,
-            password: password(options)?,
-            dir: folder(options)?,
-            accepts_all: options.accept_files.is_some(),
-            offset,
-            at_terminal,
-            stays: options.stay,
-            returns_for: options.reconnect.then_some(options.reconnect_for.unwrap_or(tries_for)),
-            seed: seed(),
-        };
+        let bars = if options.errand == Errand::Talk { None } else { Bars::at_terminal() };
+        let mut start = options.start(offset, at_terminal, bars.is_some())?;
         let socket = connect(&options.addr)?;
-        let mut plain = Self::new(Chat::new(start), socket, typed::spawn, Box::new(io::stdout()))?;
+        let basket = match &options.errand {
+            Errand::Get { place: Place::Output, .. } => Some(Basket::new()?),
+            _ => None,
+        };
+        if let Some(basket) = &basket {
+            basket.path().clone_into(&mut start.dir);
+        }
+        let terse = options.errand.ends_by_itself();
+        let output: Box<dyn io::Write> =
+            if terse { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
+        // Of an errand, standard input may be somebody else's list of files.
+        let typed = if terse { |_| Ok(mpsc::channel().1) } else { typed::spawn };
+        let mut plain = Self::new(Chat::new(start), socket, typed, output)?;
+        if terse {
+            plain.typed = None;
+        }
+        if terse && !at_terminal {
+            plain.chat.handle_no_more_lines();
+        }
+        if options.errand == Errand::Menu {
+            plain.menu = Some(Menu::new(options.room.clone()));
+        }
+        (plain.bars, plain.basket) = (bars, basket);
         plain.addr.clone_from(&options.addr);
-        plain.signals = Some(Signals::ending(plain.poll.registry(), SIGNALS)?);
+        plain.signals = Some(Signals::ending(plain.poll.registry(), SIGNALS, &plain.waker)?);
         Ok(plain)
     }
 
@@ -181,7 +154,10 @@ impl Plain {
             call: None,
             readable: false,
             writable: false,
-            typed: typed(Arc::clone(&waker))?,
+            typed: Some(typed(Arc::clone(&waker))?),
+            menu: None,
+            bars: None,
+            basket: None,
             waker,
             signals: None,
             output,
@@ -229,16 +205,22 @@ impl Plain {
             // Before the next line is taken, which may be a goodbye: what is kept for us until it
             // is confirmed can be confirmed only before that.
             let shown = self.show()?;
-            let taken = self.take_lines();
-            let filled = self.chat.fill();
+            let taken = self.lead() | self.listen()? | self.take_lines();
+            // If that was something, the conversation wants to be woken at once: a long file is read
+            // a little at a time, and between two times the socket is looked at.
+            self.chat.fill();
+            // Before the server is told that it is here.
+            self.deliver()?;
             let written = self.write();
             if self.chat.leaving() && !leaving {
                 self.silent_since = Instant::now();
             }
-            if self.chat.over().is_some()
-                || !(called || read || shown || taken || filled || written)
-            {
+            if self.bars.as_ref().is_some_and(Bars::is_due) {
+                self.draw();
+            }
+            if self.chat.over().is_some() || !(called || read || shown || taken || written) {
                 self.show()?;
+                self.draw();
                 return Ok(());
             }
         }
@@ -248,7 +230,8 @@ impl Plain {
         let silence = self.chat.silence_max().saturating_sub(self.silent_since.elapsed());
         let silence = self.socket.as_ref().map(|_| silence);
         let alarm = self.chat.wake_at().map(|at| at.saturating_sub(self.started.elapsed()));
-        match self.poll.poll(events, silence.into_iter().chain(alarm).min()) {
+        let drawn = self.bars.as_ref().filter(|bars| !bars.is_empty()).map(|_| DRAW_AFTER);
+        match self.poll.poll(events, [silence, alarm, drawn].into_iter().flatten().min()) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             result => result?,
         }
@@ -326,18 +309,53 @@ impl Plain {
     fn take_lines(&mut self) -> bool {
         let mut taken = false;
         for _ in 0..LINES_STEP {
-            if !self.chat.wants_lines() {
-                break;
-            }
-            match self.typed.try_recv() {
-                Ok(Typed::Line(line)) => self.chat.handle_line(&line),
-                Ok(Typed::Unusable(why)) => self.chat.handle_unusable_line(why),
-                Ok(Typed::End) => self.chat.handle_no_more_lines(),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            let menu = self.menu.as_mut().filter(|_| !self.chat.asks());
+            let wanted = match &menu {
+                Some(menu) => menu.wants_line() && self.chat.over().is_none(),
+                None => self.chat.wants_lines(),
+            };
+            let Some(typed) = self.typed.as_ref().filter(|_| wanted) else { break };
+            match (typed.try_recv(), menu) {
+                (Ok(Typed::Line(line)), Some(menu)) => menu.handle_line(&line),
+                (Ok(Typed::End), Some(menu)) => menu.handle_end(),
+                (Ok(Typed::Line(line)), None) => self.chat.handle_line(&line),
+                (Ok(Typed::End), None) => self.chat.handle_no_more_lines(),
+                (Ok(Typed::Unusable(why)), _) => self.chat.handle_unusable_line(why),
+                (Err(TryRecvError::Empty), _) => break,
+                (Err(TryRecvError::Disconnected), _) => {
+                    self.typed = None;
+                    break;
+                }
             }
             taken = true;
         }
         taken
+    }
+
+    /// Has an answer read, where nothing else is read from standard input.
+    fn listen(&mut self) -> io::Result<bool> {
+        let asked = self.typed.is_none() && self.chat.hides_line();
+        if asked {
+            self.typed = Some(typed::spawn_once(Arc::clone(&self.waker))?);
+        }
+        Ok(asked)
+    }
+
+    /// Does what was chosen from the menu.
+    fn lead(&mut self) -> bool {
+        let Some(menu) = self.menu.as_mut().filter(|_| self.chat.at_rest()) else { return false };
+        match menu.poll_deed() {
+            None => return false,
+            Some(Deed::Line(line)) => self.chat.handle_line(&line),
+            Some(Deed::Send { path, to, room }) => {
+                self.chat.handle_send(&path, &to, room.as_deref());
+            }
+            Some(Deed::Get(file)) => self.chat.handle_get(&file),
+            Some(Deed::List) => self.chat.handle_list(None),
+            Some(Deed::Refuse(code, text)) => self.chat.handle_refused(code, &text),
+            Some(Deed::Quit) => self.chat.handle_no_more_lines(),
+        }
+        true
     }
 
     /// A fault of writing is left for reading to find: the server's last words may stand before it.
@@ -357,17 +375,41 @@ impl Plain {
     fn show(&mut self) -> io::Result<bool> {
         // Before the question is shown, or who answers fast is seen.
         self.hide(self.chat.hides_line());
-        let mut text = String::new();
-        while let Some(line) = self.chat.poll_line() {
-            text.push_str(&line);
-            text.push('\n');
+        let mut text = joined(std::iter::from_fn(|| self.chat.poll_line()));
+        if let Some(menu) = &mut self.menu {
+            text.push_str(&joined(std::iter::from_fn(|| menu.poll_line())));
         }
         if !text.is_empty() {
-            self.output.write_all(text.as_bytes())?;
-            self.output.flush()?;
+            // No line stands above the bar of a file that is over with it.
+            self.draw();
         }
+        let output = &mut self.output;
+        let write = || output.write_all(text.as_bytes()).and_then(|()| output.flush());
+        if !text.is_empty() {
+            above(self.bars.as_ref(), write)?;
+        }
+        self.deliver()?;
         self.chat.handle_shown();
         Ok(!text.is_empty())
+    }
+
+    /// Brings what an errand was for to standard output.
+    fn deliver(&mut self) -> io::Result<()> {
+        while let Some(product) = self.chat.poll_product() {
+            let write = || product.write(&mut io::stdout().lock());
+            if let Err(error) = above(self.bars.as_ref(), write) {
+                complain(&format!("cannot write to standard output: {}", why(&error)));
+                self.chat.handle_undelivered();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn draw(&mut self) {
+        if let Some(bars) = &mut self.bars {
+            bars.show(&self.chat.progress().collect::<Vec<_>>());
+        }
     }
 
     /// A terminal that cannot hide it has said so by showing it. It shows again what is typed when
@@ -380,66 +422,22 @@ impl Plain {
     }
 }
 
+/// Does it where no bars are.
+fn above<T>(bars: Option<&Bars>, write: impl FnOnce() -> T) -> T {
+    match bars {
+        Some(bars) => bars.above(write),
+        None => write(),
+    }
+}
+
+fn joined(lines: impl Iterator<Item = String>) -> String {
+    lines.flat_map(|line| [line, "\n".to_owned()]).collect()
+}
+
 fn report(over: &Over) {
     match over {
         Over::Left | Over::Goodbye(None) => {}
         Over::Broken(why) => complain(why),
         Over::Goodbye(Some(line)) => complain(line.strip_prefix("parlor: ").unwrap_or(line)),
-    }
-}
-
-fn user(options: &Options) -> Result<Option<String>, PlainError> {
-    let Some(name) = &options.user else {
-        let account = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
-        return Ok(account.ok().and_then(|name| user_from_account(&name)));
-    };
-    match UserName::parse(name) {
-        Ok(_) => Ok(Some(name.clone())),
-        Err(error) => Err(PlainError::User { name: name.clone(), error }),
-    }
-}
-
-/// The first line of the file, or else what the variable had.
-fn password(options: &Options) -> Result<Option<Secret<'static>>, PlainError> {
-    let Some(path) = &options.password_file else {
-        return Ok(options.password.clone().filter(|Secret(password)| !password.is_empty()));
-    };
-    match first_line(path) {
-        Ok(line) => Ok(Some(Secret(line.into()))),
-        Err(error) => {
-            Err(PlainError::NoPassword { path: path.display().to_string(), why: why(&error) })
-        }
-    }
-}
-
-fn first_line(path: &Path) -> io::Result<String> {
-    let mut line = String::new();
-    BufReader::new(File::open(path)?.take(PASSWORD_MAX)).read_line(&mut line)?;
-    let line = line.trim_end_matches(['\r', '\n']).to_owned();
-    if line.is_empty() {
-        return Err(io::Error::other("its first line is empty; write the password there"));
-    }
-    Ok(line)
-}
-
-/// Differs from client to client, as far as clocks and processes do.
-fn seed() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::from(since_1970.subsec_nanos()) << 32
-        ^ since_1970.as_secs()
-        ^ u64::from(std::process::id())
-}
-
-fn user_from_account(name: &str) -> Option<String> {
-    let name: String =
-        name.chars().filter(char::is_ascii_alphanumeric).take(USER_NAME_MAX).collect();
-    (!name.is_empty()).then_some(name)
-}
-
-fn folder(options: &Options) -> Result<PathBuf, PlainError> {
-    match &options.accept_files {
-        Some(dir) if !dir.is_dir() => Err(PlainError::NoFolder(dir.display().to_string())),
-        Some(dir) => Ok(dir.clone()),
-        None => Ok(PathBuf::new()),
     }
 }

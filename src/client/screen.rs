@@ -61,6 +61,7 @@ fn at(event: &Event) -> Option<u64> {
         | Event::Admitted { .. }
         | Event::Credit { .. }
         | Event::Offered { .. }
+        | Event::Receipt { .. }
         | Event::Ended { .. }
         | Event::LoggedOut { .. }
         | Event::Ping

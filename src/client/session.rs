@@ -119,6 +119,12 @@ impl Session {
         self.pending.len()
     }
 
+    /// Whether one of these up to the request `last` waits for its answer.
+    #[must_use]
+    pub fn awaits(&self, ops: &[Op], last: u64) -> bool {
+        self.pending.iter().any(|(id, op)| *id <= last && ops.contains(op))
+    }
+
     /// The id of the last request, heartbeats counted.
     #[must_use]
     pub fn last_id(&self) -> u64 {

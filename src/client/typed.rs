@@ -39,6 +39,15 @@ pub(super) fn spawn(waker: Arc<Waker>) -> io::Result<Receiver<Typed>> {
     Ok(receiver)
 }
 
+/// Starts a thread for one line: what is typed behind it is left to whoever reads next.
+pub(super) fn spawn_once(waker: Arc<Waker>) -> io::Result<Receiver<Typed>> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+        hand_over(read_line(&mut io::stdin().lock()), &sender, &waker);
+    })?;
+    Ok(receiver)
+}
+
 /// Answers whether there is more to hand over.
 fn hand_over(typed: Typed, to: &SyncSender<Typed>, waker: &Waker) -> bool {
     let more = typed != Typed::End;

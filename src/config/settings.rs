@@ -6,7 +6,8 @@
 
 use super::value;
 use crate::engine::Policy;
-use crate::limits::{KIB, Limits, MIB, UPLOAD_SLOTS_MAX};
+use crate::limits::{GIB, KIB, Limits, MIB, UPLOAD_SLOTS_MAX};
+use crate::os;
 use log::LevelFilter;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -69,18 +70,20 @@ pub(super) enum Kind {
 /// What most durations may be. The least is for tests and tight local networks.
 const SPAN: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const GIB: u64 = 1024 * MIB;
+/// How long files may be kept.
+const KEEP: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(3650 * 24 * 60 * 60);
 const TIB: u64 = 1024 * GIB;
 /// A text doubles at most when quoted, and still fits the longest frame beside its names.
 const MESSAGE_MAX: u64 = 24 * KIB;
 
 /// Every setting, in the order of the help.
 #[rustfmt::skip]
-pub(super) static SETTINGS: [Setting; 34] = [
+pub(super) static SETTINGS: [Setting; 39] = [
     setting("listen", Kind::Addresses(|d| &mut d.listen),
         "Address and port to listen on; may be given several times, port 0 takes a free one"),
     in_words("data", Kind::Path(|d| &mut d.data),
-        "Folder for all that lasts", "$XDG_DATA_HOME/parlor or ~/.local/share/parlor"),
+        "Folder for all that lasts", os::DATA_DIR_IN_WORDS),
     in_words("log", Kind::Path(|d| &mut d.log),
         "The audit log", "parlor.log in the data folder"),
     setting("log-level", Kind::Level(|d| &mut d.log_level),
@@ -127,9 +130,19 @@ pub(super) static SETTINGS: [Setting; 34] = [
         Kind::Bytes(32 * KIB..=64 * MIB, |d| &mut d.limits.upload_credit_bytes),
         "Bytes of one upload under way that have not reached the disk"),
     setting("upload-stall", Kind::Time(SPAN, |d| &mut d.limits.upload_stall),
-        "Time in which 16KiB must move, or a transfer loses its slot"),
-    setting("offer-wait", Kind::Time(SPAN, |d| &mut d.limits.offer_wait),
-        "Time that a receiver has to accept or reject a file"),
+        "Time in which 16KiB of an upload must move, or it loses its slot"),
+    setting("files-user", Kind::Bytes(0..=TIB, |d| &mut d.limits.files_user_bytes),
+        "Bytes of all files of one user, those on their way included"),
+    setting("files-total", Kind::Bytes(0..=1024 * TIB, |d| &mut d.limits.files_total_bytes),
+        "Bytes of all files together"),
+    setting("files-free", Kind::Bytes(0..=TIB, |d| &mut d.limits.files_free_bytes),
+        "Bytes of the disk that files leave free"),
+    setting("files-keep", Kind::Time(KEEP, |d| &mut d.limits.files_keep),
+        "How long a file that was handed over waits for those whom it is for"),
+    setting("shelf-keep", Kind::Time(KEEP, |d| &mut d.limits.shelf_keep),
+        "How long a file stays on a shelf"),
+    setting("partial-keep", Kind::Time(KEEP, |d| &mut d.limits.partial_keep),
+        "How long half a file is kept whose upload broke"),
     setting("output-soft", Kind::Bytes(128 * KIB..=GIB, |d| &mut d.limits.output_soft_bytes),
         "Waiting output above which a connection is no longer read, and must catch up"),
     setting("output-soft-wait", Kind::Time(SPAN, |d| &mut d.limits.output_soft_wait),

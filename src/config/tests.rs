@@ -82,7 +82,7 @@ fn who_may_come_in_is_two_words_in_the_file_also_in_a_table() {
 }
 
 /// A value other than the default for every key of `Limits`.
-const OTHERS: [(&str, &str); 27] = [
+const OTHERS: [(&str, &str); 32] = [
     ("connections", "11"),
     ("room-members", "12"),
     ("rooms", "13"),
@@ -99,7 +99,12 @@ const OTHERS: [(&str, &str); 27] = [
     ("file-max", "17"),
     ("upload-credit", "33KiB"),
     ("upload-stall", "19s"),
-    ("offer-wait", "20s"),
+    ("files-user", "40"),
+    ("files-total", "41"),
+    ("files-free", "42"),
+    ("files-keep", "43s"),
+    ("shelf-keep", "44s"),
+    ("partial-keep", "20s"),
     ("output-soft", "129KiB"),
     ("output-soft-wait", "22s"),
     ("output-hard", "2MiB"),
@@ -131,7 +136,12 @@ fn assert_all_others(limits: Limits) {
         file_bytes,
         upload_credit_bytes,
         upload_stall,
-        offer_wait,
+        files_user_bytes,
+        files_total_bytes,
+        files_free_bytes,
+        files_keep,
+        shelf_keep,
+        partial_keep,
         output_soft_bytes,
         output_soft_wait,
         output_hard_bytes,
@@ -147,6 +157,7 @@ fn assert_all_others(limits: Limits) {
     assert_eq!([upload_slots, upload_waiting, file_bytes], [15, 16, 17]);
     assert_eq!([before_login, before_login_source, message_rate], [30, 31, 32]);
     assert_eq!([letters, presence_users], [33, 34]);
+    assert_eq!([files_user_bytes, files_total_bytes, files_free_bytes], [40, 41, 42]);
     assert_eq!([upload_credit_bytes, output_soft_bytes], [33 * KIB, 129 * KIB]);
     assert_eq!([output_hard_bytes, output_before_login_bytes], [2 * MIB, 9 * KIB]);
     assert_eq!(output_total_bytes, 25 * MIB);
@@ -154,7 +165,9 @@ fn assert_all_others(limits: Limits) {
         (block_duration, 35),
         (timeout, 36),
         (upload_stall, 19),
-        (offer_wait, 20),
+        (partial_keep, 20),
+        (files_keep, 43),
+        (shelf_keep, 44),
         (output_soft_wait, 22),
         (first_byte_before, 26),
         (login_before, 27),
@@ -363,9 +376,10 @@ fn connections_follow_the_descriptors_unless_they_are_given() {
 fn the_limits_in_force_are_all_limits() {
     let config = Written { options: &OTHERS, ..Written::default() }.resolve().unwrap();
     let shown = config.limits_in_force();
-    let bytes = |text: &str| ["14", "17"].contains(&text).then(|| format!("{text}B"));
     let expected = OTHERS.map(|(key, text)| match key {
-        "message-max" | "file-max" => (key, bytes(text).unwrap()),
+        "message-max" | "file-max" | "files-user" | "files-total" | "files-free" => {
+            (key, format!("{text}B"))
+        }
         _ => (key, text.to_owned()),
     });
     assert_eq!(shown, expected);

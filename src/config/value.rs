@@ -13,7 +13,8 @@ use std::time::Duration;
 const SIZES: [(&str, u64); 5] =
     [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 /// Units of a duration in milliseconds, largest first.
-const TIMES: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+const TIMES: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 /// The levels that a log can have.
 const LEVELS: [LevelFilter; 4] =
     [LevelFilter::Off, LevelFilter::Error, LevelFilter::Info, LevelFilter::Debug];
@@ -48,7 +49,7 @@ pub(super) fn format_bytes(bytes: u64) -> String {
     format_unit(bytes, &SIZES, "B")
 }
 
-/// A whole number with `ms`, `s`, `m` or `h`; a plain number counts seconds.
+/// A whole number with `ms`, `s`, `m`, `h` or `d`; a plain number counts seconds.
 ///
 /// # Errors
 /// In words: what is wrong with it and what would be taken.

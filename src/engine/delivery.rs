@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::{Engine, Output, tenant};
 use crate::front::Protocol;
-use crate::id::{ConnId, Now, RoomId};
+use crate::id::{ConnId, Now, RoomId, TransferId};
 use crate::message::{CloseReason, Event};
 
 /// A speaker that is not read until a listener has caught up or its grace is over.
@@ -135,13 +135,24 @@ impl Engine {
     }
 
     /// Adds a frame to the bulk lane of a connection that is open.
-    pub(super) fn push_bulk(&mut self, now: Now, id: ConnId, bytes: Bytes) {
+    pub(super) fn push_bulk(&mut self, now: Now, id: ConnId, transfer: TransferId, bytes: Bytes) {
         let Some(conn) = self.conn_mut(id).filter(|conn| conn.is_open()) else { return };
         let len = bytes.len() as u64;
-        conn.outbox.push_bulk(bytes);
+        conn.outbox.push_bulk(transfer, bytes);
         self.output_bytes += len;
         self.mark_dirty(id);
         self.after_push(now, id, None);
+    }
+
+    /// Drops the parts of a file that have not been begun: nothing of it comes after its end.
+    pub(super) fn drop_bulk_of(&mut self, now: Now, id: ConnId, transfer: TransferId) {
+        let Some(conn) = tenant(&mut self.conns, id) else { return };
+        let dropped = conn.outbox.drop_bulk_of(transfer);
+        self.output_bytes -= dropped as u64;
+        if dropped > 0 && conn.is_open() {
+            conn.note_taken(now, 0, &self.limits);
+            self.resume(id);
+        }
     }
 
     pub(super) fn mark_dirty(&mut self, id: ConnId) {
@@ -236,7 +247,7 @@ impl Engine {
         self.resume(id);
         // Also when talk was written: it may have been what left no room for a file.
         if self.conn(id).is_some_and(|conn| conn.pulls > 0) {
-            self.pull_for(now, id, of_files);
+            self.pull_for(now, id);
         }
     }
 

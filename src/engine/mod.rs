@@ -79,6 +79,8 @@ pub enum Input<'a> {
     },
     /// Somebody else has changed the accounts in the store.
     Directory(Directory),
+    /// The disk has room for so many bytes more.
+    Space(u64),
     /// A turn of the loop begins: budgets are fresh, and what waited for one goes on.
     Turn,
     /// All that had come was read: only now is it told who is late.
@@ -191,6 +193,7 @@ impl Engine {
             }
             Input::Done { ticket, outcome } => self.hub.handle_done(now, ticket, outcome),
             Input::Directory(directory) => self.hub.handle_directory(now, directory),
+            Input::Space(bytes) => self.hub.handle_space(bytes),
             Input::Turn => self.on_turn(now),
             Input::Deadlines => self.on_deadlines(now),
             Input::Shutdown => self.on_shutdown(),
@@ -500,11 +503,18 @@ impl Engine {
                     self.tell_many(now, Audience::All, by, &except, &event);
                 }
                 Effect::Job { ticket, job } => self.outputs.push_back(Output::Job(ticket, job)),
-                Effect::Receive { transfer, from, size, waited_ms } => {
-                    self.begin_receiving(now, transfer, from, size, waited_ms);
+                Effect::Receive { transfer, from, size, partial, waited_ms } => {
+                    self.begin_receiving(transfer, (from, size), partial, waited_ms);
                 }
-                Effect::Deliver { transfer, to } => self.begin_delivery(transfer, to),
-                Effect::Forget { transfer } => self.forget(transfer),
+                Effect::Deliver { transfer, to, blob, offset, size } => {
+                    self.begin_delivery(transfer, to, blob, offset..size);
+                }
+                Effect::StopDelivery { transfer, to } => self.stop_delivery(now, transfer, to),
+                Effect::Forget { transfer, keep } => self.forget(transfer, keep),
+                Effect::Files(job) => {
+                    self.submit(job, None);
+                }
+                Effect::Work { units } => self.spend(units),
                 Effect::Close { conn, reason } => self.begin_close(now, conn, reason),
                 Effect::Audit(record) => self.outputs.push_back(Output::Audit(record)),
             }

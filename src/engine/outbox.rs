@@ -9,6 +9,7 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
+use crate::id::TransferId;
 use crate::limits::{WRITE_BATCH, WRITE_TURN_BYTES};
 
 /// Most frames for which room is made before they come.
@@ -29,7 +30,8 @@ pub struct Outbox {
     /// The frame that the socket has begun to take, if it did not take all of it.
     begun: Option<Bytes>,
     talk: VecDeque<Entry>,
-    bulk: VecDeque<Bytes>,
+    /// With the file that each is a part of.
+    bulk: VecDeque<(TransferId, Bytes)>,
     bytes: usize,
     bulk_bytes: usize,
     /// How many frames waited when writing last began: room for as many is made at once.
@@ -77,11 +79,27 @@ impl Outbox {
         self.talk.push_back(Entry { bytes, said });
     }
 
-    /// Adds a frame to the bulk lane.
-    pub fn push_bulk(&mut self, bytes: Bytes) {
+    /// Adds a frame to the bulk lane: a part of a file.
+    pub fn push_bulk(&mut self, transfer: TransferId, bytes: Bytes) {
         self.bytes += bytes.len();
         self.bulk_bytes += bytes.len();
-        self.bulk.push_back(bytes);
+        self.bulk.push_back((transfer, bytes));
+    }
+
+    /// Whether a part of a file waits that has not been begun: what is said now would overtake it.
+    #[must_use]
+    pub fn has_bulk_of(&self, transfer: TransferId) -> bool {
+        self.bulk.iter().any(|(of, _)| *of == transfer)
+    }
+
+    /// Drops the parts of a file that have not been begun. Answers with how many bytes they were.
+    pub fn drop_bulk_of(&mut self, transfer: TransferId) -> usize {
+        let before = self.bulk_bytes;
+        self.bulk.retain(|(of, _)| *of != transfer);
+        self.bulk_bytes = self.bulk.iter().map(|(_, bytes)| bytes.len()).sum();
+        let dropped = before - self.bulk_bytes;
+        self.bytes -= dropped;
+        dropped
     }
 
     /// The next bytes to write, as slices for one vectored write: at most [`WRITE_BATCH`] of them
@@ -152,7 +170,8 @@ impl Outbox {
     /// All that waits, in the order in which it leaves.
     fn frames(&self) -> impl Iterator<Item = &Bytes> {
         let talk = self.talk.iter().map(|entry| &entry.bytes);
-        self.begun.iter().chain(talk).chain(&self.bulk)
+        let bulk = self.bulk.iter().map(|(_, bytes)| bytes);
+        self.begun.iter().chain(talk).chain(bulk)
     }
 
     fn pop(&mut self) -> Option<Bytes> {
@@ -162,7 +181,7 @@ impl Outbox {
         if let Some(entry) = self.talk.pop_front() {
             return Some(entry.bytes);
         }
-        let frame = self.bulk.pop_front()?;
+        let (_, frame) = self.bulk.pop_front()?;
         self.bulk_bytes -= frame.len();
         Some(frame)
     }
@@ -171,6 +190,8 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const FILE: TransferId = TransferId(7);
 
     /// Takes what waits as a socket would, `step` bytes at a time.
     fn drain(outbox: &mut Outbox, step: usize) -> Vec<u8> {
@@ -197,11 +218,11 @@ mod tests {
     #[test]
     fn talk_goes_before_bulk_but_a_frame_once_begun_is_finished() {
         let mut outbox = Outbox::default();
-        outbox.push_bulk(Bytes::from_static(b"BULK"));
+        outbox.push_bulk(FILE, Bytes::from_static(b"BULK"));
         outbox.push_talk(Bytes::from_static(b"one"), false);
         assert_eq!(drain(&mut outbox, 100), b"oneBULK");
 
-        outbox.push_bulk(Bytes::from_static(b"BULK"));
+        outbox.push_bulk(FILE, Bytes::from_static(b"BULK"));
         assert_eq!(take(&mut outbox, 2), b"BU");
         outbox.push_talk(Bytes::from_static(b"two"), false);
         assert_eq!(drain(&mut outbox, 100), b"LKtwo");
@@ -214,7 +235,7 @@ mod tests {
             for word in ["alpha", "b", "", "gamma"] {
                 outbox.push_talk(Bytes::from(word), true);
             }
-            outbox.push_bulk(Bytes::from_static(b"file"));
+            outbox.push_bulk(FILE, Bytes::from_static(b"file"));
             assert_eq!(drain(&mut outbox, step), b"alphabgammafile", "steps of {step}");
         }
     }
@@ -246,8 +267,8 @@ mod tests {
     #[test]
     fn what_is_left_of_a_file_is_dropped_and_words_are_not() {
         let mut outbox = Outbox::default();
-        outbox.push_bulk(Bytes::from_static(b"BULK"));
-        outbox.push_bulk(Bytes::from_static(b"MORE"));
+        outbox.push_bulk(FILE, Bytes::from_static(b"BULK"));
+        outbox.push_bulk(FILE, Bytes::from_static(b"MORE"));
         assert_eq!(take(&mut outbox, 2), b"BU");
         outbox.push_talk(Bytes::from_static(b"bye"), false);
         outbox.drop_bulk();
@@ -256,10 +277,25 @@ mod tests {
     }
 
     #[test]
+    fn of_several_files_one_is_dropped() {
+        let mut outbox = Outbox::default();
+        let other = TransferId(8);
+        for (file, part) in [(FILE, "one"), (other, "OTHER"), (FILE, "two")] {
+            outbox.push_bulk(file, Bytes::from(part));
+        }
+        assert_eq!(take(&mut outbox, 1), b"o");
+        assert!(outbox.has_bulk_of(FILE));
+        assert_eq!(outbox.drop_bulk_of(FILE), 3);
+        assert!(!outbox.has_bulk_of(FILE) && outbox.has_bulk_of(other));
+        assert_eq!((outbox.len(), outbox.bulk_len()), (7, 5));
+        assert_eq!(drain(&mut outbox, 100), b"neOTHER");
+    }
+
+    #[test]
     fn empty_it_owns_no_memory() {
         let mut outbox = Outbox::default();
         outbox.push_talk(Bytes::from_static(b"x"), true);
-        outbox.push_bulk(Bytes::from_static(b"y"));
+        outbox.push_bulk(FILE, Bytes::from_static(b"y"));
         drain(&mut outbox, 100);
         assert_eq!((outbox.talk.capacity(), outbox.bulk.capacity()), (0, 0));
     }

@@ -6,46 +6,56 @@
 //! each transfer at most one job is under way, and in memory at most the credit, or what two reads
 //! bring.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 
 use super::{Engine, Output};
 use crate::hub::upload::{Stage, UploadQueue};
 use crate::id::{ConnId, Now, Ticket, TransferId};
-use crate::job::{FileJob, FileOutcome, Job};
-use crate::limits::{CHUNK_MAX, FILE_JOBS_MAX};
-use crate::message::{Ending, Event, Refusal};
+use crate::job::{FileJob, FileOutcome, Job, PartialId};
+use crate::limits::{CHUNK_MAX, FILE_JOBS_MAX, STALL_BYTES};
+use crate::message::{Digest, Ending, Event, Refusal};
 
 /// Bytes read from a file at once.
 const READ_BYTES: u32 = 2 * CHUNK_MAX as u32;
+/// Jobs under way from which on downloads wait for their turn, so that those of uploads find room.
+const READS_MAX: usize = FILE_JOBS_MAX / 8;
 /// What a byte of a file may become in an outbox: in base64 4/3 of one, and the frame around it.
 const WRITTEN_PER_READ: usize = 2;
 
-/// All transfers that hold a slot, and the jobs under way.
+/// All transfers under way, and the jobs for them.
 #[derive(Debug, Default)]
 pub(super) struct Transfers {
-    flows: BTreeMap<TransferId, Flow>,
-    tickets: BTreeMap<Ticket, TransferId>,
+    inbound: BTreeMap<TransferId, Inbound>,
+    /// By receiver first: one may take several files, and many may take one.
+    outbound: BTreeMap<(ConnId, TransferId), Outbound>,
+    tickets: BTreeMap<Ticket, Aim>,
     next_ticket: u64,
-    /// Jobs given to the worker that it has not answered, removals included.
+    /// Jobs given to the worker that it has not answered, those that nobody waits for included.
     under_way: usize,
     /// There were so many that nobody is given a slot until there are fewer.
     resting: bool,
+    /// Downloads that wait until there are fewer, the first to come first.
+    starved: VecDeque<(ConnId, TransferId)>,
 }
 
-#[derive(Debug)]
-enum Flow {
-    In(Inbound),
-    /// All of it is here and nobody has asked for it yet.
-    Held {
-        size: u64,
-    },
-    Out(Outbound),
+/// For what a job is done.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Aim {
+    /// For an upload.
+    In(TransferId),
+    /// For a download.
+    Out(ConnId, TransferId),
 }
 
 #[derive(Debug)]
 struct Inbound {
     from: ConnId,
     size: u64,
+    /// How long it waited for its slot.
+    waited_ms: u64,
+    /// Its file is open, and it may send.
+    open: bool,
     granted: u64,
     received: u64,
     stored: u64,
@@ -55,99 +65,108 @@ struct Inbound {
     writing: u64,
     /// A job is under way.
     busy: bool,
+    /// All of it is here; the worker puts it where it lasts, or has.
+    finishing: bool,
+    /// The worker has nothing open for it any more.
+    closed: bool,
 }
 
 #[derive(Debug)]
 struct Outbound {
-    to: ConnId,
+    blob: Digest,
     size: u64,
-    /// Handed to the receiver's outbox.
+    /// Up to here it was handed to the receiver's outbox.
     sent: u64,
     busy: bool,
     /// Asked of the worker, which has not answered.
     reading: u32,
-}
-
-impl Flow {
-    /// Bytes that are being read for a receiver.
-    fn reading_for(&self, to: ConnId) -> usize {
-        match self {
-            Self::Out(flow) if flow.to == to => flow.reading as usize,
-            Self::Out(_) | Self::In(_) | Self::Held { .. } => 0,
-        }
-    }
+    /// The job for that.
+    ticket: Option<Ticket>,
 }
 
 impl Transfers {
     pub(super) fn check_invariants(&self, uploads: &UploadQueue) {
-        assert_eq!(self.flows.len(), uploads.used(), "flows and slots differ");
+        assert_eq!(self.inbound.len(), uploads.used(), "flows and slots differ");
         for upload in uploads.in_slots() {
-            let fits = match (self.flows.get(&upload.id), upload.stage) {
-                (Some(Flow::In(flow)), Stage::Receiving { .. }) => {
-                    assert!(flow.stored <= flow.received && flow.received <= flow.granted);
-                    assert!(flow.granted <= flow.size);
-                    flow.from == upload.from.conn
-                }
-                (Some(Flow::Held { size }), Stage::Offered { .. }) => *size == upload.size,
-                (Some(Flow::Out(flow)), Stage::Delivering { .. }) => flow.to == upload.to.conn,
-                _ => false,
-            };
-            assert!(fits, "transfer {} is in {:?} and its bytes are not", upload.id, upload.stage);
+            let flow = self.inbound.get(&upload.id).expect("an upload with a slot has a flow");
+            assert!(flow.stored <= flow.received && flow.received <= flow.granted);
+            assert!(flow.granted <= flow.size);
+            let is_finishing = matches!(upload.stage, Stage::Finishing { .. });
+            assert_eq!(flow.finishing, is_finishing, "transfer {} is in two stages", upload.id);
+            let at_home = is_finishing || flow.from == upload.draft.from.conn;
+            assert!(at_home, "transfer {} comes from somebody else", upload.id);
         }
     }
 }
 
 impl Engine {
-    /// An upload has a slot.
+    /// An upload has a slot: its file is opened, and then it may come.
     pub(super) fn begin_receiving(
         &mut self,
-        now: Now,
         transfer: TransferId,
-        from: ConnId,
-        size: u64,
+        (from, size): (ConnId, u64),
+        partial: Option<PartialId>,
         waited_ms: u64,
     ) {
-        let granted = size.min(self.limits.upload_credit_bytes);
         let flow = Inbound {
             from,
             size,
-            granted,
+            waited_ms,
+            open: false,
+            granted: 0,
             received: 0,
             stored: 0,
             pending: Vec::new(),
             writing: 0,
             busy: true,
+            finishing: false,
+            closed: false,
         };
-        self.transfers.flows.insert(transfer, Flow::In(flow));
-        self.submit(FileJob::Create { transfer });
-        self.tell(now, from, None, &Event::Admitted { transfer, waited_ms, credit: granted });
+        self.transfers.inbound.insert(transfer, flow);
+        self.submit(FileJob::Open { transfer, partial, size }, Some(Aim::In(transfer)));
     }
 
-    /// A receiver wants its file.
-    pub(super) fn begin_delivery(&mut self, transfer: TransferId, to: ConnId) {
-        let Some(flow) = self.transfers.flows.get_mut(&transfer) else { return };
-        let Flow::Held { size } = *flow else { return };
-        *flow = Flow::Out(Outbound { to, size, sent: 0, busy: false, reading: 0 });
+    /// A file goes to somebody.
+    pub(super) fn begin_delivery(
+        &mut self,
+        transfer: TransferId,
+        to: ConnId,
+        blob: Digest,
+        bytes: Range<u64>,
+    ) {
+        let (sent, size) = (bytes.start, bytes.end);
+        let flow = Outbound { blob, size, sent, busy: false, reading: 0, ticket: None };
+        self.transfers.outbound.insert((to, transfer), flow);
         if let Some(conn) = self.conn_mut(to) {
             conn.pulls = conn.pulls.saturating_add(1);
         }
-        if size == 0 {
-            self.hub.handle_delivery_sent(transfer);
-        }
-        self.pull(transfer);
+        self.pull(to, transfer);
     }
 
-    /// A transfer is over.
-    pub(super) fn forget(&mut self, transfer: TransferId) {
-        let Some(flow) = self.transfers.flows.remove(&transfer) else { return };
-        self.submit(FileJob::Remove { transfer });
-        let Flow::Out(Outbound { to, .. }) = flow else { return };
+    /// An upload is over.
+    pub(super) fn forget(&mut self, transfer: TransferId, keep: bool) {
+        let Some(flow) = self.transfers.inbound.remove(&transfer) else { return };
+        if !flow.closed {
+            self.submit(FileJob::Close { transfer, keep }, None);
+        }
+    }
+
+    /// A download is over.
+    pub(super) fn stop_delivery(&mut self, now: Now, transfer: TransferId, to: ConnId) {
+        let Some(flow) = self.transfers.outbound.remove(&(to, transfer)) else { return };
+        // What was asked for it is not for the next one of this number.
+        if let Some(ticket) = flow.ticket {
+            self.transfers.tickets.remove(&ticket);
+        } else if flow.busy {
+            self.transfers.starved.retain(|starved| *starved != (to, transfer));
+        }
+        self.drop_bulk_of(now, to, transfer);
         if let Some(conn) = self.conn_mut(to) {
             conn.pulls = conn.pulls.saturating_sub(1);
         }
         // What was being read for it has kept others from being read.
         for other in self.deliveries_to(to) {
-            self.pull(other);
+            self.pull(to, other);
         }
     }
 
@@ -156,8 +175,8 @@ impl Engine {
         if let Err(refusal) = self.hub.may_send_chunks(conn) {
             return self.answer(now, conn, &Err(refusal));
         }
-        let flow = match self.transfers.flows.get_mut(&transfer) {
-            Some(Flow::In(flow)) if flow.from == conn => flow,
+        let flow = match self.transfers.inbound.get_mut(&transfer) {
+            Some(flow) if flow.from == conn && !flow.finishing => flow,
             _ => return self.on_stray_chunk(now, conn, transfer, bytes),
         };
         let received = flow.received + bytes.len() as u64;
@@ -171,12 +190,14 @@ impl Engine {
     }
 
     /// A part that nobody waits for. What was under way when its transfer ended is nobody's fault
-    /// and gets no answer.
+    /// and gets no answer; nor does more than all of a file that is whole.
     fn on_stray_chunk(&mut self, now: Now, conn: ConnId, transfer: TransferId, bytes: &[u8]) {
         match self.hub.uploads().get(transfer) {
-            Some(upload) if upload.from.conn == conn && bytes.is_empty() => {}
-            Some(upload) if upload.from.conn == conn => {
-                self.hub.end_upload(now, transfer, Ending::Overrun);
+            Some(upload) if upload.draft.from.conn == conn => {
+                let waits = upload.stage == Stage::Waiting;
+                if waits && !bytes.is_empty() {
+                    self.hub.end_upload(now, transfer, Ending::Overrun);
+                }
             }
             None if self.hub.uploads().was_issued(transfer) => {}
             Some(_) | None => self.answer(now, conn, &Err(Refusal::NoSuchTransfer)),
@@ -190,89 +211,155 @@ impl Engine {
             self.transfers.resting = false;
             self.hub.resume_admission(now);
         }
-        let Some(transfer) = self.transfers.tickets.remove(&ticket) else { return };
-        let result = match (self.transfers.flows.get_mut(&transfer), outcome) {
-            (None, _) => return,
-            (Some(_), FileOutcome::Failed(text)) => Err(text),
-            (Some(Flow::In(_)), FileOutcome::Done) => {
-                self.on_stored(now, transfer);
-                Ok(())
+        // Of one that cannot be read for at this moment the next takes the place.
+        while self.transfers.under_way < READS_MAX
+            && let Some((to, transfer)) = self.transfers.starved.pop_front()
+        {
+            if let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) {
+                flow.busy = false;
             }
-            (Some(Flow::Out(_)), FileOutcome::Bytes(bytes)) if !bytes.is_empty() => {
-                self.on_read(now, transfer, &bytes);
-                Ok(())
-            }
-            (Some(_), FileOutcome::Done | FileOutcome::Bytes(_)) => {
-                Err("the file is too short".to_owned())
-            }
-        };
-        if let Err(text) = result {
-            self.note_error(format!("transfer {transfer}: {text}"));
-            self.hub.end_upload(now, transfer, Ending::StoreFailed);
+            self.pull(to, transfer);
+        }
+        match self.transfers.tickets.remove(&ticket) {
+            None => {}
+            Some(Aim::In(transfer)) => self.on_upload_done(now, transfer, outcome),
+            Some(Aim::Out(to, transfer)) => self.on_download_done(now, to, transfer, outcome),
         }
     }
 
-    /// The file was made, or what was given to the worker is in it.
+    fn on_upload_done(&mut self, now: Now, transfer: TransferId, outcome: FileOutcome) {
+        let Some(flow) = self.transfers.inbound.get_mut(&transfer) else { return };
+        flow.busy = false;
+        match outcome {
+            FileOutcome::Opened { bytes, hashed } if hashed < bytes => {
+                flow.busy = true;
+                self.submit(FileJob::Rehash { transfer }, Some(Aim::In(transfer)));
+                // It is no fault of the sender that this takes time.
+                self.hub.handle_upload_progress(now, transfer, STALL_BYTES);
+            }
+            FileOutcome::Opened { bytes, .. } => self.on_opened_file(now, transfer, bytes),
+            FileOutcome::Done => self.on_stored(now, transfer),
+            FileOutcome::Finished { hash, sha256 } => {
+                flow.closed = true;
+                self.hub.handle_finished(now, transfer, hash, sha256);
+            }
+            FileOutcome::Mismatch => {
+                flow.closed = true;
+                self.hub.end_upload(now, transfer, Ending::Mismatch);
+            }
+            FileOutcome::Bytes(_) => {}
+            FileOutcome::Failed(text) => {
+                self.note_error(format!("transfer {transfer}: {text}"));
+                self.hub.end_upload(now, transfer, Ending::StoreFailed);
+            }
+        }
+    }
+
+    /// The file is open, with what an earlier try has left in it: the sender may go on.
+    fn on_opened_file(&mut self, now: Now, transfer: TransferId, offset: u64) {
+        let credit_bytes = self.limits.upload_credit_bytes;
+        let Some(flow) = self.transfers.inbound.get_mut(&transfer) else { return };
+        let offset = offset.min(flow.size);
+        flow.open = true;
+        (flow.received, flow.stored) = (offset, offset);
+        flow.granted = flow.size.min(offset.saturating_add(credit_bytes));
+        let (from, waited_ms, credit) = (flow.from, flow.waited_ms, flow.granted - offset);
+        self.hub.handle_stored(transfer, offset);
+        let event = Event::Admitted { transfer, waited_ms, credit, offset };
+        self.tell(now, from, None, &event);
+        self.finish_if_whole(transfer);
+    }
+
+    /// What was given to the worker is in the file.
     fn on_stored(&mut self, now: Now, transfer: TransferId) {
         let credit_bytes = self.limits.upload_credit_bytes;
-        let Some(Flow::In(flow)) = self.transfers.flows.get_mut(&transfer) else { return };
-        flow.busy = false;
+        let Some(flow) = self.transfers.inbound.get_mut(&transfer) else { return };
         flow.stored += std::mem::take(&mut flow.writing);
         let granted = flow.size.min(flow.stored.saturating_add(credit_bytes));
-        let (from, bytes) = (flow.from, granted - flow.granted);
+        let (from, bytes, stored) = (flow.from, granted - flow.granted, flow.stored);
         flow.granted = granted;
-        if flow.stored == flow.size {
-            let size = flow.size;
-            self.transfers.flows.insert(transfer, Flow::Held { size });
-            self.hub.handle_upload_complete(now, transfer);
-            return;
-        }
+        self.hub.handle_stored(transfer, stored);
         if bytes > 0 {
             self.tell(now, from, None, &Event::Credit { transfer, bytes });
             // A slow disk is no fault of the sender.
             self.hub.handle_upload_progress(now, transfer, bytes);
         }
+        self.finish_if_whole(transfer);
         self.append(transfer);
     }
 
+    fn finish_if_whole(&mut self, transfer: TransferId) {
+        let Some(flow) = self.transfers.inbound.get_mut(&transfer) else { return };
+        if flow.stored == flow.size && !flow.finishing {
+            // What its sender was just told may have been one word too many, and cut him.
+            let Ok(hash) = self.hub.handle_upload_complete(transfer) else { return };
+            (flow.finishing, flow.busy) = (true, true);
+            self.submit(FileJob::Finish { transfer, hash }, Some(Aim::In(transfer)));
+        }
+    }
+
     fn append(&mut self, transfer: TransferId) {
-        let Some(Flow::In(flow)) = self.transfers.flows.get_mut(&transfer) else { return };
+        let Some(flow) = self.transfers.inbound.get_mut(&transfer) else { return };
         if flow.busy || flow.pending.is_empty() {
             return;
         }
         let bytes = std::mem::take(&mut flow.pending);
         (flow.busy, flow.writing) = (true, bytes.len() as u64);
-        self.submit(FileJob::Append { transfer, bytes });
+        // From here on they may be on the disk: if it breaks now, the half has them.
+        self.hub.handle_stored(transfer, flow.stored + flow.writing);
+        self.submit(FileJob::Append { transfer, bytes }, Some(Aim::In(transfer)));
     }
 
-    fn on_read(&mut self, now: Now, transfer: TransferId, bytes: &[u8]) {
-        let Some(Flow::Out(flow)) = self.transfers.flows.get_mut(&transfer) else { return };
-        (flow.busy, flow.reading) = (false, 0);
+    fn on_download_done(
+        &mut self,
+        now: Now,
+        to: ConnId,
+        transfer: TransferId,
+        outcome: FileOutcome,
+    ) {
+        let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) else { return };
+        let asked = std::mem::take(&mut flow.reading);
+        (flow.busy, flow.ticket) = (false, None);
+        let text = match outcome {
+            FileOutcome::Bytes(bytes) if bytes.len() == asked as usize => {
+                return self.on_read(now, to, transfer, &bytes);
+            }
+            FileOutcome::Failed(text) => text,
+            _ => "the file is too short".to_owned(),
+        };
+        self.note_error(format!("transfer {transfer} to {to:?}: {text}"));
+        self.hub.end_download(to, transfer, Ending::StoreFailed);
+    }
+
+    fn on_read(&mut self, now: Now, to: ConnId, transfer: TransferId, bytes: &[u8]) {
+        let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) else { return };
         flow.sent += bytes.len() as u64;
-        let (to, all_sent) = (flow.to, flow.sent == flow.size);
         let Some(protocol) = self.protocol_of(to) else { return };
         for chunk in bytes.chunks(CHUNK_MAX) {
-            self.push_bulk(now, to, protocol.emit_chunk(transfer, chunk));
+            self.push_bulk(now, to, transfer, protocol.emit_chunk(transfer, chunk));
         }
-        if all_sent {
-            self.hub.handle_delivery_sent(transfer);
-        }
-        self.pull(transfer);
+        self.pull(to, transfer);
     }
 
     /// Reads on when the receiver's outbox runs low.
-    fn pull(&mut self, transfer: TransferId) {
-        let Some(Flow::Out(flow)) = self.transfers.flows.get(&transfer) else { return };
-        let (to, offset, left) = (flow.to, flow.sent, flow.size - flow.sent);
+    fn pull(&mut self, to: ConnId, transfer: TransferId) {
         let window = self.window(to).unwrap_or_default();
+        let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) else { return };
+        let (offset, left) = (flow.sent, flow.size - flow.sent);
         if flow.busy || left == 0 || window == 0 {
             return;
         }
-        let len = u32::try_from(left).unwrap_or(u32::MAX).min(window);
-        if let Some(Flow::Out(flow)) = self.transfers.flows.get_mut(&transfer) {
-            (flow.busy, flow.reading) = (true, len);
+        if self.transfers.under_way >= READS_MAX {
+            flow.busy = true;
+            return self.transfers.starved.push_back((to, transfer));
         }
-        self.submit(FileJob::Read { transfer, offset, len });
+        let len = u32::try_from(left).unwrap_or(u32::MAX).min(window);
+        (flow.busy, flow.reading) = (true, len);
+        let blob = flow.blob;
+        let ticket = self.submit(FileJob::Read { blob, offset, len }, Some(Aim::Out(to, transfer)));
+        if let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) {
+            flow.ticket = Some(ticket);
+        }
     }
 
     /// How many bytes may be read for a receiver now. However many files come to it at once, what
@@ -281,27 +368,35 @@ impl Engine {
         let conn = self.conn(to).filter(|conn| conn.is_open())?;
         let hard_mark = conn.hard_mark(&self.limits);
         let window = READ_BYTES.min(u32::try_from(hard_mark / 4).unwrap_or(u32::MAX));
-        let reading: usize = self.transfers.flows.values().map(|flow| flow.reading_for(to)).sum();
+        let flows = self.transfers.outbound.range(all_to(to));
+        let reading: usize = flows.map(|(_, flow)| flow.reading as usize).sum();
         let low = conn.outbox.bulk_len() + reading < window as usize;
         let written = conn.outbox.len() + WRITTEN_PER_READ * (reading + window as usize);
         (low && written <= hard_mark).then_some(window)
     }
 
-    /// A receiver's socket took `bytes` of files: its transfers move.
-    pub(super) fn pull_for(&mut self, now: Now, conn: ConnId, bytes: u64) {
-        for transfer in self.deliveries_to(conn) {
-            self.hub.handle_upload_progress(now, transfer, bytes);
-            self.pull(transfer);
+    /// A receiver's socket took bytes: its transfers move. One is over when its last part has been
+    /// begun: until then the answer to the next request for it would overtake the rest.
+    pub(super) fn pull_for(&mut self, now: Now, to: ConnId) {
+        for transfer in self.deliveries_to(to) {
+            let flow = self.transfers.outbound.get(&(to, transfer));
+            let is_sent = flow.is_some_and(|flow| flow.sent == flow.size);
+            let waits = self.conn(to).is_some_and(|conn| conn.outbox.has_bulk_of(transfer));
+            if is_sent && !waits {
+                self.hub.handle_delivered(to, transfer);
+                self.stop_delivery(now, transfer, to);
+            } else {
+                self.pull(to, transfer);
+            }
         }
     }
 
     fn deliveries_to(&self, conn: ConnId) -> Vec<TransferId> {
-        let to_it = |flow: &Flow| matches!(flow, Flow::Out(out) if out.to == conn);
-        let flows = self.transfers.flows.iter();
-        flows.filter(|(_, flow)| to_it(flow)).map(|(&id, _)| id).collect()
+        self.transfers.outbound.range(all_to(conn)).map(|(&(_, id), _)| id).collect()
     }
 
-    fn submit(&mut self, job: FileJob) {
+    /// Gives the worker a job, for somebody or for nobody.
+    pub(super) fn submit(&mut self, job: FileJob, aim: Option<Aim>) -> Ticket {
         self.transfers.next_ticket += 1;
         self.transfers.under_way += 1;
         if !self.transfers.resting && self.transfers.under_way >= FILE_JOBS_MAX / 2 {
@@ -310,9 +405,15 @@ impl Engine {
             self.hub.rest_admission();
         }
         let ticket = Ticket(self.transfers.next_ticket);
-        if !matches!(job, FileJob::Remove { .. }) {
-            self.transfers.tickets.insert(ticket, job.transfer());
+        if let Some(aim) = aim {
+            self.transfers.tickets.insert(ticket, aim);
         }
         self.outputs.push_back(Output::Job(ticket, Job::File(job)));
+        ticket
     }
+}
+
+/// The keys of all that goes to one receiver.
+fn all_to(to: ConnId) -> std::ops::RangeInclusive<(ConnId, TransferId)> {
+    (to, TransferId(0))..=(to, TransferId(u32::MAX))
 }

@@ -1,133 +1,186 @@
-//! Temporary files in one folder, each named by its transfer and by nothing that a client chose.
+//! The two folders, `temp` and `files`, and the files that are on their way.
+//!
+//! Refuses to know whether anybody wants a file. The rule it keeps: a file that is whole comes
+//! from `temp` to `files` in one step, after all of it is on the disk, and nothing that failed
+//! stays behind.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::blobs::Blobs;
+use super::names::{FILES, Part, TEMP};
+use super::sweep;
+use super::upload::Upload;
 use crate::id::TransferId;
-use crate::job::{FileJob, FileOutcome};
+use crate::job::{FileJob, FileOutcome, Half, PartialId};
+use crate::limits::REHASH_BYTES;
+use crate::message::Digest;
 use crate::os;
 
-/// The folder and the files that are open in it.
+/// The folders and the files that are open in them.
 #[derive(Debug)]
 pub struct Disk {
-    folder: PathBuf,
-    open: HashMap<TransferId, File>,
+    data: PathBuf,
+    temp: PathBuf,
+    blobs: Blobs,
+    open: BTreeMap<TransferId, Upload>,
+    /// How much of a half one job hashes.
+    rehash_bytes: u64,
 }
 
 impl Disk {
-    /// Takes the folder `temp` in `data`, made if need be, and removes what an earlier server left.
+    /// Takes the folders `temp` and `files` in `data`, made if need be, and removes what an earlier
+    /// server left and nobody needs. Tells which halves are there.
     ///
     /// # Errors
     /// Those of the system.
-    pub fn open(data: &Path) -> io::Result<Self> {
-        let folder = data.join("temp");
-        os::create_private_dir(&folder)?;
-        for entry in std::fs::read_dir(&folder)? {
-            let path = entry?.path();
-            if is_ours(&path) {
-                std::fs::remove_file(path)?;
-            }
+    pub fn open(data: &Path, needed: impl Fn(&Digest) -> bool) -> io::Result<(Self, Vec<Half>)> {
+        let (temp, files) = (data.join(TEMP), data.join(FILES));
+        os::create_private_dir(&temp)?;
+        os::create_private_dir(&files)?;
+        // What is in the folders lasts only if the folders do.
+        os::sync_dir(data)?;
+        let (leftovers, halves) = sweep::scan(data, needed)?;
+        for leftover in leftovers {
+            std::fs::remove_file(leftover.path)?;
         }
-        Ok(Self { folder, open: HashMap::new() })
+        let (blobs, rehash_bytes) = (Blobs::new(files), REHASH_BYTES);
+        let open = BTreeMap::new();
+        Ok((Self { data: data.to_owned(), temp, blobs, open, rehash_bytes }, halves))
+    }
+
+    /// Whether a content is there, whole.
+    #[must_use]
+    pub fn has(&self, blob: &Digest) -> bool {
+        self.blobs.has(blob)
     }
 
     /// Does one job.
     pub fn run(&mut self, job: FileJob) -> FileOutcome {
         let result = match job {
-            FileJob::Create { transfer } => self.create(transfer),
-            FileJob::Append { transfer, bytes } => self.append(transfer, &bytes),
-            FileJob::Read { transfer, offset, len } => self.read(transfer, offset, len),
-            FileJob::Remove { transfer } => self.remove(transfer),
+            FileJob::Open { transfer, partial, size } => self.begin(transfer, partial, size),
+            FileJob::Rehash { transfer } => self.rehash(transfer),
+            FileJob::Append { transfer, bytes } => {
+                self.upload(transfer).and_then(|upload| upload.append(&bytes)).map(done)
+            }
+            FileJob::Finish { transfer, hash } => self.finish(transfer, hash),
+            FileJob::Close { transfer, keep } => self.close(transfer, keep).map(done),
+            FileJob::Read { blob, offset, len } => {
+                self.blobs.read(blob, offset, len).map(FileOutcome::Bytes)
+            }
+            FileJob::Delete { blob } => self.blobs.delete(blob).map(done),
+            FileJob::Discard { partial } => self.discard(partial).map(done),
         };
         result.unwrap_or_else(|error| FileOutcome::Failed(error.to_string()))
     }
 
-    fn path(&self, transfer: TransferId) -> PathBuf {
-        self.folder.join(format!("{transfer}.part"))
+    /// Bytes that may still be written, where the system tells it.
+    pub(super) fn free_bytes(&self) -> Option<u64> {
+        os::free_bytes(&self.data).ok().flatten()
     }
 
-    fn create(&mut self, transfer: TransferId) -> io::Result<FileOutcome> {
-        let file = os::create_private_file(&self.path(transfer))?;
-        self.open.insert(transfer, file);
-        Ok(FileOutcome::Done)
-    }
-
-    fn append(&mut self, transfer: TransferId, bytes: &[u8]) -> io::Result<FileOutcome> {
-        self.file(transfer)?.write_all(bytes)?;
-        Ok(FileOutcome::Done)
-    }
-
-    fn read(&mut self, transfer: TransferId, offset: u64, len: u32) -> io::Result<FileOutcome> {
-        let file = self.file(transfer)?;
-        file.seek(SeekFrom::Start(offset))?;
-        let mut bytes = Vec::with_capacity(len as usize);
-        file.take(u64::from(len)).read_to_end(&mut bytes)?;
-        Ok(FileOutcome::Bytes(bytes))
-    }
-
-    fn remove(&mut self, transfer: TransferId) -> io::Result<FileOutcome> {
-        if self.open.remove(&transfer).is_some() {
-            std::fs::remove_file(self.path(transfer))?;
+    fn begin(
+        &mut self,
+        transfer: TransferId,
+        partial: Option<PartialId>,
+        size: u64,
+    ) -> io::Result<FileOutcome> {
+        if self.open.contains_key(&transfer) || partial.is_some_and(|id| self.is_open(id)) {
+            return Err(in_use());
         }
-        Ok(FileOutcome::Done)
+        let mut upload = match partial {
+            None => Upload::create(self.path(Part::Transfer(transfer)), None)?,
+            Some(id) => Upload::resume(self.path(Part::Partial(id)), id, size)?,
+        };
+        if let Err(error) = upload.rehash(self.rehash_bytes) {
+            // What cannot be read would stand in the way of every later try.
+            let path = upload.path().to_owned();
+            drop(upload);
+            std::fs::remove_file(path)?;
+            return Err(error);
+        }
+        let (bytes, hashed) = (upload.bytes(), upload.hashed());
+        self.open.insert(transfer, upload);
+        Ok(FileOutcome::Opened { bytes, hashed })
     }
 
-    fn file(&mut self, transfer: TransferId) -> io::Result<&mut File> {
-        let missing = || io::Error::other(format!("no file of transfer {transfer} is open"));
-        self.open.get_mut(&transfer).ok_or_else(missing)
+    fn rehash(&mut self, transfer: TransferId) -> io::Result<FileOutcome> {
+        let bytes_max = self.rehash_bytes;
+        let upload = self.upload(transfer)?;
+        upload.rehash(bytes_max)?;
+        Ok(FileOutcome::Opened { bytes: upload.bytes(), hashed: upload.hashed() })
+    }
+
+    /// Whatever comes of it, the file on its way is gone then.
+    fn finish(&mut self, transfer: TransferId, hash: Option<Digest>) -> io::Result<FileOutcome> {
+        let upload = self.open.remove(&transfer).ok_or_else(|| missing(transfer))?;
+        let path = upload.path().to_owned();
+        let outcome = self.put(upload, hash);
+        if !matches!(outcome, Ok(FileOutcome::Finished { .. })) {
+            // It may be gone already, and what cannot be removed is swept at the next start.
+            let _ = std::fs::remove_file(path);
+        }
+        outcome
+    }
+
+    fn put(&mut self, mut upload: Upload, announced: Option<Digest>) -> io::Result<FileOutcome> {
+        let (hash, sha256) = upload.hashes()?;
+        // Before the sync: what is removed at once need not be on the disk.
+        if announced.is_some_and(|announced| announced != hash) {
+            return Ok(FileOutcome::Mismatch);
+        }
+        upload.finish()?;
+        let (path, bytes) = (upload.path().to_owned(), upload.bytes());
+        // Some systems do not rename or remove what is open.
+        drop(upload);
+        self.blobs.take(&path, hash, bytes)?;
+        Ok(FileOutcome::Finished { hash, sha256 })
+    }
+
+    fn close(&mut self, transfer: TransferId, keep: bool) -> io::Result<()> {
+        let Some(mut upload) = self.open.remove(&transfer) else { return Ok(()) };
+        let path = upload.path().to_owned();
+        let can_go_on = keep && upload.partial().is_some() && upload.bytes() > 0;
+        // Its name is not waited for: a half that a loss of power takes was not promised to anyone.
+        if can_go_on && upload.pause().is_ok() {
+            return Ok(());
+        }
+        drop(upload);
+        std::fs::remove_file(path)
+    }
+
+    fn discard(&mut self, partial: PartialId) -> io::Result<()> {
+        if self.is_open(partial) {
+            return Err(in_use());
+        }
+        std::fs::remove_file(self.path(Part::Partial(partial)))
+    }
+
+    fn is_open(&self, partial: PartialId) -> bool {
+        self.open.values().any(|upload| upload.partial() == Some(partial))
+    }
+
+    fn path(&self, part: Part) -> PathBuf {
+        self.temp.join(part.name())
+    }
+
+    fn upload(&mut self, transfer: TransferId) -> io::Result<&mut Upload> {
+        self.open.get_mut(&transfer).ok_or_else(|| missing(transfer))
     }
 }
 
-/// Whether a file can be one of an earlier server: the number of a transfer, and `part`. The folder
-/// may be one that was there before, with somebody's half downloaded film in it.
-fn is_ours(path: &Path) -> bool {
-    let number = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    path.extension().is_some_and(|extension| extension == "part") && number.parse::<u32>().is_ok()
+const fn done((): ()) -> FileOutcome {
+    FileOutcome::Done
+}
+
+fn missing(transfer: TransferId) -> io::Error {
+    io::Error::other(format!("no file of transfer {transfer} is open"))
+}
+
+fn in_use() -> io::Error {
+    io::Error::other("another transfer has this file open")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ONE: TransferId = TransferId(1);
-
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(folder.join("temp")).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-    }
-
-    #[test]
-    fn a_file_is_read_as_it_was_written_and_leaves_nothing() {
-        let data = tempfile::tempdir().unwrap();
-        let mut disk = Disk::open(data.path()).unwrap();
-        assert_eq!(disk.run(FileJob::Create { transfer: ONE }), FileOutcome::Done);
-        for part in ["hello ", "world"] {
-            let job = FileJob::Append { transfer: ONE, bytes: part.into() };
-            assert_eq!(disk.run(job), FileOutcome::Done);
-        }
-        assert_eq!(names(data.path()), ["1.part"]);
-        let read =
-            |disk: &mut Disk, offset, len| disk.run(FileJob::Read { transfer: ONE, offset, len });
-        assert_eq!(read(&mut disk, 0, 5), FileOutcome::Bytes(b"hello".to_vec()));
-        assert_eq!(read(&mut disk, 6, 100), FileOutcome::Bytes(b"world".to_vec()));
-        assert_eq!(disk.run(FileJob::Remove { transfer: ONE }), FileOutcome::Done);
-        assert!(names(data.path()).is_empty());
-        assert!(matches!(read(&mut disk, 0, 5), FileOutcome::Failed(_)));
-    }
-
-    #[test]
-    fn what_an_earlier_server_left_is_swept_and_nothing_else() {
-        let data = tempfile::tempdir().unwrap();
-        std::fs::create_dir(data.path().join("temp")).unwrap();
-        std::fs::write(data.path().join("temp/7.part"), "old").unwrap();
-        for mine in ["film.mkv.part", "notes.txt"] {
-            std::fs::write(data.path().join("temp").join(mine), "mine").unwrap();
-        }
-        Disk::open(data.path()).unwrap();
-        let mut left = names(data.path());
-        left.sort();
-        assert_eq!(left, ["film.mkv.part", "notes.txt"]);
-    }
-}
+mod tests;

@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Incoming, json, plain};
 use crate::id::{LetterId, TransferId};
-use crate::message::{CloseReason, Command, Event, Op, Proof, Refusal, Reply, Secret, Text};
+use crate::message::{
+    Announced, CloseReason, Command, Digest, Event, FileRef, Op, Proof, Refusal, Reply, Secret,
+    Text,
+};
 use crate::wire::frame::{self, Frame, FrameError};
 
 /// Reads the first message of a client.
@@ -73,6 +76,16 @@ struct Request<'a> {
     within_s: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     letter: Option<LetterId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hash: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    again: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<TransferId>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pattern: Option<Cow<'a, str>>,
 }
 
 fn parse_request(json: &[u8]) -> Incoming<'_> {
@@ -109,6 +122,7 @@ fn parse_any_request(json: &[u8]) -> Incoming<'_> {
 fn to_command(request: Request<'_>) -> Result<Command<'_>, Refusal> {
     let Request { op, user, room, text, name, me, version, size, transfer, within_s, .. } = request;
     let Request { password, new, token, letter, .. } = request;
+    let Request { hash, again, offset, after, pattern, .. } = request;
     let missing = |field: &str| Refusal::BadRequest(format!("`{field}` is missing"));
     let transfer = || transfer.ok_or_else(|| missing("transfer"));
     let Some(op) = Op::from_name(&op) else {
@@ -142,10 +156,23 @@ fn to_command(request: Request<'_>) -> Result<Command<'_>, Refusal> {
         Op::Help => Command::Help,
         Op::Ping => Command::Ping,
         Op::Exit => Command::Exit,
-        Op::SendFile => {
-            Command::SendFile { user, name, size: size.ok_or_else(|| missing("size"))? }
+        Op::SendFile | Op::Upload => {
+            let size = size.ok_or_else(|| missing("size"))?;
+            let file = Announced { name, size, hash, again: again.unwrap_or(false) };
+            match op {
+                Op::Upload => Command::Upload { file },
+                _ => Command::SendFile { user: (!user.is_empty()).then_some(user), file },
+            }
         }
-        Op::Accept => Command::Accept { transfer: transfer()? },
+        Op::Files => Command::Files { pattern, after },
+        Op::Get => {
+            let file = match name.is_empty() {
+                true => FileRef::Number(transfer()?),
+                false => FileRef::Name(name),
+            };
+            Command::Get { file, offset: offset.unwrap_or(0) }
+        }
+        Op::Remove => Command::Remove { transfer: transfer()? },
         Op::Reject => Command::Reject { transfer: transfer()? },
         Op::Received => Command::Received { transfer: transfer()? },
         Op::Cancel => Command::Cancel { transfer: transfer()? },
@@ -201,14 +228,25 @@ pub fn emit_request(id: u64, command: &Command<'_>) -> Bytes {
         Command::Who { room } => request.room = room.as_deref().unwrap_or_default().into(),
         Command::WhoElse { within_s } => request.within_s = *within_s,
         Command::Block { user } | Command::Unblock { user } => request.user = (**user).into(),
-        Command::SendFile { user, name, size } => {
-            request.user = (**user).into();
-            request.name = (**name).into();
-            request.size = Some(*size);
+        Command::SendFile { user, file } => {
+            request.user = user.as_deref().unwrap_or_default().into();
+            announce(&mut request, file);
         }
-        Command::Accept { transfer }
-        | Command::Reject { transfer }
+        Command::Upload { file } => announce(&mut request, file),
+        Command::Files { pattern, after } => {
+            request.pattern = pattern.as_deref().map(Into::into);
+            request.after = *after;
+        }
+        Command::Get { file, offset } => {
+            match file {
+                FileRef::Number(transfer) => request.transfer = Some(*transfer),
+                FileRef::Name(name) => request.name = (**name).into(),
+            }
+            request.offset = (*offset > 0).then_some(*offset);
+        }
+        Command::Reject { transfer }
         | Command::Received { transfer }
+        | Command::Remove { transfer }
         | Command::Cancel { transfer } => request.transfer = Some(*transfer),
         Command::Leave
         | Command::Logout
@@ -220,6 +258,13 @@ pub fn emit_request(id: u64, command: &Command<'_>) -> Bytes {
         | Command::Exit => {}
     }
     emit(64 + request.text.len(), &request)
+}
+
+fn announce<'a>(request: &mut Request<'a>, file: &'a Announced<'_>) {
+    request.name = (*file.name).into();
+    request.size = Some(file.size);
+    request.hash = file.hash;
+    request.again = file.again.then_some(true);
 }
 
 /// Writes the answer to the request `id`; an answer to what had no id has `"re":null`.
@@ -409,6 +454,7 @@ mod tests {
     #[test]
     fn every_command_is_parsed_as_it_was_emitted() {
         let transfer = TransferId(7);
+        let file = |hash| Announced { name: "a b.pdf".into(), size: 1 << 40, hash, again: false };
         let commands = [
             Command::Hello { version: 1 },
             Command::Login { user: "alice".into(), proof: Proof::None },
@@ -436,8 +482,15 @@ mod tests {
             Command::Help,
             Command::Ping,
             Command::Exit,
-            Command::SendFile { user: "bob".into(), name: "a b.pdf".into(), size: 1 << 40 },
-            Command::Accept { transfer },
+            Command::SendFile { user: Some("bob".into()), file: file(None) },
+            Command::SendFile { user: None, file: file(Some(Digest([7; 32]))) },
+            Command::Upload { file: Announced { again: true, ..file(None) } },
+            Command::Files { pattern: None, after: None },
+            Command::Files { pattern: Some("*.pdf".into()), after: Some(transfer) },
+            Command::Get { file: FileRef::Number(transfer), offset: 0 },
+            Command::Get { file: FileRef::Number(transfer), offset: 1 << 40 },
+            Command::Get { file: FileRef::Name("a b.pdf".into()), offset: 0 },
+            Command::Remove { transfer },
             Command::Reject { transfer },
             Command::Received { transfer },
             Command::Cancel { transfer },

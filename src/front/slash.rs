@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::Incoming;
 use crate::id::{LetterId, TransferId};
 use crate::limits::CHUNK_MAX;
-use crate::message::{Command, Op, Proof, Refusal, Secret};
+use crate::message::{Announced, Command, Digest, FileRef, Op, Proof, Refusal, Secret};
 
 /// How a command is written.
 pub struct Usage {
@@ -44,12 +44,25 @@ pub const COMMANDS: &[Usage] = &[
     usage(Op::Block, &["block"], " USER", "hear nothing of a user any more"),
     usage(Op::Unblock, &["unblock"], " USER", "hear a user again"),
     usage(Op::Blocked, &["blocked"], "", "list whom you have blocked"),
-    usage(Op::SendFile, &["sendfile"], " FILE USER SIZE", "announce a file of SIZE bytes"),
+    usage(
+        Op::SendFile,
+        &["sendfile"],
+        " FILE USER SIZE [HASH]",
+        "hand over a file; USER * is your room",
+    ),
+    usage(
+        Op::Upload,
+        &["upload"],
+        " FILE SIZE [HASH]",
+        "put a file on the shelf of your room, or else the public one",
+    ),
+    usage(Op::Files, &["files"], " [PATTERN]", "list the files that you may take"),
+    usage(Op::Get, &["get", "accept", "download"], " N|FILE [OFFSET]", "take a file"),
     usage(Op::Chunk, &["chunk"], " N BASE64", "send the next part of your file N"),
-    usage(Op::Accept, &["accept"], " N", "take the file N that was offered to you"),
-    usage(Op::Reject, &["reject"], " N", "refuse the file N that was offered to you"),
+    usage(Op::Reject, &["reject"], " N", "refuse the file N that was handed to you"),
     usage(Op::Received, &["received"], " N", "confirm that you have all of file N"),
-    usage(Op::Cancel, &["cancel"], " N", "withdraw your file N"),
+    usage(Op::Cancel, &["cancel"], " N", "stop file N on its way, from you or to you"),
+    usage(Op::Remove, &["remove"], " N", "remove your file N from the server"),
     usage(Op::Queue, &["queue"], "", "show the upload queue"),
     usage(Op::Ping, &["ping"], "", "ask for a sign of life"),
     usage(Op::Help, &["help"], "", "show this"),
@@ -71,7 +84,7 @@ pub fn help() -> String {
     let mut text = String::new();
     for Usage { words, arguments, about, .. } in COMMANDS {
         let form = format!("/{}{arguments}", words[0]);
-        let _ = writeln!(text, "{form:<26} {about}");
+        let _ = writeln!(text, "{form:<30} {about}");
     }
     text.truncate(text.trim_end().len());
     text
@@ -153,15 +166,22 @@ fn to_command<'a>(usage: &Usage, arguments: &'a str) -> Option<Command<'a>> {
         Op::Ping => none(Command::Ping),
         Op::Exit => none(Command::Exit),
         Op::SendFile => {
-            let (rest, size) = split_last_word(arguments)?;
+            let (rest, size, hash) = size_and_hash(arguments)?;
             let (name, user) = split_last_word(rest)?;
-            Some(Command::SendFile {
-                user: user.into(),
-                name: name.into(),
-                size: size.parse().ok()?,
-            })
+            let user = (user != "*").then_some(user.into());
+            let file = Announced { name: name.into(), size, hash, again: false };
+            Some(Command::SendFile { user, file })
         }
-        Op::Accept => Some(Command::Accept { transfer: transfer()? }),
+        Op::Upload => {
+            let (name, size, hash) = size_and_hash(arguments)?;
+            let file = Announced { name: some_text(name)?.into(), size, hash, again: false };
+            Some(Command::Upload { file })
+        }
+        Op::Files => {
+            Some(Command::Files { pattern: some_text(arguments).map(Cow::Borrowed), after: None })
+        }
+        Op::Get => get(some_text(arguments)?),
+        Op::Remove => Some(Command::Remove { transfer: transfer()? }),
         Op::Reject => Some(Command::Reject { transfer: transfer()? }),
         Op::Received => Some(Command::Received { transfer: transfer()? }),
         Op::Cancel => Some(Command::Cancel { transfer: transfer()? }),
@@ -173,6 +193,32 @@ fn to_command<'a>(usage: &Usage, arguments: &'a str) -> Option<Command<'a>> {
 fn name_and_secret(arguments: &str) -> Option<(Cow<'_, str>, Option<Secret<'_>>)> {
     let (word, rest) = split_word(some_text(arguments)?);
     Some((word.into(), some_text(rest).map(|rest| Secret(rest.into()))))
+}
+
+/// What stands before the size of a file, the size, and the hash behind it if there is one.
+fn size_and_hash(arguments: &str) -> Option<(&str, u64, Option<Digest>)> {
+    let (rest, last) = split_last_word(arguments)?;
+    let (rest, size, hash) = match Digest::parse(last) {
+        Some(hash) => {
+            let (rest, size) = split_last_word(rest)?;
+            (rest, size, Some(hash))
+        }
+        None => (rest, last, None),
+    };
+    Some((rest, size.parse().ok()?, hash))
+}
+
+/// A number, with or without an offset behind it, or else a name.
+fn get(arguments: &str) -> Option<Command<'_>> {
+    let (first, rest) = split_word(arguments);
+    let file = match parse_transfer(first) {
+        Some(transfer) if rest.is_empty() || rest.parse::<u64>().is_ok() => {
+            let offset = rest.parse().unwrap_or(0);
+            return Some(Command::Get { file: FileRef::Number(transfer), offset });
+        }
+        _ => FileRef::Name(arguments.into()),
+    };
+    Some(Command::Get { file, offset: 0 })
 }
 
 fn parse_chunk(arguments: &str) -> Option<Incoming<'_>> {
@@ -250,8 +296,11 @@ mod tests {
             "/leave now",
             "/sendfile f bob",
             "/sendfile f bob many",
-            "/accept",
-            "/accept x",
+            "/get",
+            "/upload",
+            "/upload f",
+            "/upload f many",
+            "/remove x",
             "/chunk 1 ***",
             "/who a b",
         ] {
@@ -271,8 +320,29 @@ mod tests {
 
     #[test]
     fn a_file_name_may_have_blanks() {
-        let expected = Command::SendFile { user: "bob".into(), name: "a b.pdf".into(), size: 12 };
-        assert_eq!(command("/sendfile a b.pdf bob 12"), Ok(expected));
+        let file = |hash| Announced { name: "a b.pdf".into(), size: 12, hash, again: false };
+        let user = Some("bob".into());
+        assert_eq!(
+            command("/sendfile a b.pdf bob 12"),
+            Ok(Command::SendFile { user: user.clone(), file: file(None) })
+        );
+        let hash = "0f".repeat(32);
+        let line = format!("/sendfile a b.pdf bob 12 {hash}");
+        let hash = Digest::parse(&hash);
+        assert_eq!(command(&line), Ok(Command::SendFile { user, file: file(hash) }));
+        let to_room = Command::SendFile { user: None, file: file(None) };
+        assert_eq!(command("/sendfile a b.pdf * 12"), Ok(to_room));
+        assert_eq!(command("/upload a b.pdf 12"), Ok(Command::Upload { file: file(None) }));
+    }
+
+    #[test]
+    fn a_file_is_taken_by_its_number_or_by_its_name() {
+        let get = |file, offset| Ok(Command::Get { file, offset });
+        let seven = || FileRef::Number(TransferId(7));
+        assert_eq!(command("/get 7"), get(seven(), 0));
+        assert_eq!(command("/accept 7 100"), get(seven(), 100));
+        assert_eq!(command("/download a b.pdf"), get(FileRef::Name("a b.pdf".into()), 0));
+        assert_eq!(command("/get 7 things.txt"), get(FileRef::Name("7 things.txt".into()), 0));
     }
 
     #[test]
@@ -286,6 +356,6 @@ mod tests {
         for op in Op::ALL.into_iter().filter(|&op| op != Op::Hello) {
             assert!(COMMANDS.iter().any(|usage| usage.op == op), "{op:?}");
         }
-        assert!(help().contains("/sendfile FILE USER SIZE"));
+        assert!(help().contains("/sendfile FILE USER SIZE [HASH]"));
     }
 }

@@ -11,7 +11,9 @@ use bytes::Bytes;
 
 use super::{Incoming, slash};
 use crate::id::TransferId;
-use crate::message::{CloseReason, Event, Names, Refusal, Reply, visible};
+use crate::message::{
+    CloseReason, Event, FileLine, Names, Refusal, Reply, Target, UploadLine, visible,
+};
 use crate::wire::line;
 
 /// Reads the first line of a client.
@@ -131,10 +133,55 @@ pub fn describe_reply(reply: &Reply) -> String {
         Reply::Announced { transfer, place } => {
             format!("* transfer {transfer}: waits at place {place}")
         }
+        Reply::Files { files, more } => describe_files(files, *more),
+        Reply::Getting { file, offset } => {
+            let from = if *offset > 0 { format!(" from byte {offset}") } else { String::new() };
+            format!("* transfer {}: comes{from}: {}", file.transfer, describe_file(file))
+        }
     }
 }
 
-fn describe_uploads(uploads: &[crate::message::UploadLine]) -> String {
+fn describe_files(files: &[FileLine], more: bool) -> String {
+    if files.is_empty() {
+        return "* there are no files for you".to_owned();
+    }
+    let mut text = String::new();
+    for file in files {
+        let at = days(file.at);
+        let until = days(file.until);
+        let _ = writeln!(
+            text,
+            "* file {}: {} from {} to {}, came {at}, goes {until}, SHA-256 {}",
+            file.transfer,
+            describe_file(file),
+            file.from,
+            file.to,
+            file.sha256
+        );
+    }
+    if more {
+        text.push_str("* there are more; name what you look for: /files PATTERN\n");
+    }
+    text
+}
+
+/// Name and size.
+fn describe_file(file: &FileLine) -> String {
+    format!("{} ({} bytes)", visible(file.name.as_str()), file.size)
+}
+
+/// Milliseconds since 1970 as a day and a time of UTC, for people.
+#[must_use]
+pub fn days(ms: u64) -> String {
+    let seconds = i64::try_from(ms / 1000).unwrap_or(i64::MAX);
+    let Ok(at) = time::OffsetDateTime::from_unix_timestamp(seconds) else {
+        return "never".to_owned();
+    };
+    let (date, hour, minute) = (at.date(), at.hour(), at.minute());
+    format!("{date} {hour:02}:{minute:02}Z")
+}
+
+fn describe_uploads(uploads: &[UploadLine]) -> String {
     let mut text = String::new();
     for upload in uploads {
         let state = if upload.place == 0 {
@@ -184,21 +231,33 @@ pub fn describe_event(event: &Event) -> String {
         Event::Queued { transfer, place, of } => {
             format!("* transfer {transfer}: waits at place {place} of {of}")
         }
-        Event::Admitted { transfer, waited_ms, credit } => format!(
-            "* transfer {transfer}: go, waited {}, credit {credit} bytes",
-            seconds(*waited_ms)
-        ),
+        Event::Admitted { transfer, waited_ms, credit, offset } => {
+            let waited = seconds(*waited_ms);
+            let from = if *offset > 0 { format!(", from byte {offset}") } else { String::new() };
+            format!("* transfer {transfer}: go{from}, waited {waited}, credit {credit} bytes")
+        }
         Event::Credit { transfer, bytes } => {
             format!("* transfer {transfer}: credit {bytes} bytes")
         }
-        Event::Offered { transfer, from, name, size } => format!(
-            "* transfer {transfer}: {from} sends you {} ({size} bytes); /accept {transfer} or \
-             /reject {transfer}",
-            visible(name.as_str())
-        ),
+        Event::Offered { file } => describe_offer(file),
+        Event::Receipt { transfer, name, by, took } => {
+            let what = if *took { "has taken" } else { "refuses" };
+            format!("* transfer {transfer}: {by} {what} {}", visible(name.as_str()))
+        }
         Event::Ended { transfer, how } => format!("* transfer {transfer}: {how}"),
         Event::Ping => "* ping".to_owned(),
         Event::Bye { reason, back, missed } => describe_bye(*reason, *back, *missed),
+    }
+}
+
+fn describe_offer(file: &FileLine) -> String {
+    let FileLine { transfer, from, .. } = file;
+    let what = describe_file(file);
+    match file.to {
+        Target::User(_) => format!(
+            "* transfer {transfer}: {from} sends you {what}; /get {transfer} or /reject {transfer}"
+        ),
+        to => format!("* transfer {transfer}: {from} hands {what} to {to}; /get {transfer}"),
     }
 }
 
@@ -257,6 +316,14 @@ mod tests {
             at: 0,
         };
         assert_eq!(&emit_event(&event)[..], b"[lobby] eve: hi\\n[lobby] bob: forged\r\n");
+    }
+
+    #[test]
+    fn a_time_is_told_in_utc() {
+        assert_eq!(days(0), "1970-01-01 00:00Z");
+        assert_eq!(days(951_782_400_000), "2000-02-29 00:00Z");
+        assert_eq!(days(1_798_761_599_999), "2026-12-31 23:59Z");
+        assert_eq!(days(4_107_542_400_000), "2100-03-01 00:00Z");
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl Hub {
                 if self.stopping {
                     Err(Refusal::ShuttingDown)
                 } else {
-                    Ok(Newcomer { request, name, account: Some(account_id) })
+                    Ok(Newcomer { request, name, account: Some(account_id), was: None })
                 }
             }
             StoreOutcome::Exists => Err(Refusal::NameTaken(name)),

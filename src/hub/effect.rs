@@ -1,8 +1,8 @@
 //! What the hub wants done: effects go into a queue and are taken out one by one.
 
 use crate::id::{ConnId, RoomId, Ticket, TransferId};
-use crate::job::Job;
-use crate::message::{CloseReason, Event, Record, Refusal, Reply};
+use crate::job::{FileJob, Job, PartialId};
+use crate::message::{CloseReason, Digest, Event, Record, Refusal, Reply};
 
 /// Which request is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub enum Effect {
         /// What.
         job: Job,
     },
-    /// An upload has a slot: make its file and let its bytes come.
+    /// An upload has a slot: open its file and let its bytes come.
     Receive {
         /// Which upload.
         transfer: TransferId,
@@ -88,20 +88,44 @@ pub enum Effect {
         from: ConnId,
         /// How many bytes.
         size: u64,
+        /// What an earlier try may have left.
+        partial: Option<PartialId>,
         /// How long it waited, in milliseconds.
         waited_ms: u64,
     },
-    /// A file was accepted: send it.
+    /// An upload that had a slot is over.
+    Forget {
+        /// Which.
+        transfer: TransferId,
+        /// Whether what is there of it is kept.
+        keep: bool,
+    },
+    /// Send a file.
     Deliver {
-        /// Which transfer.
+        /// Which.
+        transfer: TransferId,
+        /// To whom.
+        to: ConnId,
+        /// Its content.
+        blob: Digest,
+        /// From which byte on.
+        offset: u64,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// Send no more of a file.
+    StopDelivery {
+        /// Which.
         transfer: TransferId,
         /// To whom.
         to: ConnId,
     },
-    /// A transfer is over: forget its bytes.
-    Forget {
-        /// Which transfer.
-        transfer: TransferId,
+    /// Have the worker of files do this; nobody waits for it.
+    Files(FileJob),
+    /// Something took long enough to count against what is done in a turn.
+    Work {
+        /// How much: what a message in an outbox counts as one of.
+        units: u32,
     },
     /// End a connection.
     Close {

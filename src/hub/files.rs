@@ -1,45 +1,109 @@
-//! Files from one user to another who is online: the upload queue, told to people.
+//! Files on their way to the server: the upload queue, told to people.
+//!
+//! The rules it keeps: what a file may take is looked at when it is announced and reserved from
+//! then on; its sender is told that it is handed over from the store's completion and from nothing
+//! else; what broke and can go on is kept as half a file.
 
-use super::upload::{Party, Stage, Upload};
-use super::{Effect, Hub, count};
-use crate::id::{ConnId, Now, TransferId};
-use crate::limits::LIST_MAX;
+use super::upload::{Draft, Party, Stage, Upload};
+use super::{Effect, Hub, Waiting, count};
+use crate::id::{AccountId, ConnId, Now, TransferId, millis};
+use crate::job::{Half, PartialId, StoreJob, StoreOutcome, StoredFile};
+use crate::limits::{FILES_A_USER, FILES_MAX, LIST_MAX};
 use crate::message::{
-    Category, Ending, Event, FileName, Refusal, Reply, UploadLine, UserName, visible,
+    Announced, Category, Digest, Ending, Event, FileLine, FileName, Record, Refusal, Reply, Target,
+    UploadLine, UserName, visible,
 };
 
+/// Somebody to whom a file can be handed.
+struct Receiver {
+    name: UserName,
+    account: Option<AccountId>,
+    /// A guest's connection.
+    guest: Option<ConnId>,
+}
+
 impl Hub {
+    /// A file is announced for a user, or for the room of its sender.
     pub(super) fn send_file(
         &mut self,
         now: Now,
         conn: ConnId,
-        user: &str,
-        name: &str,
-        size: u64,
+        user: Option<&str>,
+        file: Announced<'_>,
     ) -> Result<Reply, Refusal> {
-        let from = Party { conn, name: self.name_of(conn)? };
+        let Some(user) = user else {
+            let room = self.room_of(conn).and_then(|id| self.rooms.get(id));
+            let room = room.ok_or(Refusal::NotInRoom)?.name;
+            return self.announce(now, conn, Target::Room(room), None, file);
+        };
+        let Receiver { name, account, guest } = self.find_receiver(conn, user)?;
+        self.announce(now, conn, Target::User(name), Some((account, guest)), file)
+    }
+
+    /// A file is announced for a shelf.
+    pub(super) fn upload(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        file: Announced<'_>,
+    ) -> Result<Reply, Refusal> {
+        let room = self.room_of(conn).and_then(|id| self.rooms.get(id));
+        let to = room.map_or(Target::Public, |room| Target::Shelf(room.name));
+        self.announce(now, conn, to, None, file)
+    }
+
+    fn find_receiver(&self, conn: ConnId, user: &str) -> Result<Receiver, Refusal> {
+        let from = self.name_of(conn)?;
         let wanted = UserName::parse(user).map_err(Refusal::BadUserName)?;
-        if self.directory.has_blocked(wanted.key(), from.name.key()) {
+        if self.directory.has_blocked(wanted.key(), from.key()) {
             // Also when the other one is not here: whether he is, is not told.
             return Err(Refusal::BlockedBy(wanted));
         }
-        let (to, to_name) = self.find_user(user)?;
-        if to == conn {
+        let online = self.users.get(&wanted.key()).copied();
+        if online == Some(conn) {
             return Err(Refusal::ToYourself);
         }
-        let name = FileName::parse(name).map_err(Refusal::BadFileName)?;
-        let limit = self.limits.file_bytes;
-        let what = describe(from, to_name, &name, size);
-        if size > limit {
-            self.audit(Category::SendFile, || format!("Refused: {what} over {limit} bytes"));
-            return Err(Refusal::FileTooLarge { size, limit });
+        if let Some(account) = self.directory.find(wanted.key()) {
+            return Ok(Receiver { name: account.name, account: Some(account.id), guest: None });
         }
-        let to = Party { conn: to, name: to_name };
-        let transfer = self.uploads.announce(now, from, to, name, size).inspect_err(|refusal| {
-            let text = format!("Refused: {what}: {refusal}");
-            let record = crate::message::Record::info(Category::FileQueue, text);
-            self.effects.push_back(Effect::Audit(record));
-        })?;
+        let guest = online.ok_or(Refusal::NoSuchUser(wanted))?;
+        Ok(Receiver { name: self.name_of(guest)?, account: None, guest: Some(guest) })
+    }
+
+    fn announce(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        to: Target,
+        receiver: Option<(Option<AccountId>, Option<ConnId>)>,
+        file: Announced<'_>,
+    ) -> Result<Reply, Refusal> {
+        let user = self.user_of(conn)?;
+        let from = Party { conn, name: user.name };
+        let name = FileName::parse(&file.name).map_err(Refusal::BadFileName)?;
+        let (receiver, guest) = receiver.unwrap_or_default();
+        let Announced { size, hash, again, .. } = file;
+        let partial = hash
+            .map(|hash| PartialId::new(user.name, &name, size, hash))
+            .filter(|id| self.uploads.iter().all(|upload| upload.draft.partial != Some(*id)));
+        let owner = user.account;
+        let draft = Draft { from, owner, to, receiver, guest, name, size, hash, partial };
+        if let Some(reply) = self.announced_before(&draft, again) {
+            return Ok(reply);
+        }
+        let half = partial.and_then(|id| self.files.half(id));
+        let half_bytes = half.map_or(0, |half| half.bytes);
+        if let Err(refusal) = self.check_room_for(&draft, half) {
+            return self.refuse_upload(&draft, refusal);
+        }
+        let what = describe(&draft);
+        let transfer = match self.uploads.announce(now, draft.clone(), half_bytes.min(size)) {
+            Ok(transfer) => transfer,
+            Err(refusal) => return self.refuse_upload(&draft, refusal),
+        };
+        if let Some(half) = half {
+            self.files.take_half(half.id);
+        }
         self.audit(Category::SendFile, || format!("Announced: {what} as transfer {transfer}"));
         self.admit(now);
         let place = self.uploads.place(transfer);
@@ -53,65 +117,106 @@ impl Hub {
         Ok(Reply::Announced { transfer, place: count(place) })
     }
 
-    pub(super) fn accept(
-        &mut self,
-        now: Now,
-        conn: ConnId,
-        transfer: TransferId,
-    ) -> Result<Reply, Refusal> {
-        self.to_receive(conn, transfer)?;
-        let upload = self.uploads.accept(now, transfer)?.clone();
-        self.effects.push_back(Effect::Deliver { transfer, to: conn });
-        self.audit(Category::SendFile, || format!("Accepted: {}", line(&upload)));
-        Ok(Reply::Done)
+    fn refuse_upload(&mut self, draft: &Draft, refusal: Refusal) -> Result<Reply, Refusal> {
+        let text = format!("Refused: {}: {refusal}", describe(draft));
+        let category = match refusal {
+            Refusal::QueueFull { .. } | Refusal::TooManyUploads { .. } => Category::FileQueue,
+            _ => Category::SendFile,
+        };
+        self.effects.push_back(Effect::Audit(Record::info(category, text)));
+        Err(refusal)
     }
 
-    pub(super) fn reject(
-        &mut self,
-        now: Now,
-        conn: ConnId,
-        transfer: TransferId,
-    ) -> Result<Reply, Refusal> {
-        self.to_receive(conn, transfer)?;
-        self.end_upload(now, transfer, Ending::Rejected);
-        Ok(Reply::Done)
-    }
-
-    pub(super) fn received(
-        &mut self,
-        now: Now,
-        conn: ConnId,
-        transfer: TransferId,
-    ) -> Result<Reply, Refusal> {
-        let upload = self.to_receive(conn, transfer)?;
-        if !matches!(upload.stage, Stage::Delivering { all_sent: true, .. }) {
-            return Err(Refusal::TransferNotReady);
+    /// What somebody announces that has come already, because he has not heard how it ended: the
+    /// same number, and its end if there is one. Who says that he does so `again` does not want it
+    /// to come twice either when it was taken meanwhile.
+    fn announced_before(&mut self, draft: &Draft, again: bool) -> Option<Reply> {
+        let conn = draft.from.conn;
+        let is_same = |other: &Draft| {
+            (other.from.name, other.owner, other.to) == (draft.from.name, draft.owner, draft.to)
+                && (&other.name, other.size, other.hash) == (&draft.name, draft.size, draft.hash)
+                // What was for another one of his name is not for him.
+                && (other.receiver, other.guest) == (draft.receiver, draft.guest)
+        };
+        let is_finishing = |upload: &&Upload| matches!(upload.stage, Stage::Finishing { .. });
+        let finishing = {
+            let mut all = self.uploads.in_slots().filter(is_finishing);
+            let is_his_own = |upload: &&Upload| upload.draft.from.conn == conn && !again;
+            all.find(|upload| is_same(&upload.draft) && !is_his_own(upload)).map(|upload| upload.id)
+        };
+        if let Some(transfer) = finishing {
+            self.uploads.adopt(transfer, conn);
+            return Some(Reply::Announced { transfer, place: 0 });
         }
-        self.end_upload(now, transfer, Ending::Delivered);
-        Ok(Reply::Done)
+        let transfer = self.find_sent(draft, again)?;
+        self.tell(conn, Event::Ended { transfer, how: Ending::Stored });
+        Some(Reply::Announced { transfer, place: 0 })
     }
 
-    pub(super) fn cancel(
-        &mut self,
-        now: Now,
-        conn: ConnId,
-        transfer: TransferId,
-    ) -> Result<Reply, Refusal> {
-        let upload = self.uploads.get(transfer).ok_or(Refusal::NoSuchTransfer)?;
-        if upload.from.conn != conn {
-            return Err(Refusal::NoSuchTransfer);
+    /// The file that somebody announces, if it is here; `again`: or was a while ago.
+    fn find_sent(&self, draft: &Draft, again: bool) -> Option<TransferId> {
+        let hash = draft.hash?;
+        let is_it = |StoredFile { line, owner, receiver }: &StoredFile| {
+            (line.from, *owner, line.to) == (draft.from.name, draft.owner, draft.to)
+                && (&line.name, line.size, line.hash) == (&draft.name, draft.size, hash)
+                && *receiver == draft.receiver
+        };
+        let guest = draft.guest.and_then(|conn| self.user_of(conn).ok()).map(|user| user.serial);
+        let here = self
+            .files
+            .sent(draft.from.name, hash)
+            .filter(|entry| (again || !entry.goes) && (guest.is_none() || entry.to_guest == guest));
+        let here = here.map(|entry| &entry.file);
+        let mut whole = here.chain(self.taken.iter().filter(|_| again));
+        whole.find(|file| is_it(file)).map(|file| file.line.transfer)
+    }
+
+    /// Whether the server has room for a file of which `half` is here already. What is on its way
+    /// counts with all that it will be.
+    fn check_room_for(&self, draft: &Draft, half: Option<Half>) -> Result<(), Refusal> {
+        let Draft { from, size, .. } = *draft;
+        let limits = &self.limits;
+        if size > limits.file_bytes {
+            return Err(Refusal::FileTooLarge { size, limit: limits.file_bytes });
         }
-        self.end_upload(now, transfer, Ending::Cancelled);
-        Ok(Reply::Done)
+        let (usage, total) = (self.files.usage(from.name), self.files.total());
+        let here = half.map_or(0, |half| half.bytes);
+        let (mut own, mut all, mut to_come) = (usage, total, size.saturating_sub(here));
+        for usage in [&mut own, &mut all] {
+            // It was counted as what it is, and is counted as what it will be.
+            usage.bytes = usage.bytes.saturating_sub(here);
+            usage.files = usage.files.saturating_sub(usize::from(half.is_some()));
+        }
+        for upload in self.uploads.iter() {
+            let bytes = upload.draft.size;
+            if upload.draft.from.name == from.name {
+                own.bytes = own.bytes.saturating_add(bytes);
+                own.files += 1;
+            }
+            all.bytes = all.bytes.saturating_add(bytes);
+            all.files += 1;
+            to_come = to_come.saturating_add(bytes - upload.stored);
+        }
+        if own.files >= FILES_A_USER {
+            return Err(Refusal::TooManyFiles { limit: FILES_A_USER as u64 });
+        }
+        let limit = limits.files_user_bytes;
+        if own.bytes.saturating_add(size) > limit {
+            return Err(Refusal::QuotaFull { size, used: own.bytes, limit });
+        }
+        let fits = all.files < FILES_MAX
+            && all.bytes.saturating_add(size) <= limits.files_total_bytes
+            && to_come.saturating_add(limits.files_free_bytes) <= self.free_bytes;
+        if fits { Ok(()) } else { Err(Refusal::ServerFull { size }) }
     }
 
     pub(super) fn show_queue(&self, now: Now) -> Reply {
         let entry = |upload: &Upload| UploadLine {
             transfer: upload.id,
-            from: upload.from.name,
-            to: upload.to.name,
-            name: upload.name.clone(),
-            size: upload.size,
+            from: upload.draft.from.name,
+            to: upload.draft.to,
+            name: upload.draft.name.clone(),
+            size: upload.draft.size,
             place: count(self.uploads.place(upload.id)),
             waited_ms: upload
                 .stage
@@ -127,42 +232,109 @@ impl Hub {
         }
     }
 
-    /// All bytes of an upload are in its file: the receiver is asked.
-    pub fn handle_upload_complete(&mut self, now: Now, transfer: TransferId) {
-        let Ok(upload) = self.uploads.complete(now, transfer).cloned() else { return };
-        self.audit(Category::SendFile, || format!("Received: {}", line(&upload)));
-        let Upload { from, to, name, size, .. } = upload;
-        self.tell(to.conn, Event::Offered { transfer, from: from.name, name, size });
-    }
-
-    /// Bytes of an upload came in or went out.
+    /// Bytes of an upload came in.
     pub fn handle_upload_progress(&mut self, now: Now, transfer: TransferId, bytes: u64) {
         self.uploads.progress(now, transfer, bytes);
     }
 
-    /// All bytes of a file are on their way to its receiver.
-    pub fn handle_delivery_sent(&mut self, transfer: TransferId) {
-        self.uploads.all_sent(transfer);
+    /// So many bytes of an upload are in its file, or on their way into it.
+    pub fn handle_stored(&mut self, transfer: TransferId, bytes: u64) {
+        self.uploads.note_stored(transfer, bytes);
     }
 
-    /// Ends a transfer: both sides are told how, its slot goes to the next in line.
+    /// All bytes of an upload are in its file. Answers with the hash that they must have, if one
+    /// was announced.
+    ///
+    /// # Errors
+    /// When it has ended meanwhile.
+    pub fn handle_upload_complete(
+        &mut self,
+        transfer: TransferId,
+    ) -> Result<Option<Digest>, Refusal> {
+        self.uploads.complete(transfer).map(|upload| upload.draft.hash)
+    }
+
+    /// An upload lies where it lasts, under the hash of its content.
+    pub fn handle_finished(
+        &mut self,
+        now: Now,
+        transfer: TransferId,
+        hash: Digest,
+        sha256: Digest,
+    ) {
+        let Some(upload) = self.uploads.get(transfer) else { return };
+        let Draft { from, owner, to, receiver, name, size, .. } = upload.draft.clone();
+        let keep = match to {
+            Target::User(_) | Target::Room(_) => self.limits.files_keep,
+            Target::Shelf(_) | Target::Public => self.limits.shelf_keep,
+        };
+        let (at, from) = (now.wall_ms, from.name);
+        let until = at.saturating_add(millis(keep));
+        let line = FileLine { transfer, from, to, name, size, hash, sha256, at, until };
+        let file = Box::new(StoredFile { line, owner, receiver });
+        self.submit_store(Waiting::AddFile { file: file.clone() }, StoreJob::AddFile(file));
+    }
+
+    /// The store has taken down that a file is here, or could not.
+    pub(super) fn on_file_added(&mut self, now: Now, file: StoredFile, outcome: &StoreOutcome) {
+        let (transfer, hash) = (file.line.transfer, file.line.hash);
+        let Some(upload) = self.uploads.get(transfer).cloned() else { return };
+        if *outcome != StoreOutcome::Done {
+            self.store_refusal(outcome);
+            // It goes with the end of the upload, and once, also when several failed together.
+            self.doomed.insert(hash);
+            return self.end_upload(now, transfer, Ending::StoreFailed);
+        }
+        let serial =
+            |conn| self.user_of(conn).ok().filter(|u| u.account.is_none()).map(|u| u.serial);
+        let from_guest = serial(upload.draft.from.conn);
+        let to_guest = upload.draft.guest.and_then(serial);
+        self.audit(Category::SendFile, || format!("Received: {}", describe(&upload.draft)));
+        self.files.add(file, from_guest, to_guest);
+        self.wake_sweep(now);
+        self.end_upload(now, transfer, Ending::Stored);
+        self.offer(transfer);
+        if upload.draft.guest.is_some() && to_guest.is_none() {
+            // The guest left while it was put down.
+            self.lose_receiver(transfer);
+        }
+    }
+
+    /// Ends an upload: its sender is told how, its slot goes to the next in line.
     pub fn end_upload(&mut self, now: Now, transfer: TransferId, how: Ending) {
         let line_before = self.line_ids();
         let Some(upload) = self.uploads.end(transfer) else { return };
+        // What nobody counts is not kept: it would lie there until the next start.
+        let keep = matches!(how, Ending::SenderGone | Ending::Stalled) && upload.stored > 0;
         if upload.stage.waited_ms().is_some() {
-            self.effects.push_back(Effect::Forget { transfer });
+            self.effects.push_back(Effect::Forget { transfer, keep });
         }
+        self.settle_half(now, &upload, keep, how);
         let (used, slots) = (self.uploads.used(), self.uploads.slots());
         self.audit(Category::FileQueue, || {
-            format!("Removed: {} {how} [{used}/{slots}]", line(&upload))
+            format!("Removed: {} {how} [{used}/{slots}]", describe(&upload.draft))
         });
-        self.tell(upload.from.conn, Event::Ended { transfer, how });
-        // A receiver who has not been asked yet has nothing to be told.
-        if matches!(upload.stage, Stage::Offered { .. } | Stage::Delivering { .. }) {
-            self.tell(upload.to.conn, Event::Ended { transfer, how });
-        }
+        self.tell(upload.draft.from.conn, Event::Ended { transfer, how });
         self.admit(now);
         self.tell_places(&line_before);
+        self.forget_doomed();
+    }
+
+    /// What of an upload that is over lies on the disk is half a file from now on, or is forgotten.
+    fn settle_half(&mut self, now: Now, upload: &Upload, keep: bool, how: Ending) {
+        let Some(id) = upload.draft.partial else { return };
+        if upload.stored == 0 {
+            return;
+        }
+        // Nobody has touched what is there of one that still waited.
+        let waited = upload.stage == Stage::Waiting;
+        if keep || (waited && how != Ending::Cancelled) {
+            self.files.add_half(Half { id, bytes: upload.stored, since_ms: now.wall_ms });
+            self.wake_sweep(now);
+        } else if waited || how == Ending::StoreFailed {
+            // One that could not even be opened still lies there.
+            self.discard(id);
+        }
     }
 
     /// The disk has more to do than it can follow: who is in line waits until it has caught up.
@@ -178,14 +350,14 @@ impl Hub {
         self.tell_places(&line_before);
     }
 
-    /// Ends what a connection sends or was to receive; first what waits, so that nothing of it is
-    /// given a slot on its way out.
+    /// Ends what a connection sends or what is for the guest on it; first what waits, so that
+    /// nothing of it is given a slot on its way out.
     pub(super) fn end_uploads_of(&mut self, now: Now, conn: ConnId) {
         let mut concerned = self.uploads.of(conn);
         concerned.sort_by_key(|&transfer| self.uploads.place(transfer) == 0);
         for transfer in concerned {
             let Some(upload) = self.uploads.get(transfer) else { continue };
-            let sends = upload.from.conn == conn;
+            let sends = upload.draft.from.conn == conn;
             let how = if sends { Ending::SenderGone } else { Ending::ReceiverGone };
             self.end_upload(now, transfer, how);
         }
@@ -196,12 +368,13 @@ impl Hub {
         while let Some(transfer) = self.uploads.admit(now) {
             let Some(upload) = self.uploads.get(transfer).cloned() else { continue };
             let waited_ms = upload.stage.waited_ms().unwrap_or_default();
-            let (from, size) = (upload.from.conn, upload.size);
-            self.effects.push_back(Effect::Receive { transfer, from, size, waited_ms });
+            let Draft { from, size, partial, .. } = upload.draft;
+            let from = from.conn;
+            self.effects.push_back(Effect::Receive { transfer, from, size, partial, waited_ms });
             let (used, slots) = (self.uploads.used(), self.uploads.slots());
             self.audit(Category::FileQueue, || {
                 let waited = format!("waited {}.{:03} s", waited_ms / 1000, waited_ms % 1000);
-                format!("Added: {} [{used}/{slots}] {waited}", line(&upload))
+                format!("Added: {} [{used}/{slots}] {waited}", describe(&upload.draft))
             });
         }
     }
@@ -215,28 +388,15 @@ impl Hub {
         let of = count(self.uploads.waiting());
         for (index, transfer) in self.line_ids().into_iter().enumerate() {
             let Some(upload) = self.uploads.get(transfer) else { continue };
-            let conn = upload.from.conn;
+            let conn = upload.draft.from.conn;
             if before.get(index) != Some(&transfer) {
                 self.tell(conn, Event::Queued { transfer, place: count(index + 1), of });
             }
         }
     }
-
-    /// The upload, if this connection is its receiver and has been asked.
-    fn to_receive(&self, conn: ConnId, transfer: TransferId) -> Result<&Upload, Refusal> {
-        let upload = self.uploads.get(transfer).ok_or(Refusal::NoSuchTransfer)?;
-        let asked = matches!(upload.stage, Stage::Offered { .. } | Stage::Delivering { .. });
-        if upload.to.conn != conn || !asked {
-            return Err(Refusal::NoSuchTransfer);
-        }
-        Ok(upload)
-    }
 }
 
-fn line(upload: &Upload) -> String {
-    describe(upload.from, upload.to.name, &upload.name, upload.size)
-}
-
-fn describe(from: Party, to: crate::message::UserName, name: &FileName, size: u64) -> String {
+fn describe(draft: &Draft) -> String {
+    let Draft { from, to, name, size, .. } = draft;
     format!("{} -> {to} ({}, {size} bytes)", from.name, visible(name.as_str()))
 }

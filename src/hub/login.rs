@@ -22,6 +22,8 @@ pub(super) struct Newcomer {
     pub(super) request: Request,
     pub(super) name: UserName,
     pub(super) account: Option<AccountId>,
+    /// The login that a guest has shown to be his own.
+    pub(super) was: Option<u64>,
 }
 
 /// A name that has an owner and somebody else who may have it if the owner is dead.
@@ -50,7 +52,7 @@ impl Hub {
                 Err(Refusal::PasswordNeeded(name))
             }
             Proof::None => {
-                self.enter_or_wait(now, Newcomer { request, name, account: None }, false)
+                self.enter_or_wait(now, Newcomer { request, name, account: None, was: None }, false)
             }
             Proof::Token(Secret(token)) => self.resume(now, request, name, account, &token),
             Proof::Password(Secret(password)) => {
@@ -85,14 +87,16 @@ impl Hub {
             if self.directory.is_void(id, claim.serial) {
                 return Err(Refusal::WrongPassword);
             }
-            return self.enter_or_wait(now, Newcomer { request, name, account: Some(id) }, true);
+            let newcomer = Newcomer { request, name, account: Some(id), was: None };
+            return self.enter_or_wait(now, newcomer, true);
         }
         let owner = self.users.get(&name.key()).and_then(|&conn| self.user_of(conn).ok());
         let own = owner.is_some_and(|user| user.serial == claim.serial);
         if !self.policy.guests {
             return Err(Refusal::PasswordNeeded(name));
         }
-        self.enter_or_wait(now, Newcomer { request, name, account: None }, own)
+        let was = Some(claim.serial);
+        self.enter_or_wait(now, Newcomer { request, name, account: None, was }, own)
     }
 
     /// Enters, for a request that has not had to wait before.
@@ -105,7 +109,7 @@ impl Hub {
 
     /// Gives a name to whom it belongs; if it has an owner, only after he was asked, or `at_once`.
     fn enter(&mut self, now: Now, newcomer: Newcomer, at_once: bool) -> Answer {
-        let Newcomer { request, name, account } = newcomer;
+        let Newcomer { request, name, account, .. } = newcomer;
         let in_use = Err(Refusal::NameInUse(name));
         if self.registering.contains(&name.key()) {
             return in_use;
@@ -137,6 +141,10 @@ impl Hub {
         let newcomer = Newcomer { name, ..newcomer };
         self.refuse_contest(name.key());
         self.end_uploads_of(now, owner);
+        self.end_downloads_of(owner);
+        if let Ok(user) = self.user_of(owner) {
+            self.end_guest(now, user, false);
+        }
         let seat = match self.session(owner).map(|session| session.state) {
             Some(State::InRoom { room, seat, .. }) => Some((room, seat)),
             _ => None,
@@ -159,7 +167,7 @@ impl Hub {
         newcomer: Newcomer,
         seat: Option<(crate::id::RoomId, usize)>,
     ) -> Reply {
-        let Newcomer { request: Request { conn, .. }, name, account } = newcomer;
+        let Newcomer { request: Request { conn, .. }, name, account, was } = newcomer;
         let stored = account.and_then(|account| self.directory.get(account));
         let (name, epoch) = stored.map_or((name, 0), |account| (account.name, account.epoch));
         if self.next_serial == 0 {
@@ -182,7 +190,11 @@ impl Hub {
             self.tell_presence(conn, name, Event::Online { user: name, at: now.wall_ms });
         }
         self.seen(now, name);
+        if let Some(was) = was.filter(|_| account.is_none()) {
+            self.files.rebind(was, user.serial);
+        }
         self.ask_letters(conn);
+        self.offer_kept(conn);
         Reply::Welcome { user: name, guest: account.is_none(), token, room }
     }
 
@@ -215,7 +227,7 @@ impl Hub {
     /// the name has become an account, or that account is gone, since he asked.
     pub(super) fn win(&mut self, now: Now, contest: Contest) {
         let Contest { owner, newcomer, .. } = contest;
-        let Newcomer { request, name, account } = newcomer;
+        let Newcomer { request, name, account, .. } = newcomer;
         let refusal = match self.directory.find(name.key()).map(|account| account.id) {
             _ if self.stopping => Some(Refusal::ShuttingDown),
             known if known == account => None,
@@ -240,7 +252,7 @@ impl Hub {
     pub fn log_out(&mut self, now: Now, conn: ConnId, reason: LogoutReason) {
         let Ok(user) = self.user_of(conn) else { return };
         self.audit(Category::Login, || format!("{} logged out: {reason}", user.name));
-        let given_back = self.end_session(now, conn);
+        let given_back = self.end_session(now, conn, true);
         self.tell(conn, Event::LoggedOut { reason });
         self.pass_on(now, given_back);
     }
@@ -249,16 +261,24 @@ impl Hub {
     pub(super) fn leave_name(&mut self, now: Now, conn: ConnId) {
         let Ok(user) = self.user_of(conn) else { return };
         self.audit(Category::Login, || format!("{} logged out ({conn:?})", user.name));
-        let given_back = self.end_session(now, conn);
+        let given_back = self.end_session(now, conn, true);
         self.pass_on(now, given_back);
     }
 
-    /// Takes name, room and uploads from a connection, and tells the others. The name is to be
+    /// Takes name, room and uploads from a connection, and tells the others. `for_good`: because
+    /// that was wanted, not because the connection was lost. The name is to be
     /// passed on ([`Self::pass_on`]) when the log has been told all about its owner.
-    pub(super) fn end_session(&mut self, now: Now, conn: ConnId) -> Option<UserKey> {
+    pub(super) fn end_session(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        for_good: bool,
+    ) -> Option<UserKey> {
         let user = self.user_of(conn).ok()?;
         let key = user.name.key();
         self.end_uploads_of(now, conn);
+        self.end_downloads_of(conn);
+        self.end_guest(now, user, for_good);
         self.leave_room(now, conn);
         self.users.remove(&key);
         self.set_state(conn, State::Nameless);
@@ -313,7 +333,9 @@ impl Hub {
         let known = self.directory.find(key).map(|account| (account.id, account.hash.clone()));
         let answer = answer.and_then(|()| match known {
             _ if self.stopping => Err(Refusal::ShuttingDown),
-            Some((id, _)) if known == proven => Ok(Newcomer { request, name, account: Some(id) }),
+            Some((id, _)) if known == proven => {
+                Ok(Newcomer { request, name, account: Some(id), was: None })
+            }
             _ => Err(Refusal::WrongPassword),
         });
         self.answer_first(request, |hub| hub.enter(now, answer?, false));

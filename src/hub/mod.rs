@@ -6,6 +6,7 @@
 //! before whatever the request causes.
 
 mod accounts;
+mod catalogue;
 mod directory;
 mod effect;
 mod files;
@@ -16,6 +17,7 @@ mod pace;
 mod presence;
 mod room;
 mod session;
+mod shelf;
 mod talk;
 mod token;
 pub mod upload;
@@ -23,6 +25,7 @@ mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use catalogue::Catalogue;
 use directory::Directory;
 pub use effect::{Effect, Request};
 use guard::Guard;
@@ -34,12 +37,12 @@ use token::Tokens;
 use upload::{Bounds, UploadQueue};
 use waiting::{Answer, Waiting};
 
-use crate::id::{ConnId, Now, RoomId, Source, Ticket};
+use crate::id::{ConnId, Now, RoomId, Source, Ticket, TransferId};
 use crate::job;
 use crate::limits::{Limits, USER_NAME_MAX};
 use crate::message::{
-    Category, CloseReason, Command, Event, Key, Op, PROTOCOL_VERSION, Record, Refusal, Reply,
-    UserName,
+    Category, CloseReason, Command, Digest, Ending, Event, Key, Op, PROTOCOL_VERSION, Record,
+    Refusal, Reply, UserName,
 };
 
 /// What a user is found by.
@@ -60,6 +63,10 @@ pub struct Setup {
     pub directory: job::Directory,
     /// The secret under which resume tokens are made.
     pub token_key: [u8; 32],
+    /// The files that the store knows.
+    pub catalogue: job::Catalogue,
+    /// What uploads that broke have left.
+    pub halves: Vec<job::Half>,
 }
 
 /// Who may do what before he has shown anything.
@@ -87,6 +94,8 @@ impl Default for Setup {
             log_bodies: false,
             directory: job::Directory::default(),
             token_key: [0; 32],
+            catalogue: job::Catalogue { next: 1, ..job::Catalogue::default() },
+            halves: Vec::new(),
         }
     }
 }
@@ -104,6 +113,17 @@ pub struct Hub {
     users: BTreeMap<UserKey, ConnId>,
     rooms: Rooms,
     uploads: UploadQueue,
+    files: Catalogue,
+    /// Who takes which file.
+    downloads: BTreeSet<(ConnId, TransferId)>,
+    /// Files that were taken or refused a while ago, the oldest first.
+    taken: VecDeque<job::StoredFile>,
+    /// Contents that no file has, as far as is known.
+    doomed: BTreeSet<Digest>,
+    /// Bytes that the disk has room for.
+    free_bytes: u64,
+    /// When to look whose time is over, on the monotonic clock; `None` while there is nothing.
+    sweep_ms: Option<u64>,
     directory: Directory,
     guard: Guard,
     tokens: Tokens,
@@ -128,13 +148,15 @@ impl Hub {
     #[must_use]
     pub fn new(setup: Setup, help: String) -> Self {
         let Setup { limits, policy, log_bodies, directory, token_key, .. } = setup;
+        let Setup { catalogue, halves, .. } = setup;
         let count = |bound: u64| usize::try_from(bound).unwrap_or(usize::MAX);
-        let uploads = UploadQueue::new(Bounds {
+        let bounds = Bounds {
             slots: count(limits.upload_slots),
             waiting: count(limits.upload_waiting),
             stall: limits.upload_stall,
-            offer_wait: limits.offer_wait,
-        });
+        };
+        let uploads = UploadQueue::new(bounds, catalogue.next);
+        let files = Catalogue::new(catalogue, halves);
         Self {
             guard: Guard::new(limits.block_duration),
             limits,
@@ -146,6 +168,13 @@ impl Hub {
             users: BTreeMap::new(),
             rooms: Rooms::default(),
             uploads,
+            // What has had its time while there was no server goes at the first look.
+            sweep_ms: (!files.is_empty()).then_some(0),
+            files,
+            downloads: BTreeSet::new(),
+            taken: VecDeque::new(),
+            doomed: BTreeSet::new(),
+            free_bytes: u64::MAX,
             directory: Directory::new(directory),
             tokens: Tokens::new(token_key),
             next_serial: 0,
@@ -205,7 +234,8 @@ impl Hub {
     pub fn next_deadline_ms(&self) -> Option<u64> {
         let contest = self.contests.values().map(|contest| contest.until_ms).min();
         let retry = self.retries.front().map(|(due_ms, _)| *due_ms);
-        [self.uploads.next_deadline_ms(), contest, retry].into_iter().flatten().min()
+        let all = [self.uploads.next_deadline_ms(), contest, retry, self.sweep_ms];
+        all.into_iter().flatten().min()
     }
 
     /// A connection was made.
@@ -240,7 +270,7 @@ impl Hub {
             self.pass_on(now, Some(name.key()));
         }
         let name = self.name_of(conn).ok();
-        let given_back = self.end_session(now, conn);
+        let given_back = self.end_session(now, conn, reason == CloseReason::Exit);
         self.audit(Category::Disconnect, || {
             let who = name.map_or_else(|| format!("{conn:?}"), |name| format!("{name} ({conn:?})"));
             let missed =
@@ -288,9 +318,10 @@ impl Hub {
 
     /// Time has passed.
     pub fn handle_time(&mut self, now: Now) {
-        while let Some((id, ending)) = self.uploads.overdue(now) {
-            self.end_upload(now, id, ending);
+        while let Some(id) = self.uploads.overdue(now) {
+            self.end_upload(now, id, Ending::Stalled);
         }
+        self.sweep_files(now);
         self.end_contests(now);
         self.retry_letters(now);
     }
@@ -312,6 +343,9 @@ impl Hub {
             Command::Block { user } => return self.block(request, &user),
             Command::Unblock { user } => return self.unblock(request, &user),
             Command::Blocked => return self.list_blocked(conn),
+            Command::Received { transfer } => return self.received(request, transfer),
+            Command::Reject { transfer } => return self.reject(request, transfer),
+            Command::Remove { transfer } => return self.remove(request, transfer),
             Command::Hello { version } => hello(version),
             Command::Join { room } => self.join(now, conn, &room),
             Command::Leave => self.leave(now, conn),
@@ -324,10 +358,12 @@ impl Hub {
                 self.effects.push_back(Effect::Close { conn, reason: CloseReason::Exit });
                 Ok(Reply::Done)
             }
-            Command::SendFile { user, name, size } => self.send_file(now, conn, &user, &name, size),
-            Command::Accept { transfer } => self.accept(now, conn, transfer),
-            Command::Reject { transfer } => self.reject(now, conn, transfer),
-            Command::Received { transfer } => self.received(now, conn, transfer),
+            Command::SendFile { user, file } => self.send_file(now, conn, user.as_deref(), file),
+            Command::Upload { file } => self.upload(now, conn, file),
+            Command::Files { pattern, after } => {
+                self.list_files(now, conn, pattern.as_deref(), after)
+            }
+            Command::Get { file, offset } => self.get_file(conn, &file, offset),
             Command::Cancel { transfer } => self.cancel(now, conn, transfer),
         }
         .map(Some)
@@ -356,13 +392,6 @@ impl Hub {
 
     fn name_of(&self, conn: ConnId) -> Result<UserName, Refusal> {
         self.user_of(conn).map(|user| user.name)
-    }
-
-    /// The online user whom a raw name means.
-    fn find_user(&self, user: &str) -> Result<(ConnId, UserName), Refusal> {
-        let name = UserName::parse(user).map_err(Refusal::BadUserName)?;
-        let conn = *self.users.get(&name.key()).ok_or(Refusal::NoSuchUser(name))?;
-        Ok((conn, self.name_of(conn)?))
     }
 
     fn tell(&mut self, conn: ConnId, event: Event) {
@@ -407,11 +436,16 @@ impl Hub {
             assert!(!room.members.is_empty(), "an empty room");
             assert!(room.members.len() as u64 <= self.limits.room_members, "a room over its limit");
         }
-        for upload in self.uploads.line().chain(self.uploads.in_slots()) {
-            for party in [upload.from, upload.to] {
-                assert_eq!(self.name_of(party.conn), Ok(party.name), "an upload of somebody gone");
+        for upload in self.uploads.iter() {
+            if matches!(upload.stage, upload::Stage::Finishing { .. }) {
+                continue;
             }
+            let from = upload.draft.from;
+            assert_eq!(self.name_of(from.conn), Ok(from.name), "an upload of somebody gone");
+            let guest = upload.draft.guest;
+            assert!(guest.is_none_or(|conn| self.user_of(conn).is_ok()), "an upload for nobody");
         }
+        self.check_files();
         self.check_waiting();
     }
 }

@@ -109,10 +109,13 @@ impl State {
                 | Op::Blocked
                 | Op::Queue
                 | Op::SendFile
-                | Op::Accept
+                | Op::Upload
+                | Op::Files
+                | Op::Get
                 | Op::Reject
                 | Op::Received
                 | Op::Cancel
+                | Op::Remove
                 | Op::Chunk => Err(Refusal::LoginFirst),
             },
             Self::Entering { .. } => Err(Refusal::LoginUnderWay),
@@ -146,10 +149,13 @@ fn user_may(user: User, op: Op) -> Result<(), Refusal> {
         | Op::Ping
         | Op::Exit
         | Op::SendFile
-        | Op::Accept
+        | Op::Upload
+        | Op::Files
+        | Op::Get
         | Op::Reject
         | Op::Received
         | Op::Cancel
+        | Op::Remove
         | Op::Chunk => Ok(()),
     }
 }

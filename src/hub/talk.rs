@@ -42,6 +42,7 @@ impl Hub {
         let shown = self.members(id).iter().copied().filter(shown);
         let members = self.names(shown, count - hidden);
         self.effects.push_back(Effect::TellRoom { room: id, by: conn, except, event });
+        self.offer_of_room(conn, room);
         Ok(Reply::Joined { room, members })
     }
 

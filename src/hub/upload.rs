@@ -4,16 +4,17 @@
 //! bytes. Each upload is in exactly one stage:
 //!
 //! ```text
-//!   announce ──> Waiting ──admit──> Receiving ──complete──> Offered ──accept──> Delivering ─> end
-//!      │            │                   │                      │                    │  (delivered)
-//!      │            ├── cancelled ──────┼── cancelled ─────────┼── cancelled ───────┤
-//!      │            ├── sender gone ────┼── sender gone ───────┼── sender gone ─────┤
-//!      │            ├── receiver gone ──┼── receiver gone ─────┼── receiver gone ───┤
-//!      │            └── rejected ───────┼── rejected ──────────┼── rejected ────────┤
-//!      │                                ├── stalled            ├── unanswered       ├── stalled
-//!      v                                ├── overrun            │                    │
-//!   queue full                          └── store failed ──────┴── store failed ────┘
+//!   announce ──> Waiting ──admit──> Receiving ──complete──> Finishing ─────────> end (stored)
+//!      │            │                   │                       │
+//!      │            ├── cancelled ──────┼── cancelled           ├── mismatch
+//!      │            ├── sender gone ────┼── sender gone         └── store failed
+//!      │            └── receiver gone ──┼── receiver gone
+//!      v                                ├── stalled
+//!   queue full                          ├── overrun
+//!                                       └── store failed
 //! ```
+//!
+//! What is finishing is whole, and ends well or badly whatever becomes of its sender.
 //!
 //! The rules it keeps (invariant 9): slots in use are exactly the uploads past `Waiting`, never
 //! more than the limit; of one sender at most one is past `Waiting`; the line is first come, first
@@ -22,11 +23,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::id::{ConnId, Now, TransferId};
+use crate::id::{AccountId, ConnId, Now, TransferId};
+use crate::job::PartialId;
 use crate::limits::{STALL_BYTES, UPLOADS_A_USER};
-use crate::message::{Ending, FileName, Refusal, UserName};
+use crate::message::{Digest, FileName, Refusal, Target, UserName};
 
-/// One end of a transfer.
+/// Who sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Party {
     /// The connection.
@@ -35,23 +37,42 @@ pub struct Party {
     pub name: UserName,
 }
 
+/// What is announced, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// Who sends.
+    pub from: Party,
+    /// The account of the sender.
+    pub owner: Option<AccountId>,
+    /// Whom it is for.
+    pub to: Target,
+    /// The account of the receiver, where it is one user's.
+    pub receiver: Option<AccountId>,
+    /// The connection of the receiver, where that is a guest: without him there is no receiver.
+    pub guest: Option<ConnId>,
+    /// The file's name.
+    pub name: FileName,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The BLAKE3 hash that its sender told.
+    pub hash: Option<Digest>,
+    /// By which it is found again if it breaks.
+    pub partial: Option<PartialId>,
+}
+
 /// One upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upload {
     /// Its number.
     pub id: TransferId,
-    /// Who sends.
-    pub from: Party,
-    /// Who is to receive.
-    pub to: Party,
-    /// The file's name.
-    pub name: FileName,
-    /// Its size in bytes.
-    pub size: u64,
+    /// What and for whom.
+    pub draft: Draft,
     /// When it was announced, on the monotonic clock.
     pub announced_ms: u64,
     /// Where it stands.
     pub stage: Stage,
+    /// Bytes that are in its file, or on their way into it.
+    pub stored: u64,
     /// Bytes moved since its deadline was last put off.
     moved_bytes: u64,
 }
@@ -68,32 +89,18 @@ pub enum Stage {
         /// When it has stalled.
         deadline_ms: u64,
     },
-    /// It is here; the receiver has been asked.
-    Offered {
+    /// All of it is here, and is put where it lasts.
+    Finishing {
         /// How long it waited.
         waited_ms: u64,
-        /// When the receiver's time to answer is over.
-        deadline_ms: u64,
-    },
-    /// Its bytes go out.
-    Delivering {
-        /// How long it waited.
-        waited_ms: u64,
-        /// When it has stalled.
-        deadline_ms: u64,
-        /// Whether all of it is on its way, so that the receiver may have all of it.
-        all_sent: bool,
     },
 }
 
 impl Stage {
-    const fn deadline(self) -> Option<(u64, Ending)> {
+    const fn deadline_ms(self) -> Option<u64> {
         match self {
-            Self::Waiting => None,
-            Self::Receiving { deadline_ms, .. } | Self::Delivering { deadline_ms, .. } => {
-                Some((deadline_ms, Ending::Stalled))
-            }
-            Self::Offered { deadline_ms, .. } => Some((deadline_ms, Ending::Unanswered)),
+            Self::Receiving { deadline_ms, .. } => Some(deadline_ms),
+            Self::Waiting | Self::Finishing { .. } => None,
         }
     }
 
@@ -102,9 +109,7 @@ impl Stage {
     pub const fn waited_ms(self) -> Option<u64> {
         match self {
             Self::Waiting => None,
-            Self::Receiving { waited_ms, .. }
-            | Self::Offered { waited_ms, .. }
-            | Self::Delivering { waited_ms, .. } => Some(waited_ms),
+            Self::Receiving { waited_ms, .. } | Self::Finishing { waited_ms } => Some(waited_ms),
         }
     }
 }
@@ -118,8 +123,6 @@ pub struct Bounds {
     pub waiting: usize,
     /// Time without progress after which bytes have stalled.
     pub stall: Duration,
-    /// Time that a receiver has to answer.
-    pub offer_wait: Duration,
 }
 
 /// All uploads.
@@ -137,12 +140,12 @@ pub struct UploadQueue {
 }
 
 impl UploadQueue {
-    /// An empty queue.
+    /// An empty queue that gives out numbers from `next_id` on.
     #[must_use]
-    pub fn new(bounds: Bounds) -> Self {
+    pub fn new(bounds: Bounds, next_id: u32) -> Self {
         Self {
             bounds,
-            next_id: 1,
+            next_id: next_id.max(1),
             resting: false,
             uploads: BTreeMap::new(),
             line: VecDeque::new(),
@@ -184,6 +187,11 @@ impl UploadQueue {
         self.holders.keys().filter_map(|id| self.uploads.get(id))
     }
 
+    /// All of them, oldest number first.
+    pub fn iter(&self) -> impl Iterator<Item = &Upload> {
+        self.uploads.values()
+    }
+
     /// Place in the line from 1; 0 for an upload that does not wait.
     #[must_use]
     pub fn place(&self, id: TransferId) -> usize {
@@ -196,20 +204,15 @@ impl UploadQueue {
         id.0 != 0 && id.0 < self.next_id
     }
 
-    /// Puts an upload in line. It has its slot when [`Self::admit`] says so.
+    /// Puts an upload in line, of which `stored` bytes are there since an earlier try. It has its
+    /// slot when [`Self::admit`] says so.
     ///
     /// # Errors
     /// [`Refusal::QueueFull`] when it can neither be admitted nor wait, and
     /// [`Refusal::TooManyUploads`] when its sender has as many as one user may have.
-    pub fn announce(
-        &mut self,
-        now: Now,
-        from: Party,
-        to: Party,
-        name: FileName,
-        size: u64,
-    ) -> Result<TransferId, Refusal> {
-        let own = self.uploads.values().filter(|upload| upload.from.conn == from.conn);
+    pub fn announce(&mut self, now: Now, draft: Draft, stored: u64) -> Result<TransferId, Refusal> {
+        let from = draft.from;
+        let own = self.uploads.values().filter(|upload| upload.draft.from.conn == from.conn);
         if own.count() >= UPLOADS_A_USER {
             return Err(Refusal::TooManyUploads { limit: UPLOADS_A_USER as u64 });
         }
@@ -217,10 +220,14 @@ impl UploadQueue {
         if !at_once && self.line.len() >= self.bounds.waiting {
             return Err(Refusal::QueueFull { waiting: self.line.len() as u64 });
         }
+        if self.next_id == u32::MAX {
+            // A number is never another file's: after four thousand million files there is none.
+            return Err(Refusal::ServerFull { size: draft.size });
+        }
         let id = TransferId(self.next_id);
-        self.next_id = self.next_id.checked_add(1).unwrap_or(1);
+        self.next_id += 1;
         let (announced_ms, stage) = (now.mono_ms, Stage::Waiting);
-        let upload = Upload { id, from, to, name, size, announced_ms, stage, moved_bytes: 0 };
+        let upload = Upload { id, draft, announced_ms, stage, stored, moved_bytes: 0 };
         self.uploads.insert(id, upload);
         self.line.push_back(id);
         Ok(id)
@@ -238,14 +245,14 @@ impl UploadQueue {
             return None;
         }
         let index = self.line.iter().position(|id| {
-            self.uploads.get(id).is_some_and(|upload| !self.holds_slot(upload.from.conn))
+            self.uploads.get(id).is_some_and(|upload| !self.holds_slot(upload.draft.from.conn))
         })?;
         let id = self.line.remove(index)?;
         let deadline_ms = now.after(self.bounds.stall);
         let upload = self.uploads.get_mut(&id)?;
         let waited_ms = now.mono_ms.saturating_sub(upload.announced_ms);
         upload.stage = Stage::Receiving { waited_ms, deadline_ms };
-        self.holders.insert(id, upload.from.conn);
+        self.holders.insert(id, upload.draft.from.conn);
         Some(id)
     }
 
@@ -257,46 +264,39 @@ impl UploadQueue {
         if upload.moved_bytes < STALL_BYTES {
             return;
         }
-        if let Stage::Receiving { deadline_ms, .. } | Stage::Delivering { deadline_ms, .. } =
-            &mut upload.stage
-        {
+        if let Stage::Receiving { deadline_ms, .. } = &mut upload.stage {
             (*deadline_ms, upload.moved_bytes) = (later, 0);
         }
     }
 
-    /// All bytes are on their way to the receiver.
-    pub fn all_sent(&mut self, id: TransferId) {
-        if let Some(Stage::Delivering { all_sent, .. }) =
-            self.uploads.get_mut(&id).map(|upload| &mut upload.stage)
-        {
-            *all_sent = true;
+    /// So many bytes of it are in its file, or on their way into it.
+    pub fn note_stored(&mut self, id: TransferId, bytes: u64) {
+        if let Some(upload) = self.uploads.get_mut(&id) {
+            upload.stored = bytes;
         }
     }
 
-    /// All bytes are here: from `Receiving` to `Offered`.
+    /// All bytes are here: from `Receiving` to `Finishing`.
     ///
     /// # Errors
-    /// [`Refusal::TransferNotReady`] in any other stage.
-    pub fn complete(&mut self, now: Now, id: TransferId) -> Result<&Upload, Refusal> {
-        let deadline_ms = now.after(self.bounds.offer_wait);
-        self.advance(id, |stage| match stage {
-            Stage::Receiving { waited_ms, .. } => Some(Stage::Offered { waited_ms, deadline_ms }),
-            Stage::Waiting | Stage::Offered { .. } | Stage::Delivering { .. } => None,
-        })
+    /// [`Refusal::TransferNotReady`] in any other stage, and [`Refusal::NoSuchTransfer`].
+    pub fn complete(&mut self, id: TransferId) -> Result<&Upload, Refusal> {
+        let upload = self.uploads.get_mut(&id).ok_or(Refusal::NoSuchTransfer)?;
+        let Stage::Receiving { waited_ms, .. } = upload.stage else {
+            return Err(Refusal::TransferNotReady);
+        };
+        upload.stage = Stage::Finishing { waited_ms };
+        Ok(upload)
     }
 
-    /// The receiver wants it: from `Offered` to `Delivering`.
-    ///
-    /// # Errors
-    /// [`Refusal::TransferNotReady`] in any other stage.
-    pub fn accept(&mut self, now: Now, id: TransferId) -> Result<&Upload, Refusal> {
-        let deadline_ms = now.after(self.bounds.stall);
-        self.advance(id, |stage| match stage {
-            Stage::Offered { waited_ms, .. } => {
-                Some(Stage::Delivering { waited_ms, deadline_ms, all_sent: false })
-            }
-            Stage::Waiting | Stage::Receiving { .. } | Stage::Delivering { .. } => None,
-        })
+    /// Somebody comes back for an upload that is finishing: its end is told on this connection.
+    pub fn adopt(&mut self, id: TransferId, conn: ConnId) {
+        if let Some(upload) = self.uploads.get_mut(&id)
+            && matches!(upload.stage, Stage::Finishing { .. })
+        {
+            upload.draft.from.conn = conn;
+            self.holders.insert(id, conn);
+        }
     }
 
     /// Ends an upload in whatever stage; its slot or its place is free.
@@ -310,26 +310,29 @@ impl UploadQueue {
         Some(upload)
     }
 
-    /// The uploads that a connection sends or is to receive.
+    /// The uploads that a connection sends, or that are for the guest on it, and can be ended.
     #[must_use]
     pub fn of(&self, conn: ConnId) -> Vec<TransferId> {
-        let concerns = |upload: &&Upload| upload.from.conn == conn || upload.to.conn == conn;
+        let concerns = |upload: &&Upload| {
+            let ends = [Some(upload.draft.from.conn), upload.draft.guest].contains(&Some(conn));
+            ends && !matches!(upload.stage, Stage::Finishing { .. })
+        };
         self.uploads.values().filter(concerns).map(|upload| upload.id).collect()
     }
 
     /// The earliest deadline of any upload.
     #[must_use]
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        self.in_slots().filter_map(|upload| upload.stage.deadline()).map(|(at, _)| at).min()
+        self.in_slots().filter_map(|upload| upload.stage.deadline_ms()).min()
     }
 
-    /// An upload whose deadline is over, and how it is to end.
+    /// An upload that has stalled.
     #[must_use]
-    pub fn overdue(&self, now: Now) -> Option<(TransferId, Ending)> {
-        self.in_slots().find_map(|upload| {
-            let (deadline_ms, ending) = upload.stage.deadline()?;
-            (deadline_ms <= now.mono_ms).then_some((upload.id, ending))
-        })
+    pub fn overdue(&self, now: Now) -> Option<TransferId> {
+        let is_over = |upload: &&Upload| {
+            upload.stage.deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now.mono_ms)
+        };
+        self.in_slots().find(is_over).map(|upload| upload.id)
     }
 
     /// Checks the rules of this file, for tests and the simulation.
@@ -342,14 +345,19 @@ impl UploadQueue {
         for id in &self.line {
             let upload = self.uploads.get(id).expect("the line names only uploads that exist");
             assert_eq!(upload.stage, Stage::Waiting, "{id} is in line and past it");
-            let admissible = self.has_free_slot() && !self.holds_slot(upload.from.conn);
+            let admissible = self.has_free_slot() && !self.holds_slot(upload.draft.from.conn);
             assert!(!admissible, "{id} waits and could be admitted");
         }
         let past = self.uploads.values().filter(|upload| upload.stage != Stage::Waiting);
-        let past: BTreeMap<_, _> = past.map(|upload| (upload.id, upload.from.conn)).collect();
+        let past: BTreeMap<_, _> = past.map(|upload| (upload.id, upload.draft.from.conn)).collect();
         assert_eq!(past, self.holders, "slots and those who hold them differ");
-        let senders: BTreeSet<_> = past.values().collect();
-        assert_eq!(senders.len(), past.len(), "somebody holds several slots");
+        let receiving = self.in_slots().filter(|u| matches!(u.stage, Stage::Receiving { .. }));
+        let senders: Vec<_> = receiving.map(|upload| upload.draft.from.conn).collect();
+        let several: BTreeSet<_> = senders.iter().collect();
+        assert_eq!(several.len(), senders.len(), "somebody holds several slots");
+        for upload in self.uploads.values() {
+            assert!(upload.stored <= upload.draft.size, "{} has more than its size", upload.id);
+        }
     }
 
     fn has_free_slot(&self) -> bool {
@@ -359,29 +367,13 @@ impl UploadQueue {
     fn holds_slot(&self, conn: ConnId) -> bool {
         self.holders.values().any(|&holder| holder == conn)
     }
-
-    fn advance(
-        &mut self,
-        id: TransferId,
-        step: impl FnOnce(Stage) -> Option<Stage>,
-    ) -> Result<&Upload, Refusal> {
-        let upload = self.uploads.get_mut(&id).ok_or(Refusal::NoSuchTransfer)?;
-        upload.stage = step(upload.stage).ok_or(Refusal::TransferNotReady)?;
-        upload.moved_bytes = 0;
-        Ok(upload)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const BOUNDS: Bounds = Bounds {
-        slots: 2,
-        waiting: 3,
-        stall: Duration::from_secs(30),
-        offer_wait: Duration::from_secs(60),
-    };
+    const BOUNDS: Bounds = Bounds { slots: 2, waiting: 3, stall: Duration::from_secs(30) };
 
     fn at(mono_ms: u64) -> Now {
         Now { mono_ms, wall_ms: 0 }
@@ -393,8 +385,18 @@ mod tests {
     }
 
     fn announce(queue: &mut UploadQueue, now: Now, from: u32) -> Result<TransferId, Refusal> {
-        let name = FileName::parse("f").unwrap();
-        let result = queue.announce(now, party(from), party(99), name, 1);
+        let draft = Draft {
+            from: party(from),
+            owner: None,
+            to: Target::User(UserName::parse("u99").unwrap()),
+            receiver: None,
+            guest: Some(ConnId { slot: 99, generation: 0 }),
+            name: FileName::parse("f").unwrap(),
+            size: 1,
+            hash: None,
+            partial: None,
+        };
+        let result = queue.announce(now, draft, 0);
         while queue.admit(now).is_some() {}
         queue.check_invariants();
         result
@@ -409,7 +411,7 @@ mod tests {
 
     #[test]
     fn uploads_beyond_the_slots_wait_first_come_first_served() {
-        let mut queue = UploadQueue::new(BOUNDS);
+        let mut queue = UploadQueue::new(BOUNDS, 1);
         let ids: Vec<_> =
             (0..5).map(|from| announce(&mut queue, at(from.into()), from).unwrap()).collect();
         assert_eq!((queue.used(), queue.waiting()), (2, 3));
@@ -421,7 +423,7 @@ mod tests {
 
     #[test]
     fn a_full_line_refuses_and_takes_again_when_it_moves() {
-        let mut queue = UploadQueue::new(BOUNDS);
+        let mut queue = UploadQueue::new(BOUNDS, 1);
         let ids: Vec<_> = (0..5).map(|from| announce(&mut queue, at(0), from).unwrap()).collect();
         assert_eq!(announce(&mut queue, at(0), 9), Err(Refusal::QueueFull { waiting: 3 }));
         end(&mut queue, at(1), ids[4]);
@@ -430,7 +432,7 @@ mod tests {
 
     #[test]
     fn one_sender_does_not_fill_the_line() {
-        let mut queue = UploadQueue::new(Bounds { waiting: 64, ..BOUNDS });
+        let mut queue = UploadQueue::new(Bounds { waiting: 64, ..BOUNDS }, 1);
         for _ in 0..UPLOADS_A_USER {
             announce(&mut queue, at(0), 1).unwrap();
         }
@@ -441,7 +443,7 @@ mod tests {
 
     #[test]
     fn one_sender_has_one_slot_and_does_not_hold_up_others() {
-        let mut queue = UploadQueue::new(BOUNDS);
+        let mut queue = UploadQueue::new(BOUNDS, 1);
         let first = announce(&mut queue, at(0), 1).unwrap();
         let second = announce(&mut queue, at(0), 1).unwrap();
         assert_eq!((queue.used(), queue.place(second)), (1, 1));
@@ -452,32 +454,43 @@ mod tests {
 
     #[test]
     fn each_stage_leads_to_the_next_and_to_no_other() {
-        let mut queue = UploadQueue::new(BOUNDS);
+        let mut queue = UploadQueue::new(BOUNDS, 1);
         let id = announce(&mut queue, at(0), 1).unwrap();
-        assert_eq!(queue.accept(at(0), id), Err(Refusal::TransferNotReady));
-        assert!(queue.complete(at(0), id).is_ok());
-        assert_eq!(queue.complete(at(0), id), Err(Refusal::TransferNotReady));
-        assert!(queue.accept(at(0), id).is_ok());
-        assert_eq!(queue.accept(at(0), id), Err(Refusal::TransferNotReady));
-        assert_eq!(queue.used(), 1);
+        let waiting = announce(&mut queue, at(0), 1).unwrap();
+        assert_eq!(queue.complete(waiting), Err(Refusal::TransferNotReady));
+        assert!(queue.complete(id).is_ok());
+        assert_eq!(queue.complete(id), Err(Refusal::TransferNotReady));
+        assert_eq!((queue.used(), queue.place(waiting)), (1, 1));
         assert!(queue.end(id).is_some());
-        assert_eq!(queue.used(), 0);
-        assert_eq!(queue.accept(at(0), id), Err(Refusal::NoSuchTransfer));
+        assert_eq!(queue.complete(id), Err(Refusal::NoSuchTransfer));
         assert!(queue.end(id).is_none());
     }
 
     #[test]
-    fn a_stalled_sender_and_a_silent_receiver_are_overdue() {
-        let mut queue = UploadQueue::new(BOUNDS);
+    fn what_is_finishing_ends_without_its_sender_and_can_be_asked_for_again() {
+        let mut queue = UploadQueue::new(BOUNDS, 1);
+        let id = announce(&mut queue, at(0), 1).unwrap();
+        let guest = ConnId { slot: 99, generation: 0 };
+        assert_eq!((queue.of(party(1).conn), queue.of(guest)), (vec![id], vec![id]));
+        queue.complete(id).unwrap();
+        assert_eq!((queue.of(party(1).conn), queue.of(guest)), (vec![], vec![]));
+        queue.adopt(id, party(2).conn);
+        queue.check_invariants();
+        let second = announce(&mut queue, at(0), 2).unwrap();
+        assert_eq!(queue.place(second), 1, "the slot is that of the new connection");
+    }
+
+    #[test]
+    fn a_stalled_sender_is_overdue_and_what_is_finishing_never() {
+        let mut queue = UploadQueue::new(BOUNDS, 1);
         let id = announce(&mut queue, at(0), 1).unwrap();
         assert_eq!(queue.next_deadline_ms(), Some(30_000));
         queue.progress(at(10_000), id, STALL_BYTES - 1);
-        assert_eq!(queue.overdue(at(30_000)), Some((id, Ending::Stalled)));
+        assert_eq!(queue.overdue(at(30_000)), Some(id));
         queue.progress(at(20_000), id, 1);
         assert_eq!(queue.overdue(at(49_999)), None);
-        assert_eq!(queue.overdue(at(50_000)), Some((id, Ending::Stalled)));
-        queue.complete(at(50_000), id).unwrap();
-        queue.progress(at(60_000), id, STALL_BYTES);
-        assert_eq!(queue.overdue(at(110_000)), Some((id, Ending::Unanswered)));
+        assert_eq!(queue.overdue(at(50_000)), Some(id));
+        queue.complete(id).unwrap();
+        assert_eq!((queue.overdue(at(1_000_000)), queue.next_deadline_ms()), (None, None));
     }
 }

@@ -6,8 +6,10 @@
 
 use super::letters::Draft;
 use super::{Effect, Hub, Request, State, UserKey};
-use crate::id::{AccountId, ConnId, Now, Source, Ticket};
-use crate::job::{Account, Job, Outcome, PasswordJob, PasswordOutcome, StoreJob, StoreOutcome};
+use crate::id::{AccountId, ConnId, Now, Source, Ticket, TransferId};
+use crate::job::{
+    Account, Job, Outcome, PasswordJob, PasswordOutcome, StoreJob, StoreOutcome, StoredFile,
+};
 use crate::limits::STORE_JOBS_MAX;
 use crate::message::{Refusal, Reply, UserName};
 
@@ -47,7 +49,15 @@ pub(super) enum Waiting {
     Letters { conn: ConnId, serial: u64 },
     /// Letters are forgotten.
     Arrived,
+    /// A file is taken down.
+    AddFile { file: Box<StoredFile> },
+    /// A file is forgotten, because somebody asked for that or because its time is over; its sender
+    /// is told who has taken or refused it.
+    RemoveFile { request: Option<Request>, transfer: TransferId, receipt: Option<Receipt> },
 }
+
+/// Who has decided about a file that was handed to him, and whether he took it.
+pub(super) type Receipt = (UserName, bool);
 
 impl Hub {
     /// The answer to the request at hand comes later; nothing else of its connection before it.
@@ -144,6 +154,10 @@ impl Hub {
                     self.store_refusal(&outcome);
                 }
             }
+            Waiting::AddFile { file } => self.on_file_added(now, *file, &outcome),
+            Waiting::RemoveFile { request, transfer, receipt } => {
+                self.on_file_removed(request, transfer, receipt, &outcome);
+            }
             other => debug_assert!(false, "{other:?} waited for no store"),
         }
     }
@@ -224,7 +238,8 @@ impl Waiting {
             | Self::Logout { request, .. }
             | Self::Block { request, .. }
             | Self::Keep { request, .. } => Some(*request),
-            Self::Letters { .. } | Self::Arrived => None,
+            Self::RemoveFile { request, .. } => *request,
+            Self::Letters { .. } | Self::Arrived | Self::AddFile { .. } => None,
         }
     }
 }

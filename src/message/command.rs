@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::Digest;
 use crate::id::{LetterId, TransferId};
 
 /// One request of a client. It borrows from the bytes that it came in.
@@ -102,35 +103,74 @@ pub enum Command<'a> {
     Ping,
     /// Say goodbye.
     Exit,
-    /// Announce a file for a user.
+    /// Announce a file to hand over.
     SendFile {
-        /// The receiver.
-        user: Cow<'a, str>,
-        /// The file's name, without a path.
-        name: Cow<'a, str>,
-        /// Its size in bytes.
-        size: u64,
+        /// The receiver; `None` means one's room.
+        user: Option<Cow<'a, str>>,
+        /// What.
+        file: Announced<'a>,
     },
-    /// Take a file that was offered.
-    Accept {
-        /// Which transfer.
-        transfer: TransferId,
+    /// Announce a file for the shelf of one's room, or else for the public one.
+    Upload {
+        /// What.
+        file: Announced<'a>,
     },
-    /// Refuse a file that was offered.
+    /// List the files that one may take.
+    Files {
+        /// Only those whose names match: `*` stands for anything, `?` for one character.
+        pattern: Option<Cow<'a, str>>,
+        /// Only those with a higher number.
+        after: Option<TransferId>,
+    },
+    /// Take a file.
+    Get {
+        /// Which.
+        file: FileRef<'a>,
+        /// From which byte on.
+        offset: u64,
+    },
+    /// Refuse a file that was handed over.
     Reject {
-        /// Which transfer.
+        /// Which.
         transfer: TransferId,
     },
     /// Confirm that a file has arrived whole.
     Received {
-        /// Which transfer.
+        /// Which.
         transfer: TransferId,
     },
-    /// Withdraw a file of one's own.
+    /// Withdraw an upload of one's own, or take no more of a file.
     Cancel {
-        /// Which transfer.
+        /// Which.
         transfer: TransferId,
     },
+    /// Remove a file of one's own.
+    Remove {
+        /// Which.
+        transfer: TransferId,
+    },
+}
+
+/// A file as its sender announces it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced<'a> {
+    /// Its name, without a path.
+    pub name: Cow<'a, str>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// BLAKE3 of its content: with it an upload that broke can go on.
+    pub hash: Option<Digest>,
+    /// It was announced before and the answer or the end was not heard: it is not wanted twice.
+    pub again: bool,
+}
+
+/// By what a file is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileRef<'a> {
+    /// Its number.
+    Number(TransferId),
+    /// Its name; the newest that one may take.
+    Name(Cow<'a, str>),
 }
 
 /// What a login offers to show that the name is one's own.
@@ -180,16 +220,19 @@ pub enum Op {
     Ping,
     Exit,
     SendFile,
-    Accept,
+    Upload,
+    Files,
+    Get,
     Reject,
     Received,
     Cancel,
+    Remove,
     Chunk,
 }
 
 impl Op {
     /// Every op, in the order of the documents.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::Hello,
         Self::Login,
         Self::Register,
@@ -212,10 +255,13 @@ impl Op {
         Self::Ping,
         Self::Exit,
         Self::SendFile,
-        Self::Accept,
+        Self::Upload,
+        Self::Files,
+        Self::Get,
         Self::Reject,
         Self::Received,
         Self::Cancel,
+        Self::Remove,
         Self::Chunk,
     ];
 
@@ -245,10 +291,13 @@ impl Op {
             Self::Ping => "ping",
             Self::Exit => "exit",
             Self::SendFile => "send_file",
-            Self::Accept => "accept",
+            Self::Upload => "upload",
+            Self::Files => "files",
+            Self::Get => "get",
             Self::Reject => "reject",
             Self::Received => "received",
             Self::Cancel => "cancel",
+            Self::Remove => "remove",
             Self::Chunk => "chunk",
         }
     }
@@ -293,10 +342,13 @@ impl<'a> Command<'a> {
             Self::Ping => Op::Ping,
             Self::Exit => Op::Exit,
             Self::SendFile { .. } => Op::SendFile,
-            Self::Accept { .. } => Op::Accept,
+            Self::Upload { .. } => Op::Upload,
+            Self::Files { .. } => Op::Files,
+            Self::Get { .. } => Op::Get,
             Self::Reject { .. } => Op::Reject,
             Self::Received { .. } => Op::Received,
             Self::Cancel { .. } => Op::Cancel,
+            Self::Remove { .. } => Op::Remove,
         }
     }
 }

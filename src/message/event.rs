@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FileName, RoomName, Text, UserName};
+use super::{FileLine, FileName, RoomName, Text, UserName};
 use crate::id::{LetterId, TransferId, millis};
 use crate::limits::{FRAME_BEFORE_LOGIN_MAX, FRAME_MAX, Limits};
 
@@ -110,6 +110,9 @@ pub enum Event {
         waited_ms: u64,
         /// Bytes that may be sent before the next [`Event::Credit`].
         credit: u64,
+        /// From which byte on: those before it are here since an earlier try.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        offset: u64,
     },
     /// More bytes of an upload may be sent.
     Credit {
@@ -118,18 +121,24 @@ pub enum Event {
         /// How many more.
         bytes: u64,
     },
-    /// Somebody sends this user a file.
+    /// Somebody hands a file over to this user or to this user's room.
     Offered {
-        /// By which number to accept or reject it.
-        transfer: TransferId,
-        /// Who.
-        from: UserName,
-        /// The file's name.
-        name: FileName,
-        /// Its size in bytes.
-        size: u64,
+        /// Which.
+        #[serde(flatten)]
+        file: FileLine,
     },
-    /// A transfer is over, for its sender and its receiver alike.
+    /// A user whom this one has handed a file has taken it or refused it.
+    Receipt {
+        /// Which file.
+        transfer: TransferId,
+        /// Its name.
+        name: FileName,
+        /// Who.
+        by: UserName,
+        /// Whether it was taken.
+        took: bool,
+    },
+    /// A transfer is over: an upload however it went, a download if it did not come to its end.
     Ended {
         /// Which transfer.
         transfer: TransferId,
@@ -154,27 +163,27 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    /// The receiver has all of it.
-    #[error("delivered")]
-    Delivered,
-    /// The receiver did not want it.
-    #[error("the receiver refused it")]
-    Rejected,
-    /// The sender withdrew it.
-    #[error("the sender withdrew it")]
+    /// The server has all of it, on its disk.
+    #[error("handed over")]
+    Stored,
+    /// It was withdrawn.
+    #[error("withdrawn")]
     Cancelled,
     /// The sender is gone.
     #[error("the sender is gone")]
     SenderGone,
-    /// The receiver is gone.
+    /// The receiver is gone, or left the room.
     #[error("the receiver is gone")]
     ReceiverGone,
     /// No byte of it came for too long.
-    #[error("it stalled for too long")]
+    #[error("it stalled for too long; send it again to go on where it stopped")]
     Stalled,
-    /// The receiver did not answer the offer in time.
-    #[error("the receiver did not answer in time")]
-    Unanswered,
+    /// What came is not what was announced.
+    #[error("what came is not what was announced: its hash differs")]
+    Mismatch,
+    /// The file was removed meanwhile.
+    #[error("the file was removed")]
+    Removed,
     /// More bytes came than were announced or granted.
     #[error("more bytes came than were announced or granted")]
     Overrun,
@@ -299,7 +308,7 @@ pub struct Greeting {
     pub upload_waiting: u64,
     pub upload_credit: u64,
     pub upload_stall_ms: u64,
-    pub offer_wait_ms: u64,
+    pub downloads: u64,
     pub login_before_ms: u64,
     pub heartbeat_ms: u64,
     pub dead_after_ms: u64,
@@ -328,7 +337,7 @@ impl Greeting {
             upload_waiting: limits.upload_waiting,
             upload_credit: limits.upload_credit_bytes,
             upload_stall_ms: millis(limits.upload_stall),
-            offer_wait_ms: millis(limits.offer_wait),
+            downloads: bound::DOWNLOADS_A_USER as u64,
             login_before_ms: millis(limits.login_before),
             heartbeat_ms: millis(limits.heartbeat),
             dead_after_ms: millis(limits.dead_after),

@@ -12,6 +12,7 @@ pub const PROTOCOL_VERSION: u32 = 1;
 mod audit;
 mod command;
 mod event;
+mod file;
 mod name;
 mod password;
 mod refusal;
@@ -19,8 +20,9 @@ mod reply;
 mod text;
 
 pub use audit::{Category, Level, Record};
-pub use command::{Command, Op, Proof, Secret};
+pub use command::{Announced, Command, FileRef, Op, Proof, Secret};
 pub use event::{CloseReason, Ending, Event, Greeting, LogoutReason};
+pub use file::{Digest, FileLine, Target};
 pub use name::{FileName, Key, Name, NameError, RoomName, UserName};
 pub use password::{check_password, may_be_password};
 pub use refusal::Refusal;

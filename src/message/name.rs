@@ -109,6 +109,15 @@ impl<'de, const MAX: usize> serde::Deserialize<'de> for Name<MAX> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key<const MAX: usize>([u8; MAX]);
 
+impl<const MAX: usize> Key<MAX> {
+    /// The name in lower case.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let text = std::str::from_utf8(&self.0).expect("parse admits ASCII only");
+        text.trim_end_matches('\0')
+    }
+}
+
 /// The name of a file as its sender gave it: never a path, and safe to show.
 ///
 /// It is metadata. The server never uses it on its own disk, and the receiver makes it unique.

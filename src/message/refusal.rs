@@ -154,7 +154,7 @@ pub enum Refusal {
         waiting: u64,
     },
     /// One user may not fill the line.
-    #[error("you have {limit} files on their way; wait until one is handed over")]
+    #[error("you have {limit} files on their way; wait until one has come")]
     TooManyUploads {
         /// The limit.
         limit: u64,
@@ -165,6 +165,43 @@ pub enum Refusal {
     /// The transfer is not at the point where this can be asked.
     #[error("that transfer is not waiting for this")]
     TransferNotReady,
+    /// There is no file of that number or name, or it is not for this user.
+    #[error("there is no such file for you; /files lists them")]
+    NoSuchFile,
+    /// Only its sender may.
+    #[error("that file is not yours")]
+    NotYourFile,
+    /// More than one user may have on the server.
+    #[error(
+        "your files on the server may be {limit} bytes, {used} are used and {size} do not fit; \
+         /remove some"
+    )]
+    QuotaFull {
+        /// The size of the file in bytes.
+        size: u64,
+        /// What the user's files take in bytes, with those on their way.
+        used: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// More files than one user may have on the server.
+    #[error("you have {limit} files on the server and cannot add more; /remove some")]
+    TooManyFiles {
+        /// The limit.
+        limit: u64,
+    },
+    /// More than all may have, or than the disk holds.
+    #[error("the server has no room for {size} bytes; try again when files have gone")]
+    ServerFull {
+        /// The size of the file in bytes.
+        size: u64,
+    },
+    /// More downloads at once than one user may have.
+    #[error("you take {limit} files already; wait until one is here")]
+    TooManyDownloads {
+        /// The limit.
+        limit: u64,
+    },
     /// The server stops.
     #[error("the server is shutting down")]
     ShuttingDown,
@@ -224,6 +261,12 @@ impl Refusal {
             Self::TooManyUploads { .. } => "too_many_uploads",
             Self::NoSuchTransfer => "no_such_transfer",
             Self::TransferNotReady => "transfer_not_ready",
+            Self::NoSuchFile => "no_such_file",
+            Self::NotYourFile => "not_your_file",
+            Self::QuotaFull { .. } => "quota_full",
+            Self::TooManyFiles { .. } => "too_many_files",
+            Self::ServerFull { .. } => "server_full",
+            Self::TooManyDownloads { .. } => "too_many_downloads",
             Self::ShuttingDown => "shutting_down",
         }
     }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FileName, RoomName, UserName};
+use super::{FileLine, FileName, RoomName, Target, UserName};
 use crate::id::TransferId;
 
 /// A positive answer.
@@ -119,6 +119,28 @@ pub enum Reply {
         /// Place in the line; 0 when it has a slot.
         place: u32,
     },
+    /// The files that one may take, in the order of their numbers.
+    Files {
+        /// The first of them.
+        files: Vec<FileLine>,
+        /// Whether there are more: ask again for those after the last one.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        more: bool,
+    },
+    /// A file comes, in chunks under its number.
+    Getting {
+        /// Which.
+        #[serde(flatten)]
+        file: FileLine,
+        /// From which byte on.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        offset: u64,
+    },
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde asks for
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 impl Reply {
@@ -160,8 +182,8 @@ pub struct UploadLine {
     pub transfer: TransferId,
     /// Who sends.
     pub from: UserName,
-    /// Who is to receive.
-    pub to: UserName,
+    /// Whom it is for.
+    pub to: Target,
     /// The file's name.
     pub name: FileName,
     /// Its size in bytes.

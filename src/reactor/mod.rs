@@ -21,7 +21,6 @@ mod workers;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::{IpAddr, Shutdown, SocketAddr};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -36,6 +35,7 @@ pub use turns::Turns;
 use workers::{News, Workers};
 
 use crate::engine::{Engine, Input, Output, Setup};
+use crate::files::Disk;
 use crate::id::{ConnId, Now, Source, Ticket, millis};
 use crate::job::Job;
 use crate::limits::{
@@ -70,9 +70,6 @@ pub enum Error {
         /// Why.
         error: io::Error,
     },
-    /// The data directory cannot be used.
-    #[error("cannot use the data directory: {0}")]
-    Data(io::Error),
     /// The system refuses something that every server needs.
     #[error("the system refuses: {0}")]
     System(#[from] io::Error),
@@ -129,7 +126,7 @@ impl Reactor {
     pub fn bind(
         listen: &[SocketAddr],
         setup: Setup,
-        data: &Path,
+        disk: Disk,
         store: Box<dyn Store>,
     ) -> Result<Self, Error> {
         let poll = Poll::new()?;
@@ -138,9 +135,9 @@ impl Reactor {
         listeners.register(poll.registry(), |index| {
             special(FIRST_LISTENER + u32::try_from(index).unwrap_or(u32::MAX - FIRST_LISTENER))
         })?;
-        let signals = Signals::new(poll.registry(), special(SIGNALS))?;
         let waker = Arc::new(Waker::new(poll.registry(), special(WAKER))?);
-        let workers = Workers::start(data, store, &waker).map_err(Error::Data)?;
+        let signals = Signals::new(poll.registry(), special(SIGNALS), &waker)?;
+        let workers = Workers::start(disk, store, &waker)?;
         let limits = setup.limits.clone();
         Ok(Self {
             poll,
@@ -243,7 +240,11 @@ impl Reactor {
         for event in events {
             let id = ConnId::from_token(event.token().0 as u64);
             match id {
-                ConnId { slot: SPECIAL_SLOT, generation: WAKER } => {}
+                ConnId { slot: SPECIAL_SLOT, generation: WAKER } => {
+                    if os::SIGNALS_BY_WAKER {
+                        self.take_signals(now);
+                    }
+                }
                 ConnId { slot: SPECIAL_SLOT, generation: SIGNALS } => self.take_signals(now),
                 ConnId { slot: SPECIAL_SLOT, generation } => {
                     let index = (generation - FIRST_LISTENER) as usize;

@@ -4,7 +4,6 @@
 //! cannot take has failed at once.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,12 +32,7 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    pub(super) fn start(
-        data: &Path,
-        store: Box<dyn Store>,
-        waker: &Arc<Waker>,
-    ) -> io::Result<Self> {
-        let disk = Disk::open(data)?;
+    pub(super) fn start(disk: Disk, store: Box<dyn Store>, waker: &Arc<Waker>) -> io::Result<Self> {
         Ok(Self {
             files: files::Worker::start(disk, Arc::clone(waker))?,
             store: store::Worker::start(store, Arc::clone(waker))?,
@@ -57,9 +51,15 @@ impl Workers {
 
     /// What one of them has to tell, if there is anything.
     pub(super) fn poll(&self) -> Option<News> {
-        let done = wrap(self.files.poll(), Outcome::File)
-            .or_else(|| wrap(self.passwords.poll(), Outcome::Password));
-        if let Some((ticket, outcome)) = done {
+        match self.files.poll() {
+            Some(files::Report::Done(ticket, outcome)) => {
+                let outcome = Outcome::File(outcome);
+                return Some(News::Input(Input::Done { ticket, outcome }));
+            }
+            Some(files::Report::Space(bytes)) => return Some(News::Input(Input::Space(bytes))),
+            None => {}
+        }
+        if let Some((ticket, outcome)) = wrap(self.passwords.poll(), Outcome::Password) {
             return Some(News::Input(Input::Done { ticket, outcome }));
         }
         Some(match self.store.poll()? {

@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-use super::rows::{self, ACCOUNT, LETTER, signed};
+use super::rows::{self, ACCOUNT, LETTER, STORED, signed};
 use crate::id::{AccountId, LetterId};
-use crate::job::{Account, StoreJob, StoreOutcome};
+use crate::job::{Account, StoreJob, StoreOutcome, StoredFile};
 use crate::message::{Text, UserName};
 
 /// Does one job. Damage that it meets is added to `troubles`.
@@ -28,6 +28,11 @@ pub(super) fn run(
         }
         StoreJob::Letters { account, after, most } => {
             letters(file, *account, *after, *most, troubles)
+        }
+        StoreJob::AddFile(stored) => add_file(file, stored),
+        StoreJob::RemoveFile { transfer } => {
+            file.execute("DELETE FROM files WHERE number = ?1", [transfer.0])?;
+            Ok(StoreOutcome::Done)
         }
         StoreJob::Arrived { account, up_to } => {
             let sql = "DELETE FROM letters WHERE account = ?1 AND id <= ?2";
@@ -147,4 +152,31 @@ fn letters(
         }
     }
     Ok(StoreOutcome::Letters { letters, more: false })
+}
+
+/// What was there under its number, damaged perhaps, makes way: `Done` means that this is there.
+fn add_file(file: &Connection, stored: &StoredFile) -> Result<StoreOutcome> {
+    let line = &stored.line;
+    let (kind, to) = rows::target(&line.to);
+    let values = params![
+        line.transfer.0,
+        line.from.as_str(),
+        stored.owner.map(|account| signed(account.0)),
+        kind,
+        to,
+        stored.receiver.map(|account| signed(account.0)),
+        line.name.as_str(),
+        signed(line.size),
+        line.hash.0,
+        line.sha256.0,
+        signed(line.at),
+        signed(line.until),
+        rows::seal_file(stored),
+    ];
+    let sql = format!(
+        "INSERT OR REPLACE INTO files ({STORED})
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+    );
+    file.execute(&sql, values)?;
+    Ok(StoreOutcome::Done)
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Store, writes};
-use crate::id::{AccountId, LetterId};
-use crate::job::{Account, Directory, Letter, StoreJob, StoreOutcome};
+use crate::id::{AccountId, LetterId, TransferId};
+use crate::job::{Account, Catalogue, Directory, Letter, StoreJob, StoreOutcome, StoredFile};
 use crate::message::UserName;
 
 /// All that would last.
@@ -22,8 +22,10 @@ struct Content {
     /// By account and lowercase name, as the file sorts them.
     blocks: BTreeMap<(AccountId, String), UserName>,
     letters: BTreeMap<(AccountId, LetterId), Letter>,
+    files: BTreeMap<TransferId, StoredFile>,
     last_account: u64,
     last_letter: u64,
+    last_file: u32,
 }
 
 impl Memory {
@@ -44,8 +46,8 @@ impl Memory {
         jobs.iter().map(|job| self.content.run(job)).collect()
     }
 
-    /// Removes an account with its blocks and letters, as another process would. Tells whether
-    /// there was one.
+    /// Removes an account with its blocks and letters, as another process would; files stay. Tells
+    /// whether there was one.
     pub fn remove_elsewhere(&mut self, user: UserName) -> bool {
         let Content { accounts, blocks, letters, .. } = &mut self.content;
         let found = accounts.values().find(|account| account.name == user);
@@ -65,6 +67,12 @@ impl Store for Memory {
         let blocks = self.content.blocks.iter();
         let blocks = blocks.map(|((account, _), user)| (*account, *user)).collect();
         Ok(Directory { accounts, blocks })
+    }
+
+    fn files(&mut self) -> Result<Catalogue, String> {
+        let files = self.content.files.values().cloned().collect();
+        let next = self.content.last_file.saturating_add(1);
+        Ok(Catalogue { files, next, is_damaged: false })
     }
 
     fn token_key(&mut self) -> Result<[u8; 32], String> {
@@ -112,6 +120,15 @@ impl Content {
                 self.keep(*to, letter, *most)
             }
             StoreJob::Letters { account, after, most } => self.letters(*account, *after, *most),
+            StoreJob::AddFile(file) => {
+                self.last_file = self.last_file.max(file.line.transfer.0);
+                self.files.insert(file.line.transfer, StoredFile::clone(file));
+                StoreOutcome::Done
+            }
+            StoreJob::RemoveFile { transfer } => {
+                self.files.remove(transfer);
+                StoreOutcome::Done
+            }
             StoreJob::Arrived { account, up_to } => {
                 self.letters.retain(|(whose, id), _| whose != account || id > up_to);
                 StoreOutcome::Done

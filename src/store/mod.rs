@@ -1,8 +1,9 @@
-//! I/O. What must last: accounts, blocks and letters, in one place and behind one trait.
+//! I/O. What must last: accounts, blocks, letters and the list of files, in one place and behind
+//! one trait.
 //!
-//! Refuses to know who is online and who may do what. The rules it keeps: an outcome other than
-//! `Failed` is made after the change is durable and from nothing else; all jobs of one commit share
-//! its fate; and what is read damaged is reported and never handed on.
+//! Refuses to know who is online, who may do what, and the content of files. The rules it keeps: an
+//! outcome other than `Failed` is made after the change is durable and from nothing else; all jobs
+//! of one commit share its fate; and what is read damaged is reported and never handed on.
 
 mod jobs;
 mod memory;
@@ -17,7 +18,7 @@ pub use owner::{Import, Imported};
 pub use sqlite::{Error, FILE, Sqlite};
 pub use worker::{Report, Worker};
 
-use crate::job::{Directory, StoreJob, StoreOutcome};
+use crate::job::{Catalogue, Directory, StoreJob, StoreOutcome};
 
 /// Where all that must last is kept.
 pub trait Store: Send {
@@ -26,6 +27,12 @@ pub trait Store: Send {
     /// # Errors
     /// Why they cannot be read, for the log.
     fn directory(&mut self) -> Result<Directory, String>;
+
+    /// All files, as they stand. A damaged one is left out, and told among the troubles.
+    ///
+    /// # Errors
+    /// Why they cannot be read, for the log.
+    fn files(&mut self) -> Result<Catalogue, String>;
 
     /// The secret that resume tokens are made with, the same for as long as the store lasts.
     ///
@@ -57,6 +64,8 @@ const fn writes(job: &StoreJob) -> bool {
         | StoreJob::Block { .. }
         | StoreJob::Unblock { .. }
         | StoreJob::Keep { .. }
+        | StoreJob::AddFile(_)
+        | StoreJob::RemoveFile { .. }
         | StoreJob::Arrived { .. } => true,
         StoreJob::Letters { .. } => false,
     }

@@ -1,7 +1,7 @@
 //! What is in the file, and how a file of an older Parlor becomes one of this.
 //!
-//! Letters and accounts carry a seal over their content: SQLite finds damage to its own structure,
-//! but not a bit that flips within a name or a text.
+//! Accounts, letters and files carry a seal over their content: SQLite finds damage to its own
+//! structure, but not a bit that flips within a name or a text.
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -14,7 +14,9 @@ const APPLICATION: i64 = 0x5061_726c;
 /// One step for each version of the schema, never changed once it was released.
 ///
 /// `AUTOINCREMENT` is what keeps a number from being used again after the highest was removed.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [FIRST, FILES];
+
+const FIRST: &str = "
     CREATE TABLE meta (
         key TEXT PRIMARY KEY,
         value BLOB NOT NULL
@@ -42,7 +44,27 @@ const STEPS: [&str; 1] = ["
         seal INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX letters_of ON letters (account);
-"];
+";
+
+/// No file refers to an account: what becomes of the files of one that is removed is not decided
+/// here, and a number of an account is never used again.
+const FILES: &str = "
+    CREATE TABLE files (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        sender TEXT NOT NULL,
+        owner INTEGER,
+        kind TEXT NOT NULL,
+        target TEXT,
+        receiver INTEGER,
+        name TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        sha256 BLOB NOT NULL,
+        at_ms INTEGER NOT NULL,
+        until_ms INTEGER NOT NULL,
+        seal INTEGER NOT NULL
+    ) STRICT;
+";
 
 /// Brings the file to this version, in one transaction.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
@@ -82,3 +104,49 @@ fn version(connection: &Connection) -> Result<usize, Error> {
 }
 
 const STEPS_MAX: usize = STEPS.len();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Digest;
+    use crate::store::tests::{add, create, keep, numbers, texts, user};
+    use crate::store::{FILE, Sqlite, Store as _, jobs};
+
+    /// Makes the file of a Parlor that knew the first step only, with some content.
+    fn first(data: &std::path::Path) {
+        let mut file = Connection::open(data.join(FILE)).unwrap();
+        file.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).unwrap();
+        let transaction = file.transaction().unwrap();
+        transaction.execute_batch(FIRST).unwrap();
+        transaction.execute("INSERT INTO meta VALUES ('token-key', ?1)", [[7; 32]]).unwrap();
+        transaction.pragma_update(None, "application_id", APPLICATION).unwrap();
+        transaction.pragma_update(None, "user_version", 1).unwrap();
+        for job in [create("Alice"), keep(1, "hello")] {
+            jobs::run(&transaction, &job, &mut Vec::new()).unwrap();
+        }
+        transaction.commit().unwrap();
+    }
+
+    #[test]
+    fn a_store_without_files_becomes_one_that_has_them_and_keeps_all_else() {
+        let data = tempfile::tempdir().unwrap();
+        first(data.path());
+        for next in [1, 2] {
+            let mut store = Sqlite::open(data.path()).unwrap();
+            let account = store.directory().unwrap().accounts.remove(0);
+            assert_eq!((account.name, account.hash.as_str()), (user("alice"), "hash of Alice"));
+            assert_eq!(texts(&mut store, 1), ["hello"]);
+            assert_eq!(store.token_key(), Ok([7; 32]));
+            assert_eq!(numbers(&mut store).1, next);
+            store.commit(&[add(next)]);
+            assert_eq!(numbers(&mut store).0.len(), next as usize);
+            assert_eq!(store.troubles(), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn a_step_that_was_released_is_not_changed() {
+        let hash = Digest(*blake3::hash(FIRST.as_bytes()).as_bytes()).to_string();
+        assert_eq!(hash, "7811fd6fea3d6cc03d9e463b654ab23d919d93f1781afd68ef7aa141e535bf23");
+    }
+}

@@ -7,12 +7,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior};
 
-use super::rows::{self, ACCOUNT};
+use super::rows::{self, ACCOUNT, STORED};
 use super::{Store, jobs, schema, writes};
 use crate::id::AccountId;
-use crate::job::{Directory, StoreJob, StoreOutcome};
+use crate::job::{Catalogue, Directory, StoreJob, StoreOutcome};
 use crate::limits::STORE_BUSY;
 use crate::os;
 
@@ -214,6 +214,10 @@ impl Store for Sqlite {
         Ok(directory)
     }
 
+    fn files(&mut self) -> Result<Catalogue, String> {
+        self.transact(Access::Read, files).map_err(|error| error.to_string())
+    }
+
     fn token_key(&mut self) -> Result<[u8; 32], String> {
         let sql = "SELECT value FROM meta WHERE key = 'token-key'";
         self.with(|file| Ok(file.query_row(sql, [], |row| row.get(0))?))
@@ -306,6 +310,35 @@ fn directory(file: &Connection, troubles: &mut Vec<String>) -> Result<Directory,
         }
     }
     Ok(directory)
+}
+
+fn files(file: &Connection, troubles: &mut Vec<String>) -> Result<Catalogue, Error> {
+    let mut catalogue = Catalogue::default();
+    let mut rows = file.prepare(&format!("SELECT {STORED} FROM files ORDER BY number"))?;
+    let mut found = rows.query([])?;
+    while let Some(row) = found.next()? {
+        let stored = rows::file(row);
+        if stored.is_none() {
+            let number: i64 = row.get(0)?;
+            troubles.push(format!("file {number} is damaged and left out"));
+            catalogue.is_damaged = true;
+        }
+        catalogue.files.extend(stored);
+    }
+    let highest = catalogue.files.last().map_or(0, |stored| stored.line.transfer.0);
+    catalogue.next = highest.max(last_file(file, troubles)?).saturating_add(1);
+    Ok(catalogue)
+}
+
+/// The highest number that a file has had, be it there or not; 0 if there never was one. No seal is
+/// over it.
+fn last_file(file: &Connection, troubles: &mut Vec<String>) -> Result<u32, Error> {
+    let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'files'";
+    let last = file.query_row(sql, [], |row| Ok(rows::number(row, 0))).optional()?;
+    Ok(last.unwrap_or(Some(0)).and_then(|last| last.try_into().ok()).unwrap_or_else(|| {
+        troubles.push("the last number of a file is damaged; the highest in use counts".into());
+        0
+    }))
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use proptest::prelude::*;
 
 use super::{Memory, Sqlite, Store};
-use crate::id::{AccountId, LetterId};
-use crate::job::{StoreJob, StoreOutcome};
-use crate::message::{Text, UserName};
+use crate::id::{AccountId, LetterId, TransferId};
+use crate::job::{StoreJob, StoreOutcome, StoredFile};
+use crate::message::{Digest, FileLine, FileName, RoomName, Target, Text, UserName};
 
 pub(super) fn user(name: &str) -> UserName {
     UserName::parse(name).unwrap()
@@ -36,12 +36,78 @@ pub(super) fn texts(store: &mut dyn Store, account: u64) -> Vec<String> {
     }
 }
 
+/// A file of the first account for the second.
+pub(super) fn stored(number: u32) -> StoredFile {
+    StoredFile {
+        line: FileLine {
+            transfer: TransferId(number),
+            from: user("Zoe"),
+            to: Target::User(user("Alice")),
+            name: FileName::parse("été (1).tar.gz").unwrap(),
+            size: 1 << 40,
+            hash: Digest([b'h'; 32]),
+            sha256: Digest([b's'; 32]),
+            at: 1_000_000_000_000,
+            until: 1_000_000_000_001,
+        },
+        owner: Some(AccountId(1)),
+        receiver: Some(AccountId(2)),
+    }
+}
+
+pub(super) fn add(number: u32) -> StoreJob {
+    StoreJob::AddFile(Box::new(stored(number)))
+}
+
+pub(super) fn remove(number: u32) -> StoreJob {
+    StoreJob::RemoveFile { transfer: TransferId(number) }
+}
+
+/// The numbers of all files, and the next one.
+pub(super) fn numbers(store: &mut dyn Store) -> (Vec<u32>, u32) {
+    let catalogue = store.files().unwrap();
+    let numbers = catalogue.files.iter().map(|file| file.line.transfer.0).collect();
+    (numbers, catalogue.next)
+}
+
 fn account_id() -> impl Strategy<Value = AccountId> {
     (1_u64..5).prop_map(AccountId)
 }
 
 fn name() -> impl Strategy<Value = UserName> {
     prop::sample::select(vec!["alice", "ALICE", "bob", "Carol", "dave"]).prop_map(user)
+}
+
+fn target() -> impl Strategy<Value = Target> {
+    let room = || "[A-Za-z0-9]{1,32}".prop_map(|room| RoomName::parse(&room).unwrap());
+    prop_oneof![
+        name().prop_map(Target::User),
+        room().prop_map(Target::Room),
+        room().prop_map(Target::Shelf),
+        Just(Target::Public),
+    ]
+}
+
+fn file() -> impl Strategy<Value = StoredFile> {
+    let words = (1_u32..7, name(), target(), "[a-zé.]{0,40}x");
+    let numbers = (any::<u64>(), any::<[u8; 32]>(), any::<[u8; 32]>(), any::<u64>(), any::<u64>());
+    let accounts = (prop::option::of(account_id()), prop::option::of(account_id()));
+    (words, numbers, accounts).prop_map(|(words, numbers, (owner, receiver))| {
+        let (number, from, to, name) = words;
+        let (size, hash, sha256, at, until) = numbers;
+        let line = FileLine {
+            transfer: TransferId(number),
+            from,
+            to,
+            name: FileName::parse(&name).unwrap(),
+            size: size >> 1,
+            hash: Digest(hash),
+            sha256: Digest(sha256),
+            at: at >> 1,
+            until: until >> 1,
+        };
+        StoredFile { line, owner, receiver }
+    })
 }
 
 fn job() -> impl Strategy<Value = StoreJob> {
@@ -62,6 +128,8 @@ fn job() -> impl Strategy<Value = StoreJob> {
         }),
         1 => (account_id(), 0_u64..9)
             .prop_map(|(account, up_to)| StoreJob::Arrived { account, up_to: LetterId(up_to) }),
+        2 => file().prop_map(|file| StoreJob::AddFile(Box::new(file))),
+        2 => (1_u32..9).prop_map(remove),
     ]
 }
 
@@ -110,6 +178,7 @@ proptest! {
             prop_assert!(file.is_changed().unwrap() || !is_changed);
             prop_assert_eq!(file.directory(), memory.directory());
             prop_assert!(!file.is_changed().unwrap());
+            prop_assert_eq!(file.files(), memory.files());
         }
         prop_assert_eq!(file.troubles(), Vec::<String>::new());
     }
@@ -185,10 +254,61 @@ fn what_is_asked_of_no_account_is_said_to_be_so() {
 }
 
 #[test]
+fn files_are_there_in_the_order_of_their_numbers_until_they_are_removed() {
+    both(|store| {
+        assert_eq!(numbers(store), (vec![], 1));
+        // Twice the same is as good as once, and what is not there is removed already.
+        for job in [add(3), add(1), add(3), remove(2), add(4), remove(1), remove(1)] {
+            assert_eq!(store.commit(std::slice::from_ref(&job)), [StoreOutcome::Done], "{job:?}");
+        }
+        assert_eq!(numbers(store), (vec![3, 4], 5));
+        assert_eq!(store.files().unwrap().files, [stored(3), stored(4)]);
+    });
+}
+
+#[test]
+fn the_number_of_a_removed_file_is_not_free_again() {
+    both(|store| {
+        store.commit(&[add(1), add(7), remove(7)]);
+        assert_eq!(numbers(store), (vec![1], 8));
+        store.commit(&[remove(1)]);
+        assert_eq!(numbers(store), (vec![], 8));
+        // There is none after the last.
+        store.commit(&[add(u32::MAX)]);
+        assert_eq!(numbers(store), (vec![u32::MAX], u32::MAX));
+    });
+}
+
+#[test]
+fn all_that_is_known_of_a_file_comes_back_as_it_was() {
+    let room = RoomName::parse(&"R".repeat(32)).unwrap();
+    let targets =
+        [Target::User(user("Bob")), Target::Room(room), Target::Shelf(room), Target::Public];
+    both(|store| {
+        for to in targets {
+            let mut guests = StoredFile { owner: None, receiver: None, ..stored(1) };
+            guests.line.to = to;
+            guests.line.size = 0;
+            let mut theirs = StoredFile { line: guests.line.clone(), ..stored(2) };
+            theirs.line.transfer = TransferId(2);
+            theirs.line.name = FileName::parse(&"é".repeat(127)).unwrap();
+            theirs.line.until = i64::MAX.unsigned_abs();
+            let both = [guests, theirs];
+            store.commit(&both.clone().map(|file| StoreJob::AddFile(Box::new(file))));
+            let found = store.files().unwrap();
+            assert_eq!((&found.files[..], found.is_damaged), (&both[..], false));
+            // Names are equal without case.
+            assert_eq!(format!("{:?}", found.files), format!("{both:?}"));
+        }
+        assert_eq!(store.troubles(), Vec::<String>::new());
+    });
+}
+
+#[test]
 fn what_is_committed_here_is_no_change_from_elsewhere() {
     both(|store| {
         store.directory().unwrap();
-        store.commit(&[create("alice"), keep(1, "hello")]);
+        store.commit(&[create("alice"), keep(1, "hello"), add(1)]);
         assert_eq!(store.is_changed(), Ok(false));
     });
 }
@@ -198,9 +318,10 @@ fn the_memory_fails_as_often_as_it_is_asked_to_and_changes_nothing() {
     let mut store = Memory::new();
     store.fail_next(2);
     for _ in 0..2 {
-        let outcomes = store.commit(&[create("alice"), letters(1)]);
+        let outcomes = store.commit(&[create("alice"), letters(1), add(1), remove(1)]);
         assert!(outcomes.iter().all(|outcome| matches!(outcome, StoreOutcome::Failed(_))));
     }
     assert_eq!(store.directory().unwrap().accounts, []);
+    assert_eq!(numbers(&mut store), (vec![], 1));
     assert!(matches!(store.commit(&[create("alice")])[0], StoreOutcome::Created(_)));
 }

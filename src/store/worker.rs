@@ -160,6 +160,7 @@ mod tests {
     use super::super::Memory;
     use super::super::tests::{create, keep, user};
     use super::*;
+    use crate::job::Catalogue;
     use std::sync::mpsc::{Receiver, Sender, channel};
     use std::sync::{Mutex, PoisonError};
 
@@ -183,6 +184,9 @@ mod tests {
     impl Store for Gated {
         fn directory(&mut self) -> Result<Directory, String> {
             self.memory().directory()
+        }
+        fn files(&mut self) -> Result<Catalogue, String> {
+            self.memory().files()
         }
         fn token_key(&mut self) -> Result<[u8; 32], String> {
             self.memory().token_key()

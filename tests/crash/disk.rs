@@ -19,9 +19,13 @@ use crate::server::{PARLOR, Server};
 use crate::swarm::{Line, Swarm};
 
 /// A server's disk.
-trait Disk {
+pub(crate) trait Disk {
     /// Starts a server on it.
-    fn start(&self) -> Server;
+    fn start(&self) -> Server {
+        self.start_with(&[])
+    }
+    /// The same with options.
+    fn start_with(&self, options: &[&str]) -> Server;
     /// From now on it takes nothing more.
     fn fill(&self, server: &Server);
     /// There is space again.
@@ -29,15 +33,15 @@ trait Disk {
 }
 
 /// No file may be longer than the log of the store is.
-struct Limited(tempfile::TempDir);
+pub(crate) struct Limited(pub(crate) tempfile::TempDir);
 
 impl Disk for Limited {
-    fn start(&self) -> Server {
+    fn start_with(&self, options: &[&str]) -> Server {
         // As it comes, the signal ends a process; ignored, the write fails. Who ignores a signal
         // hands that on.
         let mut shell = Process::new("/bin/sh");
         shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", PARLOR]).env_clear();
-        Server::start_by(shell, self.0.path(), &[])
+        Server::start_by(shell, self.0.path(), options)
     }
 
     fn fill(&self, server: &Server) {
@@ -51,20 +55,20 @@ impl Disk for Limited {
     }
 }
 
-fn limit_files(server: &Server, bytes: Option<u64>) {
+pub(crate) fn limit_files(server: &Server, bytes: Option<u64>) {
     let pid = Pid::from_raw(server.pid().cast_signed());
     prlimit(pid, Resource::Fsize, Rlimit { current: bytes, maximum: None }).unwrap();
 }
 
 /// A small file system in namespaces that a process of ours holds open.
-struct Small {
+pub(crate) struct Small {
     folder: tempfile::TempDir,
     holder: Child,
 }
 
 impl Small {
     /// `None` where that is not allowed.
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         fs::create_dir(&data).unwrap();
@@ -93,11 +97,11 @@ impl Small {
 }
 
 impl Disk for Small {
-    fn start(&self) -> Server {
+    fn start_with(&self, options: &[&str]) -> Server {
         let mut enter = Process::new("nsenter");
         let target = self.holder.id().to_string();
         enter.args(["--user", "--mount", "--preserve-credentials", "--target", &target, PARLOR]);
-        Server::start_by(enter, self.folder.path(), &[])
+        Server::start_by(enter, self.folder.path(), options)
     }
 
     fn fill(&self, _: &Server) {

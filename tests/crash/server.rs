@@ -27,11 +27,22 @@ impl Server {
         Self::start_by(command, folder, options)
     }
 
+    /// The same where it is told to listen: `--listen=ADDRESS`.
+    pub(crate) fn start_at(listen: &str, folder: &Path, options: &[&str]) -> Self {
+        let mut command = Command::new(PARLOR);
+        command.env_clear();
+        Self::launch(command, listen, folder, options)
+    }
+
     /// The same by a command that becomes the server: it is given all arguments.
-    pub(crate) fn start_by(mut command: Command, folder: &Path, options: &[&str]) -> Self {
+    pub(crate) fn start_by(command: Command, folder: &Path, options: &[&str]) -> Self {
+        Self::launch(command, "--listen=127.0.0.1:0", folder, options)
+    }
+
+    fn launch(mut command: Command, listen: &str, folder: &Path, options: &[&str]) -> Self {
         let stderr = folder.join("stderr");
         let mut child = command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", listen, "--data"])
             .arg(folder.join("data"))
             .args(options)
             .envs(NO_BOUNDS)

@@ -3,12 +3,14 @@
 use parlor::id::{LetterId, TransferId};
 use parlor::limits::Limits;
 use parlor::message::{
-    CloseReason, Command, Ending, Event, FileName, Greeting, LogoutReason, NameError, Names, Proof,
-    Refusal, Reply, RoomLine, RoomName, Secret, Text, TextError, UploadLine, UserName,
+    Announced, CloseReason, Command, Digest, Ending, Event, FileLine, FileName, FileRef, Greeting,
+    LogoutReason, NameError, Names, Proof, Refusal, Reply, RoomLine, RoomName, Secret, Target,
+    Text, TextError, UploadLine, UserName,
 };
 
 const TRANSFER: TransferId = TransferId(7);
 const AT: u64 = 1_700_000_000_123;
+const HASH: Digest = Digest([0xb3; 32]);
 
 fn user(name: &str) -> UserName {
     UserName::parse(name).unwrap()
@@ -35,6 +37,12 @@ fn login(proof: Proof<'static>) -> Command<'static> {
 }
 
 pub(crate) fn commands() -> Vec<(&'static str, Command<'static>)> {
+    let mut all = commands_of_talk();
+    all.extend(commands_of_files());
+    all
+}
+
+fn commands_of_talk() -> Vec<(&'static str, Command<'static>)> {
     vec![
         ("hello", Command::Hello { version: 1 }),
         ("login", Command::guest("alice")),
@@ -62,14 +70,31 @@ pub(crate) fn commands() -> Vec<(&'static str, Command<'static>)> {
         ("help", Command::Help),
         ("ping", Command::Ping),
         ("exit", Command::Exit),
-        (
-            "send_file",
-            Command::SendFile { user: "bob".into(), name: "a b.pdf".into(), size: 1 << 40 },
-        ),
-        ("accept", Command::Accept { transfer: TRANSFER }),
-        ("reject", Command::Reject { transfer: TRANSFER }),
-        ("received", Command::Received { transfer: TRANSFER }),
+    ]
+}
+
+fn commands_of_files() -> Vec<(&'static str, Command<'static>)> {
+    let transfer = TRANSFER;
+    let announced = |hash, again| Announced { name: "a b.pdf".into(), size: 1 << 40, hash, again };
+    let new = |hash| announced(hash, false);
+    let bob = || Some("bob".into());
+    let after = Some(transfer);
+    vec![
+        ("send_file", Command::SendFile { user: bob(), file: new(None) }),
+        ("send_file with a hash", Command::SendFile { user: bob(), file: new(Some(HASH)) }),
+        ("send_file again", Command::SendFile { user: bob(), file: announced(Some(HASH), true) }),
+        ("send_file to a room", Command::SendFile { user: None, file: new(Some(HASH)) }),
+        ("upload", Command::Upload { file: new(None) }),
+        ("upload again", Command::Upload { file: announced(Some(HASH), true) }),
+        ("files", Command::Files { pattern: None, after: None }),
+        ("files of a pattern", Command::Files { pattern: Some("*.pdf".into()), after }),
+        ("get", Command::Get { file: FileRef::Number(transfer), offset: 0 }),
+        ("get the rest", Command::Get { file: FileRef::Number(transfer), offset: 1 << 40 }),
+        ("get by name", Command::Get { file: FileRef::Name("a b.pdf".into()), offset: 0 }),
+        ("reject", Command::Reject { transfer }),
+        ("received", Command::Received { transfer }),
         ("cancel", Command::Cancel { transfer: TransferId(u32::MAX) }),
+        ("remove", Command::Remove { transfer }),
     ]
 }
 
@@ -93,10 +118,15 @@ pub(crate) fn answers() -> Vec<(String, Result<Reply, Refusal>)> {
         ("rooms", Reply::Rooms { rooms: vec![RoomLine { room: room(), members: 2 }], total: 9 }),
         ("who", Reply::Who { room: None, members: names() }),
         ("who in a room", Reply::Who { room: Some(room()), members: names() }),
-        ("queue", Reply::Queue { slots: 5, used: 1, waiting: 0, uploads: vec![upload()] }),
+        ("queue", Reply::Queue { slots: 5, used: 1, waiting: 1, uploads: uploads() }),
         ("help", Reply::Help { text: "/one  first\n/two  second".to_owned() }),
         ("pong", Reply::Pong),
         ("announced", Reply::Announced { transfer: TRANSFER, place: 2 }),
+        ("announced with a slot", Reply::Announced { transfer: TRANSFER, place: 0 }),
+        ("no files", Reply::Files { files: Vec::new(), more: false }),
+        ("files", Reply::Files { files: targets().map(line).to_vec(), more: true }),
+        ("getting", Reply::Getting { file: line(Target::Public), offset: 0 }),
+        ("getting the rest", Reply::Getting { file: line(Target::Public), offset: 2_999_999 }),
     ];
     let yes = replies.map(|(name, reply)| (format!("answer {name}"), Ok(reply)));
     let no = refusals().map(|refusal| (format!("error {}", refusal.code()), Err(refusal)));
@@ -108,19 +138,33 @@ fn welcome_back() -> Reply {
     Reply::Welcome { user: user("Alice"), guest: false, token, room: Some(room()) }
 }
 
-fn upload() -> UploadLine {
-    UploadLine {
-        transfer: TRANSFER,
-        from: user("Alice"),
-        to: user("bob"),
+fn uploads() -> Vec<UploadLine> {
+    let (transfer, from, size) = (TRANSFER, user("Alice"), 3_000_000);
+    let in_slot = UploadLine {
+        transfer,
+        from,
+        to: Target::User(user("bob")),
         name: file(),
-        size: 3_000_000,
+        size,
         place: 0,
         waited_ms: 1_250,
-    }
+    };
+    let waiting = UploadLine { to: Target::Room(room()), place: 1, ..in_slot.clone() };
+    vec![in_slot, waiting]
 }
 
-fn refusals() -> [Refusal; 39] {
+fn targets() -> [Target; 4] {
+    let room = room();
+    [Target::User(user("bob")), Target::Room(room), Target::Shelf(room), Target::Public]
+}
+
+fn line(to: Target) -> FileLine {
+    let (transfer, from, name, size) = (TRANSFER, user("Alice"), file(), 3_000_000);
+    let (sha256, until) = (Digest([0x5a; 32]), AT + 604_800_000);
+    FileLine { transfer, from, to, name, size, hash: HASH, sha256, at: AT, until }
+}
+
+fn refusals() -> [Refusal; 45] {
     [
         Refusal::BadRequest("`op` is missing".to_owned()),
         Refusal::UnknownOp("dance".to_owned()),
@@ -160,6 +204,12 @@ fn refusals() -> [Refusal; 39] {
         Refusal::TooManyUploads { limit: 16 },
         Refusal::NoSuchTransfer,
         Refusal::TransferNotReady,
+        Refusal::NoSuchFile,
+        Refusal::NotYourFile,
+        Refusal::QuotaFull { size: 3_000_000, used: 4_294_000_000, limit: 4_294_967_296 },
+        Refusal::TooManyFiles { limit: 1000 },
+        Refusal::ServerFull { size: 3_000_000 },
+        Refusal::TooManyDownloads { limit: 8 },
         Refusal::ShuttingDown,
     ]
 }
@@ -184,9 +234,11 @@ pub(crate) fn events() -> Vec<(String, Event)> {
         ("joined", Event::Joined { room: room(), user: user("bob"), at }),
         ("left", Event::Left { room: room(), user: user("bob"), at }),
         ("queued", Event::Queued { transfer, place: 2, of: 3 }),
-        ("admitted", Event::Admitted { transfer, waited_ms: 1_250, credit: 262_144 }),
+        ("admitted", Event::Admitted { transfer, waited_ms: 1_250, credit: 262_144, offset: 0 }),
+        ("admitted to go on", Event::Admitted { transfer, waited_ms: 0, credit: 5, offset: 7 }),
         ("credit", Event::Credit { transfer, bytes: 32_768 }),
-        ("offered", Event::Offered { transfer, from, name: file(), size: 3_000_000 }),
+        ("receipt took", Event::Receipt { transfer, name: file(), by: user("bob"), took: true }),
+        ("receipt not", Event::Receipt { transfer, name: file(), by: user("bob"), took: false }),
         ("ping", Event::Ping),
     ];
     let ended =
@@ -197,18 +249,20 @@ pub(crate) fn events() -> Vec<(String, Event)> {
         (format!("event bye {reason:?}"), Event::Bye { reason, back, missed })
     });
     let plain = plain.map(|(name, event)| (format!("event {name}"), event));
-    plain.into_iter().chain(ended).chain(bye).collect()
+    let offered =
+        targets().map(|to| (format!("event offered {to}"), Event::Offered { file: line(to) }));
+    plain.into_iter().chain(offered).chain(ended).chain(bye).collect()
 }
 
 fn endings() -> [Ending; 9] {
     [
-        Ending::Delivered,
-        Ending::Rejected,
+        Ending::Stored,
         Ending::Cancelled,
         Ending::SenderGone,
         Ending::ReceiverGone,
         Ending::Stalled,
-        Ending::Unanswered,
+        Ending::Mismatch,
+        Ending::Removed,
         Ending::Overrun,
         Ending::StoreFailed,
     ]

@@ -17,7 +17,7 @@ fn each_activity_is_a_line_with_its_time_and_its_category() {
     alice.upload(transfer, &content);
     let offer = bob.offer();
     bob.take(&offer);
-    alice.expect(": delivered");
+    alice.expect(": bob23 has taken test.pdf");
     bob.ask("/leave", "* you left lobby");
     alice.ask("/exit", "* bye: goodbye");
     alice.expect_end(0);
@@ -39,8 +39,9 @@ fn each_activity_is_a_line_with_its_time_and_its_category() {
         ("SENDFILE", format!("Announced: {file}")),
         ("FILE-QUEUE", format!("Added: {file} [1/5] waited 0.000 s")),
         ("SENDFILE", format!("Received: {file}")),
-        ("SENDFILE", format!("Accepted: {file}")),
-        ("FILE-QUEUE", format!("Removed: {file} delivered [0/5]")),
+        ("FILE-QUEUE", format!("Removed: {file} handed over [0/5]")),
+        ("SENDFILE", format!("Sent: {file} to bob23")),
+        ("SENDFILE", format!("Delivered: {file} by bob23")),
         ("LEAVE", "bob23 <- lobby".to_owned()),
         ("LEAVE", "alice12 <- lobby".to_owned()),
         ("ROOM", "lobby is gone".to_owned()),

@@ -154,36 +154,63 @@ fn a_second_signal_ends_a_client_at_once() {
     assert_eq!(chat.expect_exit(), Some(128 + 15));
 }
 
-/// What a client that was killed has left goes at the next download into that folder, and what it
-/// writes itself at its own end. The server here answers nothing, so it ends as one that broke.
+/// However a client ends, what it has of a file stays under a name that says so, and the next one
+/// goes on from there. The server here answers nothing else.
 #[test]
-fn a_client_that_is_told_to_end_leaves_no_part_of_a_file() {
+fn half_a_file_outlives_its_client_and_the_next_one_goes_on() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let parts = || std::fs::read_dir(folder.path()).unwrap().count();
     let options = ["--user", "bob", "--accept-files", folder.path().to_str().unwrap()];
-    for (signal, left, code) in [
-        (Signal::KILL, 1, None),
-        (Signal::TERM, 0, Some(1)),
-        (Signal::KILL, 1, None),
-        (Signal::INT, 0, Some(1)),
-    ] {
+    let content = b"abcdefghij";
+    let hash = blake3::hash(content).to_string();
+    let line = format!(
+        r#""transfer":7,"from":"alice","to":{{"user":"bob"}},"name":"f.bin","size":10,"hash":"{hash}","sha256":"{hash}","at":0,"until":1"#
+    );
+    let part = folder.path().join(format!("f.bin.{}.part", &hash[..16]));
+    let ends = [Some((Signal::KILL, None)), Some((Signal::TERM, 1.into())), None];
+    for (had, end) in [0, 3, 6].into_iter().zip(ends) {
         let mut chat = Chat::start(&listener.local_addr().unwrap().to_string(), &options);
         let (mut socket, _) = listener.accept().unwrap();
-        let frames = [
-            r#"{"ev":"hello","protocol":1,"server":"parlor","limits":{}}"#,
-            r#"{"ev":"offered","transfer":7,"from":"alice","name":"f.bin","size":6}"#,
-        ];
-        socket.write_all(&frames.map(frame).concat()).unwrap();
-        read_until(&mut socket, "accept");
-        assert_eq!(parts(), 1, "what was left before is swept");
-        chat.signal(signal);
-        if code.is_some() {
-            read_until(&mut socket, "exit");
+        let hello = r#"{"ev":"hello","protocol":1,"server":"parlor","limits":{}}"#;
+        socket.write_all(&frame(hello)).unwrap();
+        read_until(&mut socket, "login");
+        socket.write_all(&frame(r#"{"re":2,"ok":"welcome","user":"bob"}"#)).unwrap();
+        socket.write_all(&frame(&format!(r#"{{"ev":"offered",{line}}}"#))).unwrap();
+        let offset = if had > 0 { format!(r#""offset":{had}"#) } else { "get".to_owned() };
+        read_until(&mut socket, &offset);
+        let getting = format!(r#"{{"re":3,"ok":"getting",{line},"offset":{had}}}"#);
+        socket.write_all(&frame(&getting)).unwrap();
+        let until = if end.is_some() { had + 3 } else { content.len() };
+        let mut chunk = vec![0, 0, 0, u8::try_from(until - had).unwrap() + 5, 2, 0, 0, 0, 7];
+        chunk.extend_from_slice(&content[had..until]);
+        socket.write_all(&chunk).unwrap();
+        match end {
+            Some((signal, code)) => {
+                wait_until(|| std::fs::read(&part).is_ok_and(|half| half == content[..until]));
+                chat.signal(signal);
+                if code.is_some() {
+                    read_until(&mut socket, "exit");
+                }
+                drop(socket);
+                assert_eq!(chat.expect_exit(), code);
+                assert_eq!(std::fs::read(&part).unwrap(), content[..until], "{signal:?}");
+            }
+            None => {
+                read_until(&mut socket, "received");
+                assert_eq!(std::fs::read(folder.path().join("f.bin")).unwrap(), content);
+                assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+                chat.kill();
+            }
         }
-        drop(socket);
-        assert_eq!(chat.expect_exit(), code);
-        assert_eq!(parts(), left, "{signal:?}");
+    }
+}
+
+/// Looks again and again, within bounds, until it is so.
+fn wait_until(is_so: impl Fn() -> bool) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !is_so() {
+        assert!(std::time::Instant::now() < until, "it is not so within 20 s");
+        std::thread::yield_now();
     }
 }
 

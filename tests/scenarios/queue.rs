@@ -1,6 +1,6 @@
 //! Scenarios 3 and 10: the upload queue has five slots and a line, and tells places and times.
 
-use crate::support::{Offer, Person, Server, Way, content, number_after};
+use crate::support::{Person, Server, Way, content, number_after};
 
 /// More than is granted at once, so that each sender has to wait for credit.
 const SIZE: usize = 400 * 1024;
@@ -16,41 +16,37 @@ fn ten_uploads_share_five_slots_over_text_lines() {
     ten_uploads(Way::Lines);
 }
 
-/// The receiver takes nothing yet, so that whoever has a slot keeps it.
+/// No part of a file comes before it is let, so that whoever has a slot keeps it.
 fn ten_uploads(way: Way) {
     let server = Server::start(&[]);
     let mut receiver = server.person(way, "receiver");
     let mut senders = senders(&server, way);
-    let mut offers = Vec::new();
     let mut numbers = Vec::new();
     for (n, sender) in senders.iter_mut().enumerate() {
         let (transfer, place) = sender.announce(&file(n), &bytes(n), "receiver").unwrap();
         assert_eq!(place, (n as u64 + 1).saturating_sub(5), "of {n}");
         numbers.push(transfer);
-        if place == 0 {
-            sender.upload(transfer, &bytes(n));
-            offers.push(receiver.offer());
-        }
     }
     receiver.ask("/queue", "* 5 of 5 slots in use, 5 waiting");
-    assert_eq!(receiver.count("sends you"), 5, "those who wait have sent nothing");
+    assert_eq!(receiver.count(" place "), 5, "everyone's place is shown");
+    assert_eq!(receiver.count("sends you"), 0);
 
-    for n in 0..SENDERS {
-        let offer: Offer = offers.remove(0);
+    for (n, sender) in senders.iter_mut().enumerate() {
+        sender.upload(numbers[n], &bytes(n));
+        let offer = receiver.offer();
         assert_eq!((offer.name.clone(), offer.transfer), (file(n), numbers[n]));
         assert!(receiver.take(&offer).0 == bytes(n), "content of {n}");
-        senders[n].expect(&format!("* transfer {}: delivered", numbers[n]));
-        if let Some(next) = senders.get_mut(n + 5) {
-            next.upload(numbers[n + 5], &bytes(n + 5));
-            offers.push(receiver.offer());
-        }
+        sender.expect(&format!("* transfer {}: receiver has taken {}", numbers[n], file(n)));
     }
     // The last in line saw every place before it.
-    let last = numbers[SENDERS - 1];
-    let places = senders[SENDERS - 1].all(": waits at place ");
-    let places: Vec<_> = places.iter().map(|line| number_after(line, "at place ")).collect();
-    assert_eq!(places, [5, 4, 3, 2, 1], "of transfer {last}");
+    let (last, word) = match way {
+        Way::Client => (senders[SENDERS - 1].all(" queued "), " queued "),
+        Way::Lines => (senders[SENDERS - 1].all(": waits at place "), "at place "),
+    };
+    let places: Vec<_> = last.iter().map(|line| number_after(line, word)).collect();
+    assert_eq!(places, [5, 4, 3, 2, 1], "{last:?}");
     receiver.ask("/queue", "* 0 of 5 slots in use, 0 waiting");
+    assert!(server.contents().is_empty(), "what was taken is gone: {:?}", server.contents());
     let log = server.stop();
     let full = log.iter().filter(|line| line.contains("[FILE-QUEUE] Added: ")).collect::<Vec<_>>();
     assert_eq!(full.len(), SENDERS);
@@ -98,19 +94,22 @@ fn waiting_time_is_told_in_the_queue_at_admission_and_in_the_log_over_text_lines
 fn waiting_time(way: Way) {
     let server = Server::start(&["--upload-slots", "1"]);
     let mut receiver = server.person(way, "receiver");
-    let mut first = server.person(way, "first");
-    let mut second = server.person(way, "second");
+    let mut first = server.holder(way, "first");
+    let mut second = server.holder(way, "second");
+    for person in [&mut first, &mut second] {
+        person.expect("* welcome, ");
+    }
     let (holds, _) = first.announce("a.txt", b"a", "receiver").unwrap();
-    first.upload(holds, b"a");
     let (waits, place) = second.announce("b.txt", b"b", "receiver").unwrap();
     assert_eq!(place, 1);
     let shown_ms = wait_until_shown(&mut second, waits);
+    first.upload(holds, b"a");
     let offer = receiver.offer();
     receiver.take(&offer);
     let go = match &mut second {
         // What the socket client waits for by itself before it sends.
         Person::Text(text) => text.lines.expect(&format!("* transfer {waits}: go, ")),
-        Person::Chat(chat) => chat.lines.expect(&format!("* transfer {waits}: go, ")),
+        Person::Chat(chat) => chat.lines.expect(&format!("* transfer {waits}: b.txt begins, ")),
     };
     let told_ms = tenths_ms(&go, "waited ");
     assert!(told_ms >= shown_ms, "{shown_ms} ms in the queue, then: {go}");
@@ -151,7 +150,7 @@ fn tenths_ms(line: &str, before: &str) -> u64 {
 
 fn senders(server: &Server, way: Way) -> Vec<Person> {
     let mut senders: Vec<_> =
-        (0..SENDERS).map(|n| server.newcomer(way, &format!("sender{n}"))).collect();
+        (0..SENDERS).map(|n| server.holder(way, &format!("sender{n}"))).collect();
     for sender in &mut senders {
         sender.expect("* welcome, sender");
     }

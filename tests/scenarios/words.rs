@@ -10,7 +10,7 @@ fn help_is_there_before_the_login_and_everywhere_after_it() {
     let server = Server::start(&[]);
     let mut chat = Chat::start(server.addr(), &[]);
     chat.lines.expect("* who are you? a name of 1 to 16 letters and digits:");
-    has_help(Person::Chat(chat), "* /sendfile FILE USER  ", "alice");
+    has_help(Person::Chat(chat), "* /sendfile FILE [USER]  ", "alice");
     let text = Text::connect(server.addr(), "text");
     has_help(Person::Text(text), "* /sendfile FILE USER SIZE ", "/login bob");
     server.stop();

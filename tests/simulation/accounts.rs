@@ -3,6 +3,7 @@
 use parlor::message::{Command, Op, Proof, Secret};
 
 use super::actions::{BAD_NAMES, NAMES, somebody};
+use super::asked::{About, Sent, describe};
 use super::client::Confirms;
 use super::world::World;
 
@@ -10,7 +11,43 @@ const PASSWORDS: [&str; 3] = ["password1", "password2", "password3"];
 
 impl World {
     pub(crate) fn ask(&mut self, index: usize, command: &Command<'_>) {
-        self.clients[index].ask(command, &mut self.oracle.vault);
+        let mut asked = describe(command);
+        let client = &self.clients[index];
+        let conn = client.label();
+        match command {
+            Command::Login { proof: Proof::Token(Secret(token)), .. } => {
+                self.oracle.shelf.shown.insert(conn, token.to_string());
+            }
+            Command::Login { .. } | Command::Register { .. } => {
+                self.oracle.shelf.shown.remove(&conn);
+            }
+            Command::Files { .. } | Command::Get { .. } => {
+                asked.watch = Some(self.oracle.watch(&conn));
+            }
+            Command::Received { transfer } => {
+                self.oracle.shelf.asked.insert((conn, transfer.0, "received"));
+            }
+            Command::Reject { transfer } => {
+                self.oracle.shelf.asked.insert((conn, transfer.0, "reject"));
+            }
+            Command::Remove { transfer } => {
+                self.oracle.shelf.asked.insert((conn, transfer.0, "remove"));
+            }
+            _ => {}
+        }
+        self.clients[index].ask_with(command, asked, &mut self.oracle.vault);
+    }
+
+    /// Announces a file.
+    pub(crate) fn ask_about(&mut self, index: usize, command: &Command<'_>, sent: Sent) {
+        let mut asked = describe(command);
+        let client = &mut self.clients[index];
+        if sent.hash.is_some() {
+            self.oracle.line.adopters.insert(client.label());
+        }
+        client.hands.lies += u64::from(sent.lies);
+        asked.file = About::Upload(sent);
+        client.ask_with(command, asked, &mut self.oracle.vault);
     }
 
     /// The password that is durable now.
@@ -109,7 +146,7 @@ fn unknown(world: &mut World, index: usize, user: String) -> Command<'static> {
 pub(crate) fn act(world: &mut World, index: usize) {
     let user = somebody(world).into();
     let client = &world.clients[index];
-    let is_sending = client.sending.values().any(|sending| !sending.ended);
+    let is_sending = client.hands.sending.values().any(|sending| !sending.ended);
     let command = match world.rng.below(100) {
         0..=29 if world.clients[index].confirms == Confirms::Late => {
             return world.clients[index].confirm(&mut world.oracle.vault);
@@ -120,7 +157,13 @@ pub(crate) fn act(world: &mut World, index: usize) {
         57..=70 => Command::Unblock { user },
         71..=76 => Command::Blocked,
         77..=84 => passwd(world, index),
-        85..=94 if !is_sending && !world.clients[index].awaits(Op::SendFile) => Command::Logout,
+        85..=94
+            if !is_sending
+                && !world.clients[index].awaits(Op::SendFile)
+                && !world.clients[index].awaits(Op::Upload) =>
+        {
+            Command::Logout
+        }
         _ => Command::Blocked,
     };
     world.ask(index, &command);

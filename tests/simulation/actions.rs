@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use parlor::id::{Source, TransferId};
+use parlor::engine::Input;
+use parlor::id::Source;
 use parlor::limits::Limits;
 use parlor::message::{Command, Op};
-use parlor::wire::frame;
 
 use super::accounts;
 use super::client::{Client, Confirms, Habit};
+use super::errands::{announce, transfer};
 use super::world::World;
 use crate::support::rng::Rng;
 
@@ -16,6 +17,7 @@ pub(crate) const NAMES: [&str; 9] =
     ["alice", "Alice", "bob", "carol", "dave", "eve", "EVE", "frank", "grace"];
 pub(crate) const BAD_NAMES: [&str; 4] = ["", "no-such", "seventeenletters1", "\u{e9}"];
 const ROOMS: [&str; 8] = ["lobby", "Lobby", "LOBBY", "den", "den", "attic", "cellar", "roof"];
+const DAY_S: u64 = 24 * 60 * 60;
 const CLIENTS_MAX: usize = 12;
 /// A cap on all output that is never reached.
 pub(crate) const PLENTY: u64 = 64 << 20;
@@ -34,10 +36,15 @@ pub(crate) fn limits(rng: &mut Rng) -> Limits {
         letters: *rng.pick(&[3, 20, 1_000]),
         room_members: rng.between(2, 4),
         rooms: rng.between(2, 4),
-        upload_slots: rng.between(1, 2),
-        upload_waiting: rng.between(1, 3),
+        upload_slots: rng.between(1, 5),
+        upload_waiting: rng.between(1, 4),
         upload_stall: Duration::from_secs(rng.between(2, 30)),
-        offer_wait: Duration::from_secs(rng.between(2, 60)),
+        files_user_bytes: *rng.pick(&[1 << 32, 1 << 32, 9_000, 500_000]),
+        files_total_bytes: *rng.pick(&[1 << 36, 1 << 36, 1 << 36, 40_000, 900_000]),
+        files_free_bytes: *rng.pick(&[0, 10_000]),
+        files_keep: Duration::from_secs(*rng.pick(&[60, 3_600, 7 * DAY_S])),
+        shelf_keep: Duration::from_secs(*rng.pick(&[90, 3_600, 30 * DAY_S])),
+        partial_keep: Duration::from_secs(*rng.pick(&[60, DAY_S])),
         presence_users: *rng.pick(&[0, 3, 6, 1_000]),
         message_rate: *rng.pick(&[0, 0, 0, 0, 0, 5]),
         ..Limits::default()
@@ -78,19 +85,22 @@ pub(crate) fn step(world: &mut World) {
             world.pass(ms);
         }
         39 if world.rng.chance(world.cut_chance) => world.cut_power(),
+        39 if world.rng.chance(40) => night(world),
+        39 if world.rng.chance(80) => {
+            let free = *world.rng.pick(&[0, 10_000, 500_000]);
+            space(world, free);
+        }
+        39 if world.rng.chance(300) => space(world, 1 << 40),
         39..=40 => with_client(world, |world, index| {
             if let Some(conn) = world.clients[index].conn {
                 world.spurious(conn);
             }
         }),
-        41..=65 => with_client(world, |world, index| {
-            world.send(index, false);
-            read_some(world, index);
-            let client = &world.clients[index];
-            if client.may_send() && client.logged_in && !client.awaits(Op::Logout) {
-                transfer(world, index);
+        41..=65 => {
+            for _ in 0..1 + world.rng.below(8) {
+                with_client(world, carry);
             }
-        }),
+        }
         _ => with_client(world, |world, index| {
             act(world, index);
             let all = world.rng.chance(500);
@@ -99,6 +109,30 @@ pub(crate) fn step(world: &mut World) {
     }
     let ms = u64::from(world.rng.chance(300));
     world.pass(ms);
+}
+
+/// A client reads, and goes on with its files.
+fn carry(world: &mut World, index: usize) {
+    world.send(index, false);
+    read_some(world, index);
+    let client = &world.clients[index];
+    if client.may_send() && client.logged_in && !client.awaits(Op::Logout) {
+        transfer(world, index);
+    }
+}
+
+/// The disk has more room, or less.
+fn space(world: &mut World, free_bytes: u64) {
+    world.oracle.shelf.free_bytes = Some(free_bytes);
+    world.feed(Input::Space(free_bytes));
+}
+
+/// Much time passes, in which nobody does anything.
+fn night(world: &mut World) {
+    let ms = *world.rng.pick(&[61_000, 61_000, 601_000]);
+    world.pass(ms);
+    world.now.wall_ms += 1_000 * *world.rng.pick(&[0, 3_600, DAY_S, 8 * DAY_S]);
+    world.turn();
 }
 
 fn with_client(world: &mut World, act: impl FnOnce(&mut World, usize)) {
@@ -133,6 +167,7 @@ fn arrive(world: &mut World) {
     };
     let mut client = Client::new(native, habit, name);
     (client.confirms, client.source, client.idle) = (confirms, source, idle);
+    client.liar = world.rng.chance(250);
     world.connect(client);
 }
 
@@ -170,10 +205,10 @@ fn act(world: &mut World, index: usize) {
     }
     for _ in 0..1 + world.rng.below(6) {
         match world.rng.below(100) {
-            0..=51 => talk(world, index),
-            52..=59 => accounts::act(world, index),
-            60..=66 => ask(world, index),
-            67..=72 => announce(world, index),
+            0..=39 => talk(world, index),
+            40..=47 => accounts::act(world, index),
+            48..=54 => ask(world, index),
+            55..=64 => announce(world, index),
             _ if world.clients[index].awaits(Op::Logout) => {}
             _ => transfer(world, index),
         }
@@ -224,78 +259,6 @@ fn ask(world: &mut World, index: usize) {
         _ => Command::Ping,
     };
     world.ask(index, &command);
-}
-
-fn announce(world: &mut World, index: usize) {
-    let client = &world.clients[index];
-    if client.awaits(Op::Logout) || (!client.native && !world.limits.timeout.is_zero()) {
-        return;
-    }
-    let limit = world.limits.file_bytes;
-    let size = match world.rng.below(20) {
-        0 => 0,
-        1 => limit + 1,
-        2 => u64::MAX,
-        3 => limit,
-        4..=9 => 1 + world.rng.below(limit),
-        _ => 1 + world.rng.below(400),
-    };
-    let user = somebody(world);
-    let client = &mut world.clients[index];
-    client.said += 1;
-    let name = match world.rng.below(20) {
-        0 => "../etc".to_owned(),
-        _ => format!("f{index}.{}", client.said),
-    };
-    world.ask(index, &Command::SendFile { user: user.into(), name: name.into(), size });
-}
-
-fn transfer(world: &mut World, index: usize) {
-    let (rng, client) = (&mut world.rng, &mut world.clients[index]);
-    let vault = &mut world.oracle.vault;
-    let wild = TransferId(u32::try_from(rng.below(40)).unwrap());
-    match rng.below(500) {
-        0 => return client.ask(&Command::Accept { transfer: wild }, vault),
-        1 => return client.ask(&Command::Reject { transfer: wild }, vault),
-        2 => return client.ask(&Command::Received { transfer: wild }, vault),
-        3 => return client.ask(&Command::Cancel { transfer: wild }, vault),
-        4 if world.limits.timeout.is_zero() => return bogus_chunk(client),
-        _ => {}
-    }
-    let sending: Vec<u32> =
-        client.sending.iter().filter(|(_, sending)| !sending.ended).map(|(&id, _)| id).collect();
-    for id in sending {
-        if rng.chance(3) {
-            client.ask(&Command::Cancel { transfer: TransferId(id) }, vault);
-        } else if client.sending[&id].admitted {
-            let sending = &client.sending[&id];
-            let small = sending.granted.saturating_sub(sending.sent) < 9_000;
-            let (most, over) = (1 + rng.below(9_000), small && rng.chance(3));
-            client.send_chunk(id, most, over);
-        }
-    }
-    let offered: Vec<u32> =
-        client.receiving.iter().filter(|(_, file)| !file.ended).map(|(&id, _)| id).collect();
-    for id in offered {
-        let (file, transfer) = (&client.receiving[&id], TransferId(id));
-        let accepted = client.accepted.contains(&id);
-        if accepted && !file.confirmed && file.got == file.size {
-            client.ask(&Command::Received { transfer }, vault);
-        } else if !accepted && rng.chance(900) {
-            client.ask(&Command::Accept { transfer }, vault);
-        } else if rng.chance(3) {
-            client.ask(&Command::Reject { transfer }, vault);
-        }
-    }
-}
-
-/// A chunk of a transfer that was never announced.
-fn bogus_chunk(client: &mut Client) {
-    if client.native {
-        client.ask_nonsense(&frame::emit_chunk(TransferId(u32::MAX), b"bogus"));
-    } else {
-        client.ask_nonsense(b"/chunk 4294967295 Ym9ndXM=\n");
-    }
 }
 
 /// Bytes that mean nothing: some are refused, some end the connection.

@@ -1,8 +1,32 @@
 //! A request as a client remembers it and as a person types it.
 
-use parlor::message::{Command, Op, Proof, Secret, visible};
+use parlor::message::{Announced, Command, Digest, FileRef, Op, Proof, Secret, visible};
 
 use super::vault::Shown;
+
+/// A file that was announced.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    /// Which content it has.
+    pub(crate) seed: u32,
+    pub(crate) hash: Option<Digest>,
+    /// What and for whom.
+    pub(crate) about: String,
+    /// Something about it is a lie.
+    pub(crate) lies: bool,
+    /// Files that it may be, announced once more.
+    pub(crate) before: Vec<u32>,
+}
+
+/// Which files a request is about.
+#[derive(Debug)]
+pub(crate) enum About {
+    Nothing,
+    Upload(Sent),
+    List { pattern: Option<String>, after: u32 },
+    Get { name: Option<String>, from: u64 },
+    File(u32),
+}
 
 /// A request that has no answer yet. `op` is `None` for what is no request but is answered.
 #[derive(Debug)]
@@ -17,6 +41,11 @@ pub(crate) struct Asked {
     /// Whom it names, or what it says.
     pub(crate) about: String,
     pub(crate) letter: u64,
+    pub(crate) file: About,
+    /// What it sees meanwhile is watched under this number.
+    pub(crate) watch: Option<u64>,
+    /// It is answered with a refusal or not at all.
+    pub(crate) perhaps: bool,
 }
 
 /// What is to be known of a request when its answer comes.
@@ -29,9 +58,32 @@ pub(crate) fn describe(command: &Command<'_>) -> Asked {
         shown: None,
         about: String::new(),
         letter: 0,
+        file: About::Nothing,
+        watch: None,
+        perhaps: false,
     };
     match command {
-        Command::SendFile { size, .. } => asked.size = *size,
+        Command::SendFile { file, .. } | Command::Upload { file } => {
+            asked.size = file.size;
+            let sent = Sent { hash: file.hash, ..Sent::default() };
+            asked.file = About::Upload(sent);
+        }
+        Command::Files { pattern, after } => {
+            // Patterns here are `*part*`.
+            let pattern = pattern.as_ref().map(|p| p.trim_matches('*').to_owned());
+            asked.file = About::List { pattern, after: after.map_or(0, |after| after.0) };
+        }
+        Command::Get { file, offset } => {
+            let name = match file {
+                FileRef::Number(_) => None,
+                FileRef::Name(name) => Some(name.to_string()),
+            };
+            asked.file = About::Get { name, from: *offset };
+        }
+        Command::Received { transfer }
+        | Command::Reject { transfer }
+        | Command::Remove { transfer }
+        | Command::Cancel { transfer } => asked.file = About::File(transfer.0),
         Command::Got { letter } => asked.letter = letter.0,
         Command::Block { user } => asked.about = user.to_ascii_lowercase(),
         Command::Whisper { text, .. } => asked.about = visible(text).to_string(),
@@ -81,10 +133,27 @@ pub(crate) fn to_line(command: &Command<'_>) -> String {
         Command::Queue => "/queue".to_owned(),
         Command::Ping => "/ping".to_owned(),
         Command::Exit => "/exit".to_owned(),
-        Command::SendFile { user, name, size } => format!("/sendfile {name} {user} {size}"),
-        Command::Accept { transfer } => format!("/accept {transfer}"),
+        Command::SendFile { user, file } => {
+            let user = user.as_deref().unwrap_or("*");
+            let Announced { name, size, hash, .. } = file;
+            format!("/sendfile {name} {user} {size}{}", hash_word(*hash))
+        }
+        Command::Upload { file: Announced { name, size, hash, .. } } => {
+            format!("/upload {name} {size}{}", hash_word(*hash))
+        }
+        // What follows tells where the list ends.
+        Command::Files { pattern: None, .. } => "/files\r\n/ping".to_owned(),
+        Command::Files { pattern: Some(pattern), .. } => format!("/files {pattern}\r\n/ping"),
+        Command::Get { file: FileRef::Number(number), offset: 0 } => format!("/get {number}"),
+        Command::Get { file: FileRef::Number(number), offset } => format!("/get {number} {offset}"),
+        Command::Get { file: FileRef::Name(name), .. } => format!("/get {name}"),
+        Command::Remove { transfer } => format!("/remove {transfer}"),
         Command::Reject { transfer } => format!("/reject {transfer}"),
         Command::Received { transfer } => format!("/received {transfer}"),
         Command::Cancel { transfer } => format!("/cancel {transfer}"),
     }
+}
+
+fn hash_word(hash: Option<Digest>) -> String {
+    hash.map_or_else(String::new, |hash| format!(" {hash}"))
 }

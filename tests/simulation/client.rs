@@ -1,15 +1,15 @@
 //! One client: what it has asked, what it has been told, and whether the two fit.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use parlor::front::native;
-use parlor::id::{ConnId, LetterId, Source, TransferId};
+use parlor::id::{ConnId, LetterId, Source};
 use parlor::message::{Command, Op};
-use parlor::wire::frame;
 
-use super::asked::{Asked, describe, to_line};
+use super::asked::{About, Asked, describe, to_line};
+use super::hands::Hands;
 use super::oracle::Oracle;
-use super::store::content;
+use super::store::Store;
 use super::stream::{Heard, Stream, Yes};
 use super::vault::{Shown, Vault};
 
@@ -32,25 +32,6 @@ pub(crate) enum Confirms {
     Never,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Sending {
-    pub(crate) size: u64,
-    pub(crate) granted: u64,
-    pub(crate) sent: u64,
-    place: u32,
-    pub(crate) admitted: bool,
-    pub(crate) ended: bool,
-    overrun: bool,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Receiving {
-    pub(crate) size: u64,
-    pub(crate) got: u64,
-    pub(crate) confirmed: bool,
-    pub(crate) ended: bool,
-}
-
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) native: bool,
@@ -63,6 +44,8 @@ pub(crate) struct Client {
     pub(crate) confirms: Confirms,
     /// It says nothing of its own but pings.
     pub(crate) idle: bool,
+    /// It lies about files whenever it can.
+    pub(crate) liar: bool,
     /// The last letter on this connection, and the last that was confirmed.
     pub(crate) last_letter: u64,
     pub(crate) last_got: u64,
@@ -90,14 +73,10 @@ pub(crate) struct Client {
     pub(crate) broken: bool,
     pub(crate) asked_exit: bool,
     pub(crate) finished: bool,
-    pub(crate) sending: BTreeMap<u32, Sending>,
-    pub(crate) receiving: BTreeMap<u32, Receiving>,
-    /// What it has accepted, offered or not.
-    pub(crate) accepted: BTreeSet<u32>,
+    pub(crate) hands: Hands,
     greeted: bool,
     /// Answers that came, for the counts at the end.
     pub(crate) answers: u64,
-    pub(crate) chunk_bytes: u64,
 }
 
 impl Client {
@@ -110,6 +89,7 @@ impl Client {
             source: Source::THIS_MACHINE,
             confirms: Confirms::AtOnce,
             idle: false,
+            liar: false,
             last_letter: 0,
             last_got: 0,
             login_at: 0,
@@ -130,12 +110,9 @@ impl Client {
             broken: false,
             asked_exit: false,
             finished: false,
-            sending: BTreeMap::new(),
-            receiving: BTreeMap::new(),
-            accepted: BTreeSet::new(),
+            hands: Hands::default(),
             greeted: false,
             answers: 0,
-            chunk_bytes: 0,
         }
     }
 
@@ -161,7 +138,12 @@ impl Client {
 
     /// Answers that are still owed.
     pub(crate) fn owed(&self) -> usize {
-        self.asked.len()
+        self.asked.iter().filter(|asked| !asked.perhaps).count()
+    }
+
+    /// Whether something that is no request, and may have no answer, has none yet.
+    pub(crate) fn has_nonsense(&self) -> bool {
+        self.asked.iter().any(|asked| asked.op.is_none())
     }
 
     /// What it has taken from its kernel and not understood.
@@ -185,9 +167,14 @@ impl Client {
     }
 
     pub(crate) fn ask(&mut self, command: &Command<'_>, vault: &mut Vault) {
+        self.ask_with(command, describe(command), vault);
+    }
+
+    /// Asks, with what is to be known when the answer comes.
+    pub(super) fn ask_with(&mut self, command: &Command<'_>, asked: Asked, vault: &mut Vault) {
         self.has_spoken = true;
         self.asked_exit |= command.op() == Op::Exit;
-        let mut asked = describe(command);
+        let mut asked = asked;
         asked.at = vault.tick();
         self.note_asked(command, &asked, vault);
         let bytes = if self.native {
@@ -203,18 +190,23 @@ impl Client {
             self.real_end = real_end;
         }
         self.asked.push_back(asked);
+        if !self.native && command.op() == Op::Files {
+            self.asked.push_back(describe(&Command::Ping));
+        }
+    }
+
+    /// Whether it has such an upload under way, as far as it knows.
+    pub(crate) fn is_at(&self, about: &str) -> bool {
+        let asked = |asked: &Asked| matches!(&asked.file, About::Upload(s) if s.about == about);
+        self.asked.iter().any(asked)
+            || self.hands.sending.values().any(|sending| !sending.ended && sending.about == about)
     }
 
     /// What must be known before the answer comes.
     fn note_asked(&mut self, command: &Command<'_>, asked: &Asked, vault: &mut Vault) {
         match command {
-            Command::Accept { transfer } => {
-                self.accepted.insert(transfer.0);
-            }
-            Command::Received { transfer } => {
-                if let Some(receiving) = self.receiving.get_mut(&transfer.0) {
-                    receiving.confirmed = true;
-                }
+            Command::Cancel { transfer } => {
+                self.hands.cancelled.insert(transfer.0);
             }
             Command::Unblock { user } => {
                 self.deaf_to.remove(&user.to_ascii_lowercase());
@@ -242,30 +234,20 @@ impl Client {
         self.asked.push_back(asked);
     }
 
+    /// Sends bytes that are refused, or come too late to be.
+    pub(super) fn ask_perhaps(&mut self, bytes: &[u8]) {
+        self.ask_nonsense(bytes);
+        if let Some(asked) = self.asked.back_mut() {
+            asked.perhaps = true;
+        }
+    }
+
     /// Sends bytes that get no answer of their own.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.has_spoken = true;
         self.unsent.extend(bytes);
         self.written += bytes.len() as u64;
         self.real_end = self.written;
-    }
-
-    /// Sends the next `len` bytes of a file; `over` sends them whatever was granted.
-    pub(crate) fn send_chunk(&mut self, transfer: u32, len: u64, over: bool) {
-        let Some(sending) = self.sending.get_mut(&transfer) else { return };
-        let left = sending.granted - sending.sent.min(sending.granted);
-        let len = if over { left + 1 } else { len.min(left) };
-        sending.overrun |= over;
-        let offsets = sending.sent..sending.sent + len;
-        sending.sent += len;
-        let bytes: Vec<u8> = offsets.map(|offset| content(transfer, offset)).collect();
-        let transfer = TransferId(transfer);
-        let frame = if self.native {
-            frame::emit_chunk(transfer, &bytes)
-        } else {
-            parlor::front::text::emit_chunk(transfer, &bytes)
-        };
-        self.push(&frame);
     }
 
     /// Takes what was read from the socket and checks it message by message.
@@ -296,33 +278,7 @@ impl Client {
             }
             Heard::Ping => self.answer_ping(&mut oracle.vault),
             Heard::Bye { reason, missed } => self.hear_bye(reason, missed, oracle),
-            Heard::Queued { transfer, place, of } => {
-                assert!(place <= of && u64::from(of) <= limits.waiting);
-                let sending = live(&mut self.sending, transfer);
-                assert!(place < sending.place, "{transfer} went back in line");
-                sending.place = place;
-            }
-            Heard::Admitted { transfer, credit } => {
-                let sending = live(&mut self.sending, transfer);
-                assert!(!sending.admitted, "{transfer} has a slot twice");
-                assert!(credit <= sending.size.min(limits.credit));
-                (sending.admitted, sending.granted) = (true, credit);
-            }
-            Heard::Credit { transfer, bytes } => {
-                let sending = live(&mut self.sending, transfer);
-                sending.granted += bytes;
-                assert!(sending.granted <= sending.size, "{transfer} has too much credit");
-            }
-            Heard::Offered { transfer, from, size } => {
-                let known = &oracle.transfers[&transfer];
-                assert_eq!((&known.from, known.size), (&from, size), "the offer of {transfer}");
-                assert!(known.to.eq_ignore_ascii_case(&self.user), "{transfer} is not for them");
-                let receiving = Receiving { size, ..Receiving::default() };
-                let before = self.receiving.insert(transfer, receiving);
-                assert!(before.is_none(), "{transfer} is offered twice");
-            }
-            Heard::Ended { transfer, how } => self.hear_ended(transfer, &how, limits),
-            Heard::Chunk { transfer, bytes } => self.hear_chunk(transfer, &bytes),
+            heard => self.hear_of_files(heard, oracle, limits),
         }
     }
 
@@ -372,6 +328,12 @@ impl Client {
         (self.logged_in, self.in_room) = (false, false);
         (self.last_letter, self.last_got) = (0, 0);
         self.deaf_to.clear();
+        self.end_files();
+    }
+
+    /// Whether it was told that it hears nothing of somebody any more.
+    pub(super) fn is_deaf_to(&self, user: &str) -> bool {
+        self.deaf_to.contains(&user.to_ascii_lowercase())
     }
 
     fn begin_login(&mut self, asked: &Asked, user: String, token: &str, oracle: &mut Oracle) {
@@ -380,13 +342,26 @@ impl Client {
         assert!(user.eq_ignore_ascii_case(name), "{name} is welcome as {user}");
         oracle.vault.check_welcome(name, shown, asked.at);
         oracle.vault.note_token(&user, token);
+        oracle.note_token(&self.label(), token);
         self.end_login();
         (self.logged_in, self.login_at, self.forced_out) = (true, asked.at, false);
         self.user = user;
     }
 
     /// The request that is answered: the first, or one behind whispers that wait for the store.
-    fn take_asked(&mut self, id: Option<u64>) -> Option<Asked> {
+    fn take_asked(&mut self, id: Option<u64>, code: Option<&String>) -> Option<Asked> {
+        let of_chunk = code.is_some_and(|code| code == "no_such_transfer" || code == "login_first");
+        if id.is_none() && !of_chunk {
+            self.asked.retain(|asked| !asked.perhaps);
+        }
+        if let Some(at) = self.asked.iter().position(|asked| id.is_some() && asked.id == id) {
+            // What came before it and is not answered yet never is.
+            let mut index = 0;
+            self.asked.retain(|asked| {
+                index += 1;
+                index > at || !asked.perhaps
+            });
+        }
         let waits = |asked: &&Asked| asked.op == Some(Op::Whisper) && asked.id != id;
         let before = if self.native { self.asked.iter().take_while(waits).count() } else { 0 };
         self.asked.remove(before)
@@ -403,7 +378,7 @@ impl Client {
         {
             return;
         }
-        let asked = self.take_asked(id);
+        let asked = self.take_asked(id, answer.as_ref().err());
         let asked = asked.unwrap_or_else(|| panic!("{} asked nothing: {answer:?}", self.label()));
         if self.native {
             assert_eq!(asked.id, id, "{} hears {answer:?}", self.label());
@@ -415,43 +390,24 @@ impl Client {
                 let name = asked.shown.as_ref().map_or(&self.user, |(name, _)| name);
                 return oracle.vault.check_locked(name, self.source);
             }
-            Err(_) => return,
+            Err(code) => return self.hear_refused(&code, &asked, oracle),
         };
         self.in_room = (self.in_room || yes == Yes::Joined) && yes != Yes::Left;
-        let fits = self.hear_of_account(&yes, &asked, oracle);
-        let fits = fits
-            || match (&yes, asked.op.expect("nonsense is refused")) {
-                (Yes::Announced { transfer, place }, Op::SendFile) => {
-                    assert!(u64::from(*place) <= limits.waiting, "place {place}");
-                    let place = if *place == 0 { 0 } else { *place };
-                    let sending = Sending { size: asked.size, place, ..Sending::default() };
-                    self.sending.insert(*transfer, sending).is_none()
-                }
-                (Yes::Queue { slots, used, waiting }, Op::Queue) => {
-                    assert_eq!(*slots, limits.slots);
-                    used <= slots && *waiting <= limits.waiting
-                }
+        let fits = self.hear_of_account(&yes, &asked, oracle)
+            || self.hear_files_answer(&yes, &asked, oracle, limits)
+            || matches!(
+                (&yes, asked.op.expect("nonsense is refused")),
                 (Yes::Joined, Op::Join)
-                | (Yes::Left, Op::Leave)
-                | (Yes::Heard, Op::Say | Op::Whisper | Op::Broadcast)
-                | (Yes::WhoElse, Op::WhoElse)
-                | (Yes::Blocked, Op::Blocked)
-                | (Yes::Rooms, Op::Rooms)
-                | (Yes::Who, Op::Who)
-                | (Yes::Help, Op::Help)
-                | (Yes::Pong, Op::Ping)
-                | (
-                    Yes::Done,
-                    Op::Hello
-                    | Op::Exit
-                    | Op::Unblock
-                    | Op::Accept
-                    | Op::Reject
-                    | Op::Received
-                    | Op::Cancel,
-                ) => true,
-                _ => false,
-            };
+                    | (Yes::Left, Op::Leave)
+                    | (Yes::Heard, Op::Say | Op::Whisper | Op::Broadcast)
+                    | (Yes::WhoElse, Op::WhoElse)
+                    | (Yes::Blocked, Op::Blocked)
+                    | (Yes::Rooms, Op::Rooms)
+                    | (Yes::Who, Op::Who)
+                    | (Yes::Help, Op::Help)
+                    | (Yes::Pong, Op::Ping)
+                    | (Yes::Done, Op::Hello | Op::Exit | Op::Unblock)
+            );
         assert!(fits, "{} asked {:?} and hears {yes:?}", self.label(), asked.op);
     }
 
@@ -485,37 +441,6 @@ impl Client {
         true
     }
 
-    fn hear_ended(&mut self, transfer: u32, how: &str, limits: &Bounds) {
-        let sent = self.sending.get_mut(&transfer);
-        let received = self.receiving.get_mut(&transfer);
-        assert!(sent.is_some() || received.is_some(), "{transfer} is none of {}", self.name);
-        if let Some(sending) = sent {
-            assert!(!std::mem::replace(&mut sending.ended, true), "{transfer} ended twice");
-            assert_eq!(
-                how.starts_with("more bytes"),
-                sending.overrun && how.starts_with("more bytes")
-            );
-        }
-        if let Some(receiving) = received {
-            assert!(!std::mem::replace(&mut receiving.ended, true), "{transfer} ended twice");
-            assert!(how != "delivered" || receiving.confirmed, "{transfer} was never confirmed");
-        }
-        let failed = how.contains("could not store");
-        assert!(!failed || limits.troubled.contains(&transfer), "{transfer}: no job failed");
-    }
-
-    fn hear_chunk(&mut self, transfer: u32, bytes: &[u8]) {
-        let receiving = self.receiving.get_mut(&transfer);
-        let receiving = receiving.unwrap_or_else(|| panic!("{transfer} was never offered"));
-        assert!(self.accepted.contains(&transfer), "{transfer} comes unasked");
-        for &byte in bytes {
-            assert_eq!(byte, content(transfer, receiving.got), "{transfer} at {}", receiving.got);
-            receiving.got += 1;
-        }
-        self.chunk_bytes += bytes.len() as u64;
-        assert!(receiving.got <= receiving.size, "{transfer} is longer than announced");
-    }
-
     fn hear_bye(&mut self, reason: String, missed: u64, oracle: &Oracle) {
         let (lines, messages) = oracle.unheard(&self.label());
         let cut = reason.starts_with("reading too slowly") || reason.starts_with("too much unread");
@@ -544,13 +469,5 @@ pub(crate) struct Bounds<'a> {
     pub(crate) slots: u64,
     pub(crate) waiting: u64,
     pub(crate) credit: u64,
-    /// Transfers of which a job has failed.
-    pub(crate) troubled: &'a BTreeSet<u32>,
-}
-
-fn live(sending: &mut BTreeMap<u32, Sending>, transfer: u32) -> &mut Sending {
-    let sending = sending.get_mut(&transfer);
-    let sending = sending.unwrap_or_else(|| panic!("news of {transfer}, which is not theirs"));
-    assert!(!sending.ended, "news of {transfer} after its end");
-    sending
+    pub(crate) disk: &'a Store,
 }

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use parlor::id::Ticket;
-use parlor::job::{Directory, PasswordJob, PasswordOutcome, StoreJob, StoreOutcome};
+use parlor::job::{Catalogue, Directory, PasswordJob, PasswordOutcome, StoreJob, StoreOutcome};
 use parlor::store::{Memory, Store as _};
 
 use crate::support::rng::Rng;
@@ -156,6 +156,11 @@ impl Ledger {
     /// What a server that starts now finds.
     pub(crate) fn directory(&mut self) -> Directory {
         self.durable.directory().expect("memory can be read")
+    }
+
+    /// The files that it finds.
+    pub(crate) fn files(&mut self) -> Catalogue {
+        self.durable.files().expect("memory can be read")
     }
 
     /// Does a job at once, to look at what is durable.

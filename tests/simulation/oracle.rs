@@ -5,10 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use parlor::job::Directory;
+use parlor::id::AccountId;
+use parlor::job::{Directory, StoredFile};
+use parlor::limits::Limits;
 use parlor::message::{Category, CloseReason, Level, Record};
 
+use super::line::{Announced, Line};
 use super::post::Post;
+use super::shelf::Shelf;
 use super::vault::Vault;
 
 /// What a client must read next, in text notation, and whether it counts as a message of others.
@@ -20,13 +24,17 @@ pub(crate) struct Due {
     perhaps: bool,
 }
 
-#[derive(Debug)]
-struct Member {
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
     /// The connection as the log writes it: `c0.1`.
-    conn: String,
+    pub(super) conn: String,
     /// The name as it is shown.
-    name: String,
-    room: Option<String>,
+    pub(super) name: String,
+    pub(super) room: Option<String>,
+    /// `None` for a guest.
+    pub(super) account: Option<AccountId>,
+    /// Which login this is.
+    pub(super) session: u64,
     /// It is logged out as soon as it has left its room.
     leaves: bool,
 }
@@ -40,20 +48,15 @@ pub(crate) struct Open {
     pub(crate) named_ms: u64,
 }
 
-#[derive(Debug)]
-pub(crate) struct Announced {
-    pub(crate) from: String,
-    pub(crate) to: String,
-    pub(crate) file: String,
-    pub(crate) size: u64,
-    at_ms: u64,
-}
-
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
-    users: BTreeMap<String, Member>,
+    pub(super) users: BTreeMap<String, Member>,
     pub(crate) due: BTreeMap<String, VecDeque<Due>>,
-    pub(crate) transfers: BTreeMap<u32, Announced>,
+    pub(crate) line: Line,
+    pub(crate) shelf: Shelf,
+    sessions: u64,
+    /// The last login on each connection.
+    last_sessions: BTreeMap<String, u64>,
     pub(crate) stopping: bool,
     /// When connections ended because their clients had said all.
     pub(crate) ended_ms: BTreeMap<String, u64>,
@@ -78,8 +81,10 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    pub(crate) fn new(presence_users: u64) -> Self {
-        Self { presence_users, ..Self::default() }
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let line = Line::new(limits.upload_slots);
+        let shelf = Shelf::new(limits);
+        Self { presence_users: limits.presence_users, line, shelf, ..Self::default() }
     }
 
     pub(crate) fn note(&mut self, now_ms: u64, record: &Record) {
@@ -120,17 +125,21 @@ impl Oracle {
     }
 
     /// The server is another one: nobody is here, and of the rest it knows what was durable.
-    pub(crate) fn restart(&mut self, directory: &Directory) {
+    pub(crate) fn restart(&mut self, directory: &Directory, stored: &[StoredFile]) {
         self.vault.restart(directory);
         self.users.clear();
-        self.transfers.clear();
+        self.line.restart();
+        self.shelf.restart(stored);
         self.open.clear();
         self.due.clear();
         self.blocks.clear();
         self.stopping = false;
         for (owner, user) in &directory.blocks {
             if let Some(owner) = self.vault.name_of(*owner) {
-                self.blocks.insert((owner.clone(), user.as_str().to_ascii_lowercase()));
+                let pair = (owner.clone(), user.as_str().to_ascii_lowercase());
+                // It may have become durable without being told.
+                self.post.blocked(&pair.0, &pair.1);
+                self.blocks.insert(pair);
             }
         }
     }
@@ -178,11 +187,13 @@ impl Oracle {
         let (name, conn) = text.split_once(" (").expect("a login names its connection");
         let conn = conn.trim_end_matches(')').to_owned();
         self.note_named(now_ms, name, &conn);
-        let member =
-            Member { conn: conn.clone(), name: name.to_owned(), room: None, leaves: false };
+        let (account, session) = (self.vault.account_of(name), self.begin_session(&conn));
+        let (whose, room, leaves) = (conn.clone(), None, false);
+        let member = Member { conn: whose, name: name.to_owned(), room, account, session, leaves };
         let before = self.users.insert(name.to_ascii_lowercase(), member);
         assert!(before.is_none(), "{name} has two owners");
         self.tell_presence(name, "online");
+        self.note_session(&conn);
         let (_, lately) = self.lately.clone();
         for line in lately.into_iter().filter(|_| self.lately.0 == now_ms) {
             let due = Due { line, said: false, perhaps: true };
@@ -203,10 +214,15 @@ impl Oracle {
         let (name, conn) = newcomer.split_once(" (").expect("a takeover names its connection");
         let conn = conn.trim_end_matches(')').to_owned();
         self.note_named(now_ms, name, &conn);
+        let session = self.begin_session(&conn);
         let member = self.users.get_mut(&name.to_ascii_lowercase()).expect("the name has an owner");
         assert_eq!(member.conn, owner, "{name} is taken from somebody else");
+        let before = member.clone();
         member.conn.clone_from(&conn);
         name.clone_into(&mut member.name);
+        member.session = session;
+        self.note_guest_gone(&before, now_ms, false);
+        self.note_session(&conn);
         self.takeovers.push((conn, owner.to_owned()));
         self.taken_over += 1;
     }
@@ -215,11 +231,40 @@ impl Oracle {
         let key = name.to_ascii_lowercase();
         let member = self.users.get_mut(&key).expect("a user logs out");
         member.leaves = true;
+        let before = member.clone();
+        self.note_guest_gone(&before, now_ms, true);
+        let member = &self.users[&key];
         let open = self.open.get_mut(&member.conn).expect("it is connected");
         open.nameless_ms = Some(now_ms);
         if member.room.is_none() {
             self.give_back(&key);
         }
+    }
+
+    fn begin_session(&mut self, conn: &str) -> u64 {
+        self.sessions += 1;
+        self.last_sessions.insert(conn.to_owned(), self.sessions);
+        self.sessions
+    }
+
+    /// A client reads the token of its last login.
+    pub(crate) fn note_token(&mut self, conn: &str, token: &str) {
+        if token.starts_with("0.")
+            && let Some(&session) = self.last_sessions.get(conn)
+        {
+            self.shelf.note_token(token, session);
+        }
+    }
+
+    /// Who is logged in on a connection.
+    pub(super) fn member_on(&self, conn: &str) -> Option<&Member> {
+        self.users.values().find(|member| member.conn == conn && !member.leaves)
+    }
+
+    /// Whether a user wants to hear nothing of another one.
+    pub(super) fn has_blocked(&self, owner: &str, user: &str) -> bool {
+        let pair = (owner.to_ascii_lowercase(), user.to_ascii_lowercase());
+        self.blocks.contains(&pair)
     }
 
     /// A name has no owner any more.
@@ -267,6 +312,8 @@ impl Oracle {
         let there = self.users.values().filter(|m| m.room.as_deref() == Some(room)).count();
         assert_eq!(count, format!("{there} there)"), "the members of {room} are miscounted");
         self.tell_room(user, room, &format!("[{room}] {user} joined"), false);
+        let conn = self.users[&user.to_ascii_lowercase()].conn.clone();
+        self.note_entered(&conn);
     }
 
     fn note_leave(&mut self, text: &str) {
@@ -323,6 +370,9 @@ impl Oracle {
         }
         match who.split_once(" (") {
             Some((name, conn)) => {
+                let member = self.users[&name.to_ascii_lowercase()].clone();
+                let for_good = reason == CloseReason::Exit.to_string();
+                self.note_guest_gone(&member, now_ms, for_good);
                 self.open.remove(conn.trim_end_matches(')'));
                 self.give_back(&name.to_ascii_lowercase());
             }
@@ -333,29 +383,38 @@ impl Oracle {
     }
 
     fn note_file(&mut self, now_ms: u64, text: &str) {
-        let Some(rest) = text.strip_prefix("Announced: ") else { return };
-        let (what, transfer) = rest.rsplit_once(" as transfer ").expect("it has a number");
-        let (from, rest) = what.split_once(" -> ").expect("it has a sender");
-        let (to, rest) = rest.split_once(" (").expect("it has a receiver");
-        let (file, size) = rest.split_once(", ").expect("it has a size");
-        let announced = Announced {
-            from: from.to_owned(),
-            to: to.to_owned(),
-            file: file.to_owned(),
-            size: size.trim_end_matches(" bytes)").parse().unwrap(),
-            at_ms: now_ms,
+        if let Some(rest) = text.strip_prefix("Refused: ") {
+            return self.check_quota(rest);
+        }
+        let Some(rest) = text.strip_prefix("Announced: ") else {
+            return self.note_shelved(text);
         };
-        let before = self.transfers.insert(transfer.parse().unwrap(), announced);
-        assert!(before.is_none(), "transfer {transfer} exists twice");
+        let (what, transfer) = rest.rsplit_once(" as transfer ").expect("it has a number");
+        let from = what.split_once(" -> ").expect("it has a sender").0.to_ascii_lowercase();
+        let sender = self.users[&from].clone();
+        let mut announced = Announced::new(what, &sender.conn, now_ms);
+        announced.owner = sender.account;
+        let to = announced.to().to_owned();
+        if !to.contains(' ') {
+            announced.receiver = self.vault.account_of(&to);
+            let guest = self.users.get(&to.to_ascii_lowercase());
+            let is_guest = announced.receiver.is_none();
+            announced.guest = guest.filter(|_| is_guest).map(|member| member.conn.clone());
+            let is_blocked = self.has_blocked(announced.to(), &from);
+            assert!(!is_blocked, "{from} is blocked and hands over {what}");
+        }
+        self.check_room(&from, announced.size);
+        let transfer = transfer.parse().unwrap();
+        assert!(!self.shelf.was_durable(transfer), "{transfer} was the number of a file");
+        self.line.announced(transfer, announced);
     }
 
     fn note_queue(&mut self, now_ms: u64, text: &str) {
-        let Some(rest) = text.strip_prefix("Added: ") else { return };
-        let file = rest.split_once('(').and_then(|(_, rest)| rest.split_once(',')).unwrap().0;
-        let known = self.transfers.values().find(|announced| announced.file == file);
-        let waited_ms = now_ms - known.expect("what is added was announced").at_ms;
-        let expected = format!("waited {}.{:03} s", waited_ms / 1000, waited_ms % 1000);
-        assert!(text.ends_with(&expected), "{text}: it {expected}");
+        if let Some(rest) = text.strip_prefix("Added: ") {
+            self.line.note_added(now_ms, rest);
+        } else if let Some(rest) = text.strip_prefix("Removed: ") {
+            self.line.note_removed(rest);
+        }
     }
 
     fn tell_room(&mut self, by: &str, room: &str, line: &str, said: bool) {

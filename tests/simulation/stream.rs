@@ -2,7 +2,7 @@
 
 use parlor::front::native::{FromServer, parse_server};
 use parlor::front::{slash, text};
-use parlor::message::{Event, Reply, visible};
+use parlor::message::{Event, FileLine, Reply, visible};
 
 /// Longest frame of a server.
 const FRAME_MAX: usize = 1 << 20;
@@ -32,6 +32,7 @@ pub(crate) enum Heard {
     Admitted {
         transfer: u32,
         credit: u64,
+        offset: u64,
     },
     Credit {
         transfer: u32,
@@ -39,8 +40,15 @@ pub(crate) enum Heard {
     },
     Offered {
         transfer: u32,
+        /// All that is told of it, where the protocol tells all.
+        line: Option<FileLine>,
         from: String,
         size: u64,
+    },
+    Receipt {
+        transfer: u32,
+        by: String,
+        took: bool,
     },
     Ended {
         transfer: u32,
@@ -75,6 +83,8 @@ pub(crate) enum Yes {
     Help,
     Pong,
     Announced { transfer: u32, place: u32 },
+    Files { files: Vec<u32>, more: bool, lines: Vec<FileLine> },
+    Getting { transfer: u32, line: Option<FileLine>, offset: u64 },
 }
 
 impl Heard {
@@ -90,6 +100,10 @@ pub(crate) struct Stream {
     pub(crate) bytes: Vec<u8>,
     /// Lines that still belong to the answer before.
     more_lines: u64,
+    /// A list of files that may go on, and whether there are more than it tells.
+    listing: Option<(Vec<u32>, bool)>,
+    /// What came behind it.
+    behind: Option<Heard>,
 }
 
 impl Stream {
@@ -98,10 +112,13 @@ impl Stream {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty() && self.more_lines == 0
+        self.bytes.is_empty() && self.more_lines == 0 && self.behind.is_none()
     }
 
     pub(crate) fn next(&mut self, native: bool) -> Option<Heard> {
+        if let Some(behind) = self.behind.take() {
+            return Some(behind);
+        }
         if native && self.bytes.first().is_none_or(|&first| first == 0) {
             return self.next_frame();
         }
@@ -112,6 +129,9 @@ impl Stream {
                 self.more_lines -= 1;
                 continue;
             }
+            if self.is_listed(&line) {
+                continue;
+            }
             let heard = read_line(&line);
             self.more_lines = match &heard {
                 Heard::Answer { answer: Ok(Yes::Help), .. } => slash::COMMANDS.len() as u64 - 1,
@@ -120,7 +140,27 @@ impl Stream {
                 }
                 _ => 0,
             };
-            return Some(heard);
+            return Some(match self.listing.take() {
+                Some((files, more)) => {
+                    self.behind = Some(heard);
+                    yes(Yes::Files { files, more, lines: Vec::new() })
+                }
+                None => heard,
+            });
+        }
+    }
+
+    /// Whether a line is one of a list of files.
+    fn is_listed(&mut self, line: &str) -> bool {
+        if let Some(rest) = line.strip_prefix("* file ") {
+            let number = first_number(rest).try_into().unwrap();
+            self.listing.get_or_insert_default().0.push(number);
+            true
+        } else if line.starts_with("* there are more; ") {
+            self.listing.as_mut().expect("some were told").1 = true;
+            true
+        } else {
+            false
         }
     }
 
@@ -167,6 +207,13 @@ fn read_reply(reply: Reply) -> Yes {
         Reply::Help { .. } => Yes::Help,
         Reply::Pong => Yes::Pong,
         Reply::Announced { transfer, place } => Yes::Announced { transfer: transfer.0, place },
+        Reply::Files { files, more } => {
+            let numbers = files.iter().map(|line| line.transfer.0).collect();
+            Yes::Files { files: numbers, more, lines: files }
+        }
+        Reply::Getting { file, offset } => {
+            Yes::Getting { transfer: file.transfer.0, line: Some(file), offset }
+        }
         Reply::Queue { slots, used, waiting, uploads } => {
             let places: Vec<u32> = uploads.iter().map(|u| u.place).filter(|&p| p > 0).collect();
             let expected: Vec<u32> = (1..=u32::try_from(places.len()).unwrap()).collect();
@@ -197,12 +244,18 @@ fn read_event(event: &Event) -> Heard {
         Event::Queued { transfer, place, of } => {
             Heard::Queued { transfer: transfer.0, place: *place, of: *of }
         }
-        Event::Admitted { transfer, credit, .. } => {
-            Heard::Admitted { transfer: transfer.0, credit: *credit }
+        Event::Admitted { transfer, credit, offset, .. } => {
+            Heard::Admitted { transfer: transfer.0, credit: *credit, offset: *offset }
         }
         Event::Credit { transfer, bytes } => Heard::Credit { transfer: transfer.0, bytes: *bytes },
-        Event::Offered { transfer, from, size, .. } => {
-            Heard::Offered { transfer: transfer.0, from: from.to_string(), size: *size }
+        Event::Offered { file } => Heard::Offered {
+            transfer: file.transfer.0,
+            line: Some(file.clone()),
+            from: file.from.to_string(),
+            size: file.size,
+        },
+        Event::Receipt { transfer, by, took, .. } => {
+            Heard::Receipt { transfer: transfer.0, by: by.to_string(), took: *took }
         }
         Event::Ended { transfer, how } => {
             Heard::Ended { transfer: transfer.0, how: how.to_string() }
@@ -282,6 +335,9 @@ fn read_answer(rest: &str) -> Heard {
         "pong" => yes(Yes::Pong),
         "heard" => yes(Yes::Heard),
         "/login" => yes(Yes::Help),
+        "there" if rest.ends_with("no files for you") => {
+            yes(Yes::Files { files: Vec::new(), more: false, lines: Vec::new() })
+        }
         "there" => yes(Yes::Rooms),
         "you" if rest.starts_with("you left") => yes(Yes::Left),
         "you" => yes(Yes::Joined),
@@ -307,6 +363,16 @@ fn read_transfer(rest: &str) -> Heard {
     let transfer: u32 = number.parse().unwrap();
     let words: Vec<&str> = rest.split(' ').collect();
     match words[0] {
+        "comes" | "comes:" => {
+            let offset = rest.split_once("from byte ").map_or(0, |(_, rest)| first_number(rest));
+            yes(Yes::Getting { transfer, line: None, offset })
+        }
+        by if words.get(1..3) == Some(&["has", "taken"]) => {
+            Heard::Receipt { transfer, by: by.to_owned(), took: true }
+        }
+        by if words.get(1) == Some(&"refuses") => {
+            Heard::Receipt { transfer, by: by.to_owned(), took: false }
+        }
         "has" => yes(Yes::Announced { transfer, place: 0 }),
         "waits" if words.len() == 4 => {
             yes(Yes::Announced { transfer, place: words[3].parse().unwrap() })
@@ -317,12 +383,13 @@ fn read_transfer(rest: &str) -> Heard {
         }
         "go," => {
             let credit = rest.split_once("credit ").map(|(_, credit)| first_number(credit));
-            Heard::Admitted { transfer, credit: credit.unwrap() }
+            let offset = rest.split_once("from byte ").map_or(0, |(_, rest)| first_number(rest));
+            Heard::Admitted { transfer, credit: credit.unwrap(), offset }
         }
         "credit" => Heard::Credit { transfer, bytes: first_number(words[1]) },
-        from if words.get(1) == Some(&"sends") => {
+        from if matches!(words.get(1), Some(&("sends" | "hands"))) => {
             let size = rest.split_once('(').map(|(_, size)| first_number(size)).unwrap();
-            Heard::Offered { transfer, from: from.to_owned(), size }
+            Heard::Offered { transfer, line: None, from: from.to_owned(), size }
         }
         _ => Heard::Ended { transfer, how: rest.to_owned() },
     }

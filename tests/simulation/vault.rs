@@ -67,6 +67,11 @@ impl Vault {
         self.names.get(&account)
     }
 
+    pub(crate) fn account_of(&self, name: &str) -> Option<AccountId> {
+        let own = self.names.iter().find(|(_, own)| own.eq_ignore_ascii_case(name));
+        own.map(|(account, _)| *account)
+    }
+
     /// The engine is about to be told how a job went.
     pub(crate) fn note_job(&mut self, job: &StoreJob, outcome: &StoreOutcome) {
         let at = self.tick();

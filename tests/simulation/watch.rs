@@ -2,10 +2,10 @@
 
 use parlor::engine::Input;
 use parlor::id::{ConnId, Ticket, millis};
-use parlor::job::{Job, Outcome};
+use parlor::job::{FileOutcome, Job, Outcome};
 use parlor::limits::TAKEOVER_WAIT;
 
-use super::store::Store;
+use super::store::Told;
 use super::world::{World, start};
 
 /// Deadlines are kept to two ticks of the wheel, and some.
@@ -20,8 +20,8 @@ impl World {
         let now_ms = self.now.mono_ms;
         match job {
             Job::File(job) => {
-                if let Some((_, outcome)) = self.store.submit(now_ms, &mut self.rng, ticket, job) {
-                    self.feed(Input::Done { ticket, outcome: Outcome::File(outcome) });
+                if let Some(told) = self.store.submit(self.now, &mut self.rng, ticket, job) {
+                    self.tell_file_done(told);
                 }
             }
             Job::Store(job) => self.ledger.submit(ticket, job),
@@ -34,10 +34,14 @@ impl World {
     /// The store and the workers of passwords go on, and the engine is told how far they are.
     pub(super) fn tell_done(&mut self) {
         let (now_ms, at) = (self.now.mono_ms, self.oracle.vault.tick());
-        let post = &mut self.oracle.post;
-        self.ledger.work(now_ms, &mut self.rng, |job, outcome| post.synced(at, job, outcome));
+        let (post, shelf) = (&mut self.oracle.post, &mut self.oracle.shelf);
+        self.ledger.work(now_ms, &mut self.rng, |job, outcome| {
+            post.synced(at, job, outcome);
+            shelf.synced(job, outcome);
+        });
         while let Some(told) = self.ledger.poll(now_ms) {
             self.oracle.vault.note_job(&told.job, &told.outcome);
+            self.oracle.note_file_told(&told.job, &told.outcome);
             let (ticket, outcome) = (told.ticket, Outcome::Store(told.outcome));
             self.feed(Input::Done { ticket, outcome });
         }
@@ -46,12 +50,34 @@ impl World {
         }
     }
 
+    /// The disk goes on, and the engine is told how far it is.
+    pub(super) fn tell_files_done(&mut self) {
+        while let Some(told) = self.store.poll(self.now, &mut self.rng) {
+            self.tell_file_done(told);
+        }
+        for blob in self.oracle.shelf.needed() {
+            assert!(self.store.whole.contains_key(&blob), "{blob} is needed and gone");
+        }
+    }
+
+    fn tell_file_done(&mut self, told: Told) {
+        let Told { ticket, upload, outcome } = told;
+        if let (Some(transfer), FileOutcome::Finished { hash, .. }) = (upload, &outcome) {
+            self.oracle.shelf.whole(transfer, *hash, &self.store.whole[hash]);
+        }
+        self.oracle.line.current = upload;
+        self.feed(Input::Done { ticket, outcome: Outcome::File(outcome) });
+    }
+
     /// The power goes, between any two things, and comes back: what was not synced is lost, every
     /// connection too, and another server starts from what is there.
     pub(crate) fn cut_power(&mut self) {
         let at = self.oracle.vault.tick();
-        let post = &mut self.oracle.post;
-        self.ledger.cut(&mut self.rng, |job, outcome| post.synced(at, job, outcome));
+        let (post, shelf) = (&mut self.oracle.post, &mut self.oracle.shelf);
+        self.ledger.cut(&mut self.rng, |job, outcome| {
+            post.synced(at, job, outcome);
+            shelf.synced(job, outcome);
+        });
         post.note_cut(at);
         for index in 0..self.clients.len() {
             if self.clients[index].conn.is_some() && !self.is_over(index) {
@@ -69,16 +95,20 @@ impl World {
         self.jobs.clear();
         self.to_close.clear();
         self.closed_ids.clear();
-        self.store = Store::default();
         self.cuts += 1;
         self.restart();
     }
 
     /// Another server starts from what is durable.
     pub(crate) fn restart(&mut self) {
-        let directory = self.ledger.directory();
-        self.oracle.restart(&directory);
-        self.engine = start(&self.limits, directory);
+        let (directory, catalogue) = (self.ledger.directory(), self.ledger.files());
+        self.oracle.restart(&directory, &catalogue.files);
+        let needed = self.oracle.shelf.needed();
+        self.store.cut(self.now, &mut self.rng, &needed);
+        for blob in needed {
+            assert!(self.store.whole.contains_key(&blob), "{blob} has a record and is gone");
+        }
+        self.engine = start(&self.limits, directory, catalogue, self.store.halves());
         if self.tracing {
             eprintln!("{:>7} another server starts", self.now.mono_ms);
         }

@@ -3,13 +3,15 @@
 //! It keeps the reactor's contract and its order of a turn; wherever the kernel may choose (how
 //! much is read or taken, which event comes first, what comes late or twice), the seed chooses.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::IoSlice;
 
+use parlor::engine::outbox::Outbox;
 use parlor::engine::{Engine, Input, Output, Setup};
 use parlor::id::{ConnId, Now, Ticket};
-use parlor::job::{Directory, FileOutcome, Job, Outcome};
+use parlor::job::{Catalogue, Directory, FileOutcome, Half, Job, Outcome};
 use parlor::limits::{Limits, WRITE_BATCH};
+use parlor::message::Digest;
 
 use super::client::{Bounds, Client, Habit};
 use super::ledger::Ledger;
@@ -64,6 +66,9 @@ pub(crate) struct World {
     pub(crate) oracle: Oracle,
     pub(crate) store: Store,
     pub(crate) ledger: Ledger,
+    /// The sizes of the contents that people have, and hashes of them.
+    pub(crate) sizes: Vec<u64>,
+    pub(crate) digests: BTreeMap<(u32, u64), Digest>,
     /// Power cuts so far, and how many of a thousand steps are one.
     pub(crate) cuts: u64,
     pub(crate) cut_chance: u64,
@@ -82,8 +87,15 @@ pub(crate) struct World {
     closing: BTreeSet<ConnId>,
 }
 
-pub(super) fn start(limits: &Limits, directory: Directory) -> Engine {
+pub(super) fn start(
+    limits: &Limits,
+    directory: Directory,
+    catalogue: Catalogue,
+    halves: Vec<Half>,
+) -> Engine {
     Engine::new(Setup {
+        catalogue,
+        halves,
         server: "sim".to_owned(),
         limits: limits.clone(),
         log_bodies: true,
@@ -95,9 +107,10 @@ pub(super) fn start(limits: &Limits, directory: Directory) -> Engine {
 
 impl World {
     pub(crate) fn new(limits: Limits, rng: Rng, tracing: bool) -> Self {
+        let first = Catalogue { next: 1, ..Catalogue::default() };
         Self {
-            engine: start(&limits, Directory::default()),
-            oracle: Oracle::new(limits.presence_users),
+            engine: start(&limits, Directory::default(), first, Vec::new()),
+            oracle: Oracle::new(&limits),
             limits,
             now: Now { mono_ms: 0, wall_ms: 1_700_000_000_000 },
             rng,
@@ -105,6 +118,8 @@ impl World {
             links: Vec::new(),
             store: Store::default(),
             ledger: Ledger::default(),
+            sizes: Vec::new(),
+            digests: BTreeMap::new(),
             cuts: 0,
             cut_chance: 0,
             turned_ms: 0,
@@ -179,18 +194,9 @@ impl World {
             slots: self.limits.upload_slots,
             waiting: self.limits.upload_waiting,
             credit: self.limits.upload_credit_bytes,
-            troubled: &self.store.troubled,
+            disk: &self.store,
         };
-        let chunk_bytes = client.chunk_bytes;
         client.read(&bytes, &mut self.oracle, &bounds);
-        let (now_ms, got_more) = (self.now.mono_ms, client.chunk_bytes > chunk_bytes);
-        if let Some(conn) = client.conn
-            && let Some(socket) = self.sockets.get_mut(conn.slot as usize).and_then(Option::as_mut)
-            && got_more
-        {
-            // Whoever is sent a file is at it.
-            socket.real_ms = now_ms;
-        }
         let client = &self.clients[index];
         if let Some(conn) = client.conn
             && self.socket(conn).is_some_and(|socket| !socket.writable)
@@ -233,9 +239,7 @@ impl World {
         self.feed(Input::Turn);
         self.accept();
         self.read(budget);
-        while let Some((ticket, outcome)) = self.store.poll(self.now.mono_ms, &mut self.rng) {
-            self.feed(Input::Done { ticket, outcome: Outcome::File(outcome) });
-        }
+        self.tell_files_done();
         self.tell_done();
         self.feed(Input::Deadlines);
         self.check_deadlines();
@@ -270,6 +274,7 @@ impl World {
         self.oracle.vault.tick();
         self.engine.handle(self.now, input);
         self.take_outputs();
+        self.oracle.settle_files(self.now);
     }
 
     fn take_outputs(&mut self) {
@@ -278,6 +283,7 @@ impl World {
                 eprintln!("{:>7} -> {output:?}", self.now.mono_ms);
             }
             self.on_output(output);
+            self.oracle.look();
         }
         self.engine.check_invariants();
         let waiting = self.engine.stats().output_bytes;
@@ -292,6 +298,11 @@ impl World {
             }
             Output::Job(ticket, job) => {
                 self.hash.write(&ticket.0.to_be_bytes());
+                match &job {
+                    Job::File(job) => self.oracle.note_file_job(job),
+                    Job::Store(job) => self.oracle.note_store_job(self.now, job),
+                    Job::Password(_) => {}
+                }
                 self.jobs.push((ticket, job));
             }
             Output::Close(id) => {
@@ -448,8 +459,17 @@ impl World {
             n = 1 + self.rng.index(n);
         }
         link.down.extend(slices[..count].iter().flat_map(|slice| slice.iter()).take(n));
+        let bulk = |engine: &Engine| engine.outbox(id).map_or(0, Outbox::bulk_len);
+        let before = bulk(&self.engine);
         self.engine.handle_written(self.now, id, n, true);
         self.take_outputs();
+        let (after, now_ms) = (bulk(&self.engine), self.now.mono_ms);
+        if after < before
+            && let Some(socket) = self.socket(id)
+        {
+            // Whoever is sent a file is at it.
+            socket.real_ms = now_ms;
+        }
     }
 
     fn close(&mut self) {
@@ -483,7 +503,7 @@ impl World {
 
     /// Something for an older tenant of a slot, or for a job that is over.
     pub(crate) fn stale(&mut self) {
-        if let Some(&ticket) = self.store.finished.last()
+        if let Some(&ticket) = self.store.told.last()
             && self.rng.chance(300)
         {
             let outcome = match self.rng.below(3) {
@@ -517,7 +537,7 @@ impl World {
 
     /// Everybody reads and sends from now on.
     pub(crate) fn heal(&mut self) {
-        self.ledger.healed = true;
+        (self.ledger.healed, self.store.healed) = (true, true);
         for index in 0..self.clients.len() {
             if self.clients[index].habit == Habit::HalfOpen && !self.is_over(index) {
                 self.reset(index);

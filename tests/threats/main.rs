@@ -1,23 +1,26 @@
 //! What the network and people do to a server, a test for each fault.
 //!
 //! The number in a test's name is the row of the list of faults that it belongs to. The tests of
-//! `pure`, `states`, `strangers`, `takeovers`, `passwords`, `sessions`, `storms` and `stored` drive
-//! the engine in virtual time; all others a real server over the loopback. With `PARLOR_LONG=1` in
-//! the environment the same tests run at full size (docs/testing.md).
+//! `files`, `pure`, `shelves`, `states`, `strangers`, `takeovers`, `passwords`, `sessions` and
+//! `stored` drive the engine in virtual time; all others a real server over the loopback. With
+//! `PARLOR_LONG=1` in the environment the same tests run at full size (docs/testing.md).
 
 mod fairness;
+mod files;
 mod framing;
 mod lifecycle;
 mod live;
 mod passwords;
 mod pure;
 mod sessions;
+mod shelves;
 mod startup;
 mod states;
 mod stored;
 mod strangers;
 mod support;
 mod takeovers;
+mod uploads;
 #[path = "../support/workers.rs"]
 mod workers;
 mod world;

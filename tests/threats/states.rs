@@ -10,7 +10,7 @@ use serde_json::json;
 /// What a request is answered in each state: nameless, as a guest, with an account, as a guest in a
 /// room. A word with `!` is the code of a refusal, any other the kind of the reply. Between two
 /// states nothing is answered: that is `row_12_while_a_login_is_undecided_nothing_else_is_handled`.
-pub(crate) const TABLE: [(Op, [&str; 4]); 27] = [
+pub(crate) const TABLE: [(Op, [&str; 4]); 30] = [
     (Op::Hello, ["done", "done", "done", "done"]),
     (Op::Login, ["welcome", "!logged_in", "!logged_in", "!logged_in"]),
     (Op::Register, ["welcome", "!logged_in", "!logged_in", "!logged_in"]),
@@ -33,10 +33,13 @@ pub(crate) const TABLE: [(Op, [&str; 4]); 27] = [
     (Op::Ping, ["pong", "pong", "pong", "pong"]),
     (Op::Exit, ["done", "done", "done", "done"]),
     (Op::SendFile, ["!login_first", "announced", "announced", "announced"]),
-    (Op::Accept, ["!login_first", "!no_such_transfer", "!no_such_transfer", "!no_such_transfer"]),
-    (Op::Reject, ["!login_first", "!no_such_transfer", "!no_such_transfer", "!no_such_transfer"]),
-    (Op::Received, ["!login_first", "!no_such_transfer", "!no_such_transfer", "!no_such_transfer"]),
+    (Op::Upload, ["!login_first", "announced", "announced", "announced"]),
+    (Op::Files, ["!login_first", "files", "files", "files"]),
+    (Op::Get, ["!login_first", "!no_such_file", "!no_such_file", "!no_such_file"]),
+    (Op::Reject, ["!login_first", "!no_such_file", "!no_such_file", "!no_such_file"]),
+    (Op::Received, ["!login_first", "!no_such_file", "!no_such_file", "!no_such_file"]),
     (Op::Cancel, ["!login_first", "!no_such_transfer", "!no_such_transfer", "!no_such_transfer"]),
+    (Op::Remove, ["!login_first", "!no_such_file", "!no_such_file", "!no_such_file"]),
     (Op::Chunk, ["!login_first", "!no_such_transfer", "!no_such_transfer", "!no_such_transfer"]),
 ];
 
@@ -73,10 +76,13 @@ pub(crate) fn request(op: Op) -> (Vec<u8>, &'static str) {
         Op::SendFile => {
             (json!({"op": "send_file", "user": "bob", "name": "f", "size": 9}), "/sendfile f bob 9")
         }
-        Op::Accept => (json!({"op": "accept", "transfer": 77}), "/accept 77"),
+        Op::Upload => (json!({"op": "upload", "name": "f", "size": 9}), "/upload f 9"),
+        Op::Files => (json!({"op": "files"}), "/files"),
+        Op::Get => (json!({"op": "get", "transfer": 77}), "/get 77"),
         Op::Reject => (json!({"op": "reject", "transfer": 77}), "/reject 77"),
         Op::Received => (json!({"op": "received", "transfer": 77}), "/received 77"),
         Op::Cancel => (json!({"op": "cancel", "transfer": 77}), "/cancel 77"),
+        Op::Remove => (json!({"op": "remove", "transfer": 77}), "/remove 77"),
         Op::Chunk => {
             let chunk = [0, 0, 0, 7, 2, 0, 0, 0, 77, b'a', b'b'].to_vec();
             return (chunk, "/chunk 77 YWI=");

@@ -297,22 +297,22 @@ fn row_49_a_newcomer_who_leaves_during_a_contest_changes_nothing() {
 }
 
 #[test]
-fn row_49_uploads_of_the_old_one_end_with_it() {
+fn row_49_uploads_of_the_old_one_end_with_it_and_what_was_handed_to_it_is_the_new_ones() {
     let mut world = world();
     let (witness, bob, token) = bob_in_a_room(&mut world);
     let offer = json!({"op": "send_file", "user": "witness", "name": "f", "size": 1_000});
     assert_eq!(world.code(bob, offer.clone()), "announced");
     let back = json!({"op": "send_file", "user": "bob", "name": "g", "size": 5});
-    assert_eq!(world.code(witness, back), "announced");
+    assert_eq!(world.code(witness, back.clone()), "announced");
     world.ask(witness, b"\0\0\0\x0a\x02\0\0\0\x02hello");
     assert_eq!(count(&world.heard(bob), "offered"), 1);
+    assert_eq!(world.code(bob, json!({"op": "get", "transfer": 2})), "getting");
     let new = world.open();
     assert_eq!(world.code(new, resume("bob", &token)), "welcome");
-    let heard = world.heard(witness);
-    let ended: Vec<&Value> = heard.iter().filter(|came| came["ev"] == "ended").collect();
-    assert!(ended.iter().any(|came| came["transfer"] == 2), "{heard:?}");
     assert_eq!(world.engine.stats().uploads, 0);
-    assert_eq!(world.code(new, json!({"op": "accept", "transfer": 2})), "no_such_transfer");
+    assert_eq!(world.code(new, json!({"op": "get", "transfer": 2})), "getting");
+    assert_eq!(world.code(new, json!({"op": "received", "transfer": 2})), "done");
+    assert_eq!(count(&world.heard(witness), "receipt"), 1);
     assert_eq!(world.code(new, offer), "announced", "and the newcomer may begin its own");
     world.engine.check_invariants();
 }

@@ -1,10 +1,10 @@
 //! An engine and what stands around it, in virtual time, for the rows that need no sockets.
 
 use crate::support::{Frames, frame};
-use crate::workers::{commit_one, hash};
+use crate::workers::{Blobs, commit_one, hash};
 use parlor::engine::{Engine, Input, Output, Setup};
 use parlor::id::{ConnId, Now, Source, Ticket};
-use parlor::job::{FileJob, FileOutcome, Job, Outcome, PasswordJob, StoreJob};
+use parlor::job::{Job, Outcome, PasswordJob, StoreJob};
 use parlor::limits::{Limits, WRITE_BATCH};
 use parlor::message::UserName;
 use parlor::store::{Memory, Store as _};
@@ -16,6 +16,7 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) now: Now,
     pub(crate) store: Memory,
+    pub(crate) disk: Blobs,
     /// What each slot was sent and its test has not looked at.
     pub(crate) came: Vec<Vec<u8>>,
     pub(crate) closed: usize,
@@ -41,6 +42,7 @@ impl World {
         Self {
             engine: Engine::new(setup.clone()),
             store: Memory::default(),
+            disk: Blobs::default(),
             now: Now { mono_ms: 0, wall_ms: 0 },
             came: Vec::new(),
             closed: 0,
@@ -50,10 +52,13 @@ impl World {
         }
     }
 
-    /// The server goes, and another one opens the same store.
+    /// The server goes, and another one opens the same store and the same folders.
     pub(crate) fn restart(&mut self) {
+        self.disk.crash();
         let directory = self.store.directory().unwrap();
-        self.engine = Engine::new(Setup { directory, ..self.setup.clone() });
+        let (catalogue, halves) = (self.store.files().unwrap(), self.disk.halves());
+        let setup = Setup { directory, catalogue, halves, ..self.setup.clone() };
+        self.engine = Engine::new(setup);
         (self.came, self.closed, self.late) = (Vec::new(), 0, None);
     }
 
@@ -97,12 +102,7 @@ impl World {
     /// What the workers say to a job.
     fn run(&mut self, job: Job) -> Outcome {
         match job {
-            Job::File(FileJob::Read { len, .. }) => {
-                Outcome::File(FileOutcome::Bytes(vec![0; len as usize]))
-            }
-            Job::File(FileJob::Create { .. } | FileJob::Append { .. } | FileJob::Remove { .. }) => {
-                Outcome::File(FileOutcome::Done)
-            }
+            Job::File(job) => Outcome::File(self.disk.run(job)),
             Job::Store(job) => Outcome::Store(commit_one(&mut self.store, job)),
             Job::Password(job) => {
                 let outcome = hash(&job);

@@ -8,14 +8,24 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("id", &[]),
     ("limits", &[]),
     ("message", &["id", "limits"]),
-    ("job", &["id", "message(Text, UserName)"]),
+    ("job", &["id", "limits", "message(Digest, FileLine, FileName, Key, Target, Text, UserName)"]),
     ("wire", &["id", "limits"]),
     ("front", &["message", "wire", "id", "limits"]),
     ("hub", &["message", "job", "id", "limits"]),
     ("engine", &["hub", "front", "wire", "message", "job", "id", "limits"]),
     ("worker", &["id"]),
-    ("files", &["id", "job", "limits", "os", "worker"]),
-    ("store", &["id", "job", "limits", "message(UserName, Text)", "os", "worker"]),
+    ("files", &["id", "job", "limits", "message(Digest, UserName)", "os", "worker"]),
+    (
+        "store",
+        &[
+            "id",
+            "job",
+            "limits",
+            "message(Digest, FileLine, FileName, RoomName, Target, Text, UserName)",
+            "os",
+            "worker",
+        ],
+    ),
     ("passwords", &["id", "job", "limits", "os", "worker"]),
     (
         "reactor",
@@ -131,9 +141,9 @@ fn has_word(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| !line[..at].ends_with(|c: char| is_path(c)))
 }
 
-/// What differs between systems is in `os.rs`.
+/// What differs between systems is in the room `os`.
 pub(crate) fn systems(source: &Source) -> Vec<String> {
-    if source.name == "src/os.rs" {
+    if source.room() == "os" {
         return Vec::new();
     }
     let named = |line: &str| {
@@ -144,7 +154,7 @@ pub(crate) fn systems(source: &Source) -> Vec<String> {
                 .any(|system| has_word(condition, system))
     };
     let lines = source.code().filter(|(_, line)| named(line));
-    lines.map(|(index, _)| source.fault(index, "what differs belongs into src/os.rs")).collect()
+    lines.map(|(index, _)| source.fault(index, "what differs belongs into src/os")).collect()
 }
 
 pub(crate) fn says_what_it_is(source: &Source) -> Vec<String> {

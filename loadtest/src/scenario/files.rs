@@ -3,7 +3,7 @@
 
 use parlor::front::native::{self, FromServer};
 use parlor::id::TransferId;
-use parlor::message::{Command, Ending, Event, Reply};
+use parlor::message::{Announced, Command, Ending, Event, FileRef, Reply};
 use parlor::wire::frame;
 
 use super::entrance;
@@ -112,9 +112,10 @@ impl Files {
     fn announce(&mut self, swarm: &mut Swarm, pair: usize) {
         let number = self.pairs[pair].number + 1;
         self.pairs[pair] = Handover { number, ..Handover::default() };
-        let user = format!("u{}", 2 * pair + 1).into();
+        let user = Some(format!("u{}", 2 * pair + 1).into());
         let name = format!("{pair} {number}.bin").into();
-        ask(swarm, 2 * pair, &Command::SendFile { user, name, size: self.size as u64 });
+        let file = Announced { name, size: self.size as u64, hash: None, again: false };
+        ask(swarm, 2 * pair, &Command::SendFile { user, file });
     }
 
     fn send(&mut self, swarm: &mut Swarm, pair: usize) {
@@ -135,7 +136,7 @@ impl Files {
     fn on_event(&mut self, swarm: &mut Swarm, who: usize, event: Event) {
         let pair = who / 2;
         match event {
-            Event::Admitted { transfer, waited_ms, credit } => {
+            Event::Admitted { transfer, waited_ms, credit, .. } => {
                 self.waited_ms_max = self.waited_ms_max.max(waited_ms);
                 self.pairs[pair].transfer = Some(transfer);
                 self.pairs[pair].credit += credit;
@@ -145,8 +146,13 @@ impl Files {
                 self.pairs[pair].credit += bytes;
                 self.send(swarm, pair);
             }
-            Event::Offered { transfer, .. } => ask(swarm, who, &Command::Accept { transfer }),
-            Event::Ended { how, .. } => self.on_ended(swarm, who, how),
+            Event::Offered { file } => {
+                let file = FileRef::Number(file.transfer);
+                ask(swarm, who, &Command::Get { file, offset: 0 });
+            }
+            Event::Ended { how: Ending::Stored, .. } => self.on_half(swarm, pair, 0),
+            Event::Receipt { took: true, .. } => self.on_half(swarm, pair, 1),
+            Event::Ended { how, .. } => self.fault(pair, how.to_string()),
             _ => {}
         }
     }
@@ -168,12 +174,9 @@ impl Files {
         }
     }
 
-    fn on_ended(&mut self, swarm: &mut Swarm, who: usize, how: Ending) {
-        let pair = who / 2;
-        if how != Ending::Delivered {
-            return self.fault(pair, how.to_string());
-        }
-        self.pairs[pair].ended[who % 2] = true;
+    /// The server has all of a file, or its receiver has.
+    fn on_half(&mut self, swarm: &mut Swarm, pair: usize, half: usize) {
+        self.pairs[pair].ended[half] = true;
         if self.pairs[pair].ended != [true, true] {
             return;
         }

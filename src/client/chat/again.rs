@@ -79,7 +79,9 @@ impl Chat {
 
     /// When to be told the time at the latest, as time since the start of the client.
     pub(in crate::client) fn wake_at(&self) -> Option<Duration> {
-        [self.alarm, self.pace.wait(self.now)].into_iter().flatten().min()
+        let filled = self.filled.then_some(self.now);
+        let files = [self.uploads.wake_at(self.now), self.downloads.wake_at(self.now), filled];
+        [self.alarm, self.pace.wait(self.now)].into_iter().chain(files).flatten().min()
     }
 
     /// So much time has passed since the start of the client.
@@ -125,11 +127,11 @@ impl Chat {
             return;
         }
         self.report_unanswered();
-        let idle = self.lines_ended && self.back.is_empty();
+        let idle = self.lines_ended && self.back.is_empty() && !self.has_files();
         if self.leaving || idle || self.who.is_none() || self.back.tries_for.is_none() {
             return self.finish(otherwise);
         }
-        self.give_up_files();
+        self.break_off_files();
         if self.drop_question() {
             self.refuse("not_asked", "the connection was lost before the password was known");
         }
@@ -137,8 +139,11 @@ impl Chat {
         self.attempt = None;
         self.new_password = None;
         self.login = Login::Asked;
-        self.back.lost_at.get_or_insert(self.now);
+        let first = self.back.lost_at.replace(self.back.lost_at.unwrap_or(self.now)).is_none();
         self.call_later(&format!("connection lost: {}", visible(why)));
+        if first {
+            self.say_broken_off();
+        }
     }
 
     fn call_later(&mut self, why: &str) {
@@ -181,6 +186,10 @@ impl Chat {
             }
             Wish::Ask(_)
             | Wish::SendFile { .. }
+            | Wish::Upload { .. }
+            | Wish::Get { .. }
+            | Wish::AcceptAll(_)
+            | Wish::CancelNamed(_)
             | Wish::Register { .. }
             | Wish::Passwd
             | Wish::Refuse(_) => {
@@ -246,6 +255,8 @@ impl Chat {
         let user = self.who.as_ref().map_or_else(String::new, |who| who.user.to_string());
         let place = self.room.map_or_else(String::new, |room| format!(" in {room}"));
         self.screen.say(&format!("* back as {user}{place}"));
+        self.enter();
+        self.confirm_again();
         self.take_kept_lines();
     }
 

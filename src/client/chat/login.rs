@@ -15,10 +15,14 @@ use crate::message::{Command, Op, Proof, Refusal, Reply, RoomName, Secret, UserN
 
 /// Passwords that are asked for before a login is given up.
 const TRIES_MAX: u8 = 3;
+/// What is said where nobody can be asked.
+const NO_PASSWORD: &str = "no password was given; use PARLOR_PASSWORD or --password-file";
 /// Longest token in bytes that is kept: a login with it has to fit the first frames.
 const TOKEN_MAX: usize = 512;
 /// How long our name may be in use by our own connection that is lost and not known to be.
 const NAME_BACK_BEFORE: Duration = Duration::from_secs(120);
+/// How long a script tries to have a name that its last run may still hold.
+const SCRIPT_NAME_BEFORE: Duration = Duration::from_secs(5);
 /// How long the server may ask to be left alone.
 const TOLD_MAX_MS: u64 = 120_000;
 
@@ -191,8 +195,7 @@ impl Chat {
     /// A password is needed and nobody is left who could type it.
     pub(super) fn close_unanswerable(&mut self) {
         if !self.has_answers() && self.question.take().is_some() {
-            let text = "no password was given; use PARLOR_PASSWORD or --password-file";
-            self.refuse(Refusal::WrongPassword.code(), text);
+            self.refuse(Refusal::WrongPassword.code(), NO_PASSWORD);
             self.stay_nameless();
         }
     }
@@ -304,7 +307,10 @@ impl Chat {
         } else {
             self.room = room;
             let welcome = Reply::Welcome { user, guest, token: String::new(), room };
-            self.screen.say(&describe_reply(&welcome));
+            if !self.work.is_terse() {
+                self.screen.say(&describe_reply(&welcome));
+            }
+            self.enter();
         }
     }
 
@@ -320,6 +326,10 @@ impl Chat {
             }
             // Perhaps it is our own connection that has it, and nobody knows yet that it is lost.
             "name_in_use" if returning && self.lost_for() < NAME_BACK_BEFORE => {
+                self.rest(attempt, problem);
+            }
+            // The same of a script whose last run was killed a moment ago.
+            "name_in_use" if self.work.is_terse() && self.now < SCRIPT_NAME_BEFORE => {
                 self.rest(attempt, problem);
             }
             "locked_out" | "login_under_way" | "store_failed" | "slow_down" | "shutting_down"
@@ -388,7 +398,9 @@ impl Chat {
             let (user, text) = (visible(user), visible(&problem.text));
             return self.finish(Over::Broken(format!("cannot come back as {user}: {text}")));
         }
-        self.refuse(&problem.code, &problem.text);
+        let unasked = problem.code == "password_needed" && self.work.is_terse();
+        let text = if unasked { NO_PASSWORD } else { problem.text.as_str() };
+        self.refuse(&problem.code, text);
         self.stay_nameless();
     }
 
@@ -400,14 +412,18 @@ impl Chat {
         if self.returning() {
             self.stay_out();
         }
+        self.give_up_files("you are not logged in");
         self.who = None;
         self.room = None;
         self.login = if self.asks_name { Login::Unnamed } else { Login::Out };
         let next = if self.asks_name { WHO } else { "* you have no name yet: /login NAME" };
-        self.screen.say(next);
+        if !self.work.is_terse() {
+            self.screen.say(next);
+        }
     }
 
     pub(super) fn on_logged_out(&mut self) {
+        self.give_up_files("you are logged out");
         self.who = None;
         self.room = None;
         if self.drop_question() {

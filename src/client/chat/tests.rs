@@ -2,12 +2,16 @@
 
 mod account_tests;
 mod again_tests;
+mod errand_tests;
+mod file_tests;
 
 use super::*;
 use crate::front::{Incoming, Protocol, native};
 use crate::id::TransferId;
 use crate::limits::Limits;
-use crate::message::{Ending, FileName, Proof, Text, UserName};
+use crate::message::{
+    Announced, Digest, Ending, FileLine, FileName, FileRef, Proof, Target, Text, UserName,
+};
 use crate::wire::frame;
 use std::fs;
 
@@ -93,7 +97,7 @@ impl Talk {
     /// Reads what the conversation sends, as a server does.
     fn take(&mut self) {
         loop {
-            self.chat.fill();
+            while self.chat.fill() {}
             let Some((message, taken)) =
                 Protocol::Native.parse(self.chat.outgoing(), 0, true).unwrap()
             else {
@@ -123,9 +127,14 @@ impl Talk {
         std::iter::from_fn(|| self.chat.poll_line()).collect()
     }
 
-    fn offer(&mut self, size: u64) {
-        let name = FileName::parse("report.pdf").unwrap();
-        self.event(&Event::Offered { transfer: SEVEN, from: user("alice"), name, size });
+    /// Alice hands this over to bob, as number 7.
+    fn offer(&mut self, content: &[u8]) {
+        self.event(&Event::Offered { file: line(content) });
+    }
+
+    /// The server begins to send number 7.
+    fn getting(&mut self, content: &[u8], offset: u64) {
+        self.answer(Op::Get, Ok(Reply::Getting { file: line(content), offset }));
     }
 
     fn announce(&mut self, size: usize) {
@@ -137,7 +146,10 @@ impl Talk {
 
     fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.dir.path()).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
     }
 }
 
@@ -156,8 +168,48 @@ fn in_words(command: &Command<'_>) -> Option<String> {
         Command::Passwd { old: Secret(old), new: Secret(new) } => format!("passwd {old} {new}"),
         Command::Join { room } => format!("join {room}"),
         Command::Got { letter } => format!("got {}", letter.0),
+        Command::SendFile { user, file } => {
+            announced(&format!("to {}", user.as_deref().unwrap_or("*")), file)
+        }
+        Command::Upload { file } => announced("to shelf", file),
+        Command::Get { file: FileRef::Number(transfer), offset } => {
+            format!("get {transfer} from {offset}")
+        }
+        Command::Files { pattern, after } => {
+            format!("files {} after {after:?}", pattern.as_deref().unwrap_or("*"))
+        }
+        Command::Cancel { transfer } => format!("cancel {transfer}"),
+        Command::Reject { transfer } => format!("reject {transfer}"),
+        Command::Remove { transfer } => format!("remove {transfer}"),
+        Command::Received { transfer } => format!("received {transfer}"),
         _ => return None,
     })
+}
+
+fn announced(to: &str, file: &Announced<'_>) -> String {
+    let Announced { name, size, hash, again } = file;
+    let again = if *again { " again" } else { "" };
+    let hash = hash.unwrap().to_string();
+    format!("send {name} {to}, {size} bytes, {}{again}", &hash[..8])
+}
+
+fn hash(content: &[u8]) -> Digest {
+    Digest(*blake3::hash(content).as_bytes())
+}
+
+/// Number 7: from alice to bob.
+fn line(content: &[u8]) -> FileLine {
+    FileLine {
+        transfer: SEVEN,
+        from: user("alice"),
+        to: Target::User(user("bob")),
+        name: FileName::parse("report.pdf").unwrap(),
+        size: content.len() as u64,
+        hash: hash(content),
+        sha256: Digest([7; 32]),
+        at: 0,
+        until: 0,
+    }
 }
 
 fn user(name: &str) -> UserName {
@@ -339,51 +391,10 @@ fn every_goodbye_of_the_server_is_told_apart_from_a_broken_connection() {
 }
 
 #[test]
-fn an_upload_waits_then_goes_as_far_as_granted_and_is_waited_for() {
-    let mut talk = Talk::logged_in(false);
-    talk.announce(100_000);
-    talk.end();
-    assert_eq!(talk.chunk_bytes, 0);
-    talk.event(&Event::Queued { transfer: SEVEN, place: 1, of: 7 });
-    talk.event(&Event::Admitted { transfer: SEVEN, waited_ms: 300, credit: 70_000 });
-    assert_eq!(talk.chunk_bytes, 70_000);
-    talk.event(&Event::Credit { transfer: SEVEN, bytes: 50_000 });
-    assert_eq!(talk.chunk_bytes, 100_000);
-    assert_eq!(talk.last(), Op::SendFile, "no goodbye before the end");
-    talk.event(&Event::Ended { transfer: SEVEN, how: Ending::Delivered });
-    assert_eq!(talk.last(), Op::Exit);
-    talk.event(&bye(CloseReason::Exit));
-    assert_eq!(talk.chat.outcome(), Outcome::Fine);
-    let expected = [
-        "* transfer 7: waits at place 3",
-        "* transfer 7: waits at place 1 of 7",
-        "* transfer 7: go, waited 0.3 s, credit 70000 bytes",
-        "* transfer 7: all 100000 bytes are sent",
-        "* transfer 7: delivered",
-        "* bye: goodbye",
-    ];
-    assert_eq!(talk.shown(), expected);
-}
-
-#[test]
-fn an_upload_that_is_not_delivered_did_not_go_well() {
-    for how in [Some(Ending::Rejected), None] {
-        let mut talk = Talk::logged_in(false);
-        talk.announce(10);
-        match how {
-            Some(how) => talk.event(&Event::Ended { transfer: SEVEN, how }),
-            None => talk.line("/exit"),
-        }
-        talk.event(&bye(CloseReason::Exit));
-        assert_eq!(talk.chat.outcome(), Outcome::Refused, "{how:?}");
-    }
-}
-
-#[test]
 fn talk_goes_before_the_next_part_of_a_file() {
     let mut talk = Talk::logged_in(false);
     talk.announce(1_000_000);
-    let admitted = Event::Admitted { transfer: SEVEN, waited_ms: 0, credit: 1_000_000 };
+    let admitted = Event::Admitted { transfer: SEVEN, waited_ms: 0, credit: 1_000_000, offset: 0 };
     talk.chat.handle_bytes(&native::emit_event(&admitted));
     while talk.chat.fill() {}
     assert!(talk.chat.outgoing().len() <= 100_000, "{}", talk.chat.outgoing().len());
@@ -399,125 +410,6 @@ fn what_cannot_be_sent_is_refused_here() {
     assert!(shown[1].starts_with("! cannot_read: /no/such/file: "), "{shown:?}");
     assert_eq!(talk.last(), Op::Login);
     assert_eq!(talk.chat.outcome(), Outcome::Refused);
-}
-
-#[test]
-fn an_accepted_file_is_saved_and_confirmed_and_waited_for() {
-    let mut talk = Talk::logged_in(true);
-    talk.offer(5);
-    assert_eq!(talk.last(), Op::Accept);
-    talk.end();
-    talk.answer(Op::Accept, Ok(Reply::Done));
-    talk.chunk(b"he");
-    assert_eq!(talk.last(), Op::Accept);
-    talk.chunk(b"llo");
-    assert_eq!(talk.last(), Op::Received);
-    let path = talk.dir.path().join("report.pdf");
-    assert_eq!(fs::read(&path).unwrap(), b"hello");
-    talk.answer(Op::Received, Ok(Reply::Done));
-    talk.event(&Event::Ended { transfer: SEVEN, how: Ending::Delivered });
-    assert_eq!(talk.last(), Op::Exit);
-    let shown = talk.shown();
-    assert_eq!(shown[2], format!("* transfer 7: saved as {}", path.display()));
-    assert_eq!(talk.chat.outcome(), Outcome::Fine);
-}
-
-#[test]
-fn an_offer_is_only_shown_until_it_is_accepted() {
-    let mut talk = Talk::logged_in(false);
-    talk.offer(0);
-    assert_eq!(talk.last(), Op::Login);
-    assert!(talk.shown()[0].contains("alice sends you report.pdf (0 bytes); /accept 7"));
-    talk.line("/accept 8");
-    assert!(talk.shown()[0].starts_with("! no_such_transfer: "));
-    talk.line("/accept 7");
-    talk.answer(Op::Accept, Ok(Reply::Done));
-    assert_eq!(talk.last(), Op::Received, "a file of no bytes is complete at once");
-    assert_eq!(talk.files(), ["report.pdf"]);
-}
-
-#[test]
-fn a_file_that_does_not_become_whole_leaves_no_trace() {
-    for refused in [false, true] {
-        let mut talk = Talk::logged_in(true);
-        talk.offer(5);
-        if refused {
-            talk.answer(Op::Accept, Err(Refusal::NoSuchTransfer));
-        } else {
-            talk.chunk(b"he");
-            talk.event(&Event::Ended { transfer: SEVEN, how: Ending::SenderGone });
-        }
-        assert!(talk.files().is_empty());
-        assert_eq!(talk.chat.outcome(), Outcome::Refused);
-    }
-    let mut talk = Talk::logged_in(true);
-    talk.offer(5);
-    talk.chunk(b"too much");
-    assert_eq!(talk.last(), Op::Reject);
-    assert!(talk.files().is_empty());
-}
-
-/// `/accept` and what takes it back may come in one batch, before any answer.
-#[test]
-fn a_file_that_is_being_received_can_be_refused_and_cancelled() {
-    for line in ["/reject 7", "/cancel 7"] {
-        let mut talk = Talk::logged_in(false);
-        talk.offer(5);
-        talk.line("/accept 7");
-        talk.line(line);
-        assert_eq!(talk.last(), Op::Reject, "{line}");
-        assert!(talk.files().is_empty(), "{line}: it is given up at once");
-        talk.shown();
-        talk.answer(Op::Accept, Ok(Reply::Done));
-        talk.chunk(b"hello");
-        talk.answer(Op::Reject, Ok(Reply::Done));
-        talk.event(&Event::Ended { transfer: SEVEN, how: Ending::Rejected });
-        let shown = talk.shown();
-        assert_eq!(shown[..2], ["* transfer 7: accepted", "* transfer 7: refused"]);
-        assert_eq!(talk.chat.outcome(), Outcome::Fine, "nobody else refused anything");
-    }
-}
-
-#[test]
-fn a_file_of_ones_own_is_withdrawn_and_the_line_says_which() {
-    let mut talk = Talk::logged_in(false);
-    talk.announce(10);
-    talk.line("/cancel 7");
-    assert_eq!(talk.last(), Op::Cancel);
-    talk.shown();
-    talk.answer(Op::Cancel, Ok(Reply::Done));
-    assert_eq!(talk.shown(), ["* transfer 7: withdrawn"]);
-}
-
-#[test]
-fn a_second_acceptance_is_refused_behind_the_answer_to_the_first() {
-    let mut talk = Talk::logged_in(false);
-    talk.offer(5);
-    talk.line("/accept 7");
-    talk.shown();
-    talk.line("/accept 7");
-    assert!(talk.shown().is_empty(), "not before the answer to the first");
-    talk.asked.pop();
-    talk.answer(Op::Accept, Ok(Reply::Done));
-    talk.chunk(b"hello");
-    assert_eq!(talk.files(), ["report.pdf"]);
-}
-
-/// The confirmation and the news that the sender is gone cross on their way.
-#[test]
-fn a_file_whose_sender_is_gone_before_the_confirmation_is_saved_all_the_same() {
-    let mut talk = Talk::logged_in(true);
-    talk.offer(5);
-    talk.answer(Op::Accept, Ok(Reply::Done));
-    talk.chunk(b"hello");
-    talk.event(&Event::Ended { transfer: SEVEN, how: Ending::SenderGone });
-    talk.shown();
-    talk.answer(Op::Received, Err(Refusal::NoSuchTransfer));
-    let path = talk.dir.path().join("report.pdf");
-    let saved = format!("* transfer 7: saved as {}", path.display());
-    assert_eq!(talk.shown(), [format!("{saved}, but the sender was gone before it could be told")]);
-    assert_eq!(talk.chat.outcome(), Outcome::Fine);
-    assert_eq!(fs::read(path).unwrap(), b"hello");
 }
 
 #[test]

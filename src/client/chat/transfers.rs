@@ -1,13 +1,18 @@
-//! The part of the conversation that is about files.
+//! The part of the conversation that is about files, and about those that are sent.
 //!
 //! Joins requests, uploads and downloads; what each of them may do is theirs to know. The rule it
-//! keeps: bulk goes out behind talk, because no part of a file is made ready before it can go soon.
+//! keeps: bulk goes out behind talk, because no part of a file is made ready before it can go soon,
+//! and nothing here takes longer than a turn may.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::Chat;
-use crate::client::downloads::{AcceptError, DownloadStep};
-use crate::client::uploads::{Source, UploadStep};
+use super::again::Link;
+use super::taking::Look;
+use super::{Chat, Login};
+use crate::client::downloads::DownloadStep;
+use crate::client::progress::Progress;
+use crate::client::retry::Here;
+use crate::client::uploads::{Goal, Source, UploadStep, Withdrawal};
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::CHUNK_MAX;
@@ -15,212 +20,319 @@ use crate::message::{Command, Ending, Event, Op, Refusal, Reply, visible};
 
 /// Bytes not yet written above which no part of a file is added.
 const AHEAD_MAX: usize = 2 * CHUNK_MAX;
+/// What decides in which room we are.
+const MOVES: [Op; 4] = [Op::Join, Op::Leave, Op::Login, Op::Logout];
 
 /// What a request is about.
 #[derive(Debug)]
-pub(super) struct About {
-    transfer: TransferId,
-    /// Where the file is saved that the request confirms; visible.
-    saved: Option<String>,
+pub(super) enum About {
+    /// The announcement of an upload.
+    Announcement,
+    /// A download.
+    Get(TransferId),
+    /// That it is saved.
+    Confirm(TransferId),
+    /// Withdraw an upload, because somebody here said so.
+    Withdraw(TransferId),
+    /// No more of a download, for the same reason.
+    Stop(TransferId),
+    /// It is not wanted at all.
+    Reject(TransferId),
+    /// Remove it from the server.
+    Remove(TransferId),
+    /// Find a file, to take it.
+    Look(Box<Look>),
+    /// What the client does by itself: how it is answered is no news.
+    Quiet,
+}
+
+/// Whom a file is sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::client) enum Aim {
+    /// A user.
+    User(String),
+    /// Our room.
+    Room,
+    /// The shelf of our room, or else the public one.
+    Shelf,
+}
+
+/// A file for a room that is known when all requests up to `last` are answered.
+#[derive(Debug)]
+pub(super) struct Delayed {
+    last: u64,
+    path: PathBuf,
+    aim: Aim,
 }
 
 impl Chat {
-    /// Makes the next parts of files ready, as far as they were granted. Answers whether something
-    /// was done.
+    /// Gets files on a little: hashes a part of one, asks for the next ones, and makes parts ready
+    /// as far as they were granted. Answers whether something was done.
     pub(in crate::client) fn fill(&mut self) -> bool {
-        let mut done = false;
-        while self.over.is_none() && !self.leaving && self.session.outgoing().len() < AHEAD_MAX {
-            let Some(step) = self.uploads.poll_step() else { break };
-            self.on_upload(step);
+        self.filled = self.over.is_none() && !self.leaving && self.fill_some();
+        if self.filled {
+            self.leave_if_done();
+        }
+        self.filled
+    }
+
+    fn fill_some(&mut self) -> bool {
+        let can_ask = self.link == Link::Up && self.login == Login::Done && !self.returning();
+        let here = Here { now: self.now, can_ask, room: self.room };
+        let mut done = self.uploads.work(&here) | self.downloads.work(&here);
+        self.take_steps();
+        if self.go_on() {
+            return true;
+        }
+        while self.link == Link::Up && self.session.outgoing().len() < AHEAD_MAX {
+            let part = self.uploads.poll_part(self.now);
+            self.take_steps();
+            let Some((transfer, bytes, progress)) = part else { break };
+            self.session.send_chunk(transfer, &bytes);
+            self.say_progress(progress);
             done = true;
         }
         done
     }
 
-    pub(super) fn send_file(&mut self, path: &Path, user: &str) {
-        match Source::open(path) {
-            Ok(source) => {
-                let (name, size) = (source.name().to_owned(), source.size());
-                let command = Command::SendFile { user: user.into(), name: name.into(), size };
-                let id = self.session.request(command);
-                self.uploads.announce(id, source);
+    /// Whether a file is still to be sent or to be saved.
+    pub(super) fn has_files(&self) -> bool {
+        !self.uploads.is_empty() || self.downloads.under_way() || !self.delayed.is_empty()
+    }
+
+    /// Sends a file of which only the line is known: all of it is the path if there is such a file,
+    /// and else the last word is the user.
+    pub(super) fn send_typed_file(&mut self, whole: &str, parts: Option<(&str, &str)>) {
+        match parts {
+            Some((path, user)) if !Path::new(whole).is_file() => {
+                self.send_file(path.as_ref(), Aim::User(user.to_owned()));
             }
+            Some(_) | None => self.send_file(whole.as_ref(), Aim::Room),
+        }
+    }
+
+    /// Sends a file. What cannot be sent is refused here.
+    pub(in crate::client) fn send_file(&mut self, path: &Path, aim: Aim) {
+        if self.login != Login::Done {
+            return self.refuse_with(&Refusal::LoginFirst);
+        }
+        let last = self.session.last_id();
+        let moving = self.session.awaits(&MOVES, last) || !self.delayed.is_empty();
+        if moving && !matches!(aim, Aim::User(_)) {
+            return self.delayed.push_back(Delayed { last, path: path.to_owned(), aim });
+        }
+        let goal = match (aim, self.room) {
+            (Aim::User(user), _) => Goal::User(user),
+            (Aim::Room, Some(room)) => Goal::Room(room),
+            (Aim::Room, None) => return self.refuse_with(&Refusal::NotInRoom),
+            (Aim::Shelf, room) => Goal::Shelf(room),
+        };
+        match Source::open(path) {
+            Ok(source) => self.uploads.add(source, goal),
             Err(error) => self.refuse(error.code(), &format!("{}: {error}", path.display())),
         }
     }
 
-    pub(super) fn accept(&mut self, transfer: TransferId) {
-        match self.downloads.accept(transfer) {
-            Ok(()) => self.ask_about(transfer, Command::Accept { transfer }),
-            // Refused by the server, behind its answer to the first.
-            Err(AcceptError::Accepted) => {
-                self.session.request(Command::Accept { transfer });
+    /// Sends the files whose room is known now.
+    pub(super) fn take_delayed(&mut self) {
+        while let Some(delayed) = self.delayed.front() {
+            if self.session.awaits(&MOVES, delayed.last) {
+                return;
             }
-            Err(error) => {
-                self.refuse(error.code(), &error.to_string());
-                if let (true, AcceptError::Disk { .. }) = (self.accepts_all, &error) {
-                    self.reject(transfer);
-                }
-            }
+            let Some(Delayed { path, aim, .. }) = self.delayed.pop_front() else { return };
+            let later = std::mem::take(&mut self.delayed);
+            self.send_file(&path, aim);
+            self.delayed.extend(later);
         }
     }
 
-    /// Also while its bytes come: what has come of it is removed at once.
-    pub(super) fn reject(&mut self, transfer: TransferId) {
-        self.downloads.give_up(transfer);
-        self.ask_about(transfer, Command::Reject { transfer });
-    }
-
-    /// Withdraws a file of one's own. One that somebody else sends can only be refused, and that is
-    /// what is meant.
+    /// Withdraws a file of one's own, or takes no more of somebody else's.
     pub(super) fn cancel(&mut self, transfer: TransferId) {
-        if !self.uploads.has(transfer) && self.downloads.has(transfer) {
-            return self.reject(transfer);
-        }
-        self.ask_about(transfer, Command::Cancel { transfer });
-    }
-
-    pub(super) fn on_offered(&mut self, event: Event) {
-        self.screen.show(&event);
-        let Event::Offered { transfer, name, size, .. } = event else { return };
-        if !self.downloads.handle_offered(transfer, name, size) {
-            self.refuse("too_many_offers", &format!("transfer {transfer} is refused"));
-            self.reject(transfer);
-        } else if self.accepts_all && !self.leaving {
-            self.accept(transfer);
+        match self.uploads.cancel(transfer) {
+            Withdrawal::Done => self.on_withdrawn(transfer),
+            Withdrawal::Ask => self.ask_to_cancel(About::Withdraw(transfer), transfer),
+            Withdrawal::Unknown => match self.downloads.cancel(transfer) {
+                Some(false) => self.screen.say(&format!("* transfer {transfer}: stopped")),
+                Some(true) => self.ask_to_cancel(About::Stop(transfer), transfer),
+                None => self.ask_to_cancel(About::Withdraw(transfer), transfer),
+            },
         }
     }
 
-    pub(super) fn on_ended(&mut self, transfer: TransferId, how: Ending) {
-        let undelivered = self.uploads.handle_ended(transfer) && how != Ending::Delivered;
-        let lost = self.downloads.handle_ended(transfer);
-        self.refused |= undelivered || lost;
-    }
-
-    pub(super) fn on_download(&mut self, transfer: TransferId, step: Option<DownloadStep>) {
-        match step {
-            None => {}
-            Some(DownloadStep::Saved(path)) => {
-                let path = visible(&path.display().to_string()).to_string();
-                self.screen.say(&format!("* transfer {transfer}: saved as {path}"));
-                let id = self.session.request(Command::Received { transfer });
-                self.about.insert(id, About { transfer, saved: Some(path) });
+    /// Sends a file not at all that has no number yet.
+    pub(super) fn cancel_named(&mut self, name: &str) {
+        match self.uploads.cancel_named(name) {
+            Withdrawal::Done | Withdrawal::Ask => {
+                self.refused = true;
+                self.screen.say(&format!("* {}: withdrawn", visible(name)));
             }
-            Some(DownloadStep::Failed(why)) => {
-                self.refuse("cannot_write", &format!("transfer {transfer}: {why}"));
-                self.reject(transfer);
+            Withdrawal::Unknown => {
+                self.refuse(Refusal::NoSuchTransfer.code(), "no file of that name waits here");
             }
         }
     }
 
-    /// What an answer means for the files. Answers whether all is said about it with that.
-    pub(super) fn on_transfer_answer(
-        &mut self,
-        id: u64,
-        op: Op,
-        answer: &Result<Reply, Problem>,
-    ) -> bool {
-        if op == Op::SendFile {
-            self.uploads.handle_announced(id, announced(answer));
-            return false;
-        }
-        let Some(About { transfer, saved }) = self.about.remove(&id) else { return false };
-        match (answer, saved) {
-            (Ok(_), _) => self.on_transfer_done(transfer, op),
-            (Err(problem), Some(path)) if problem.code == Refusal::NoSuchTransfer.code() => {
-                self.downloads.handle_ended(transfer);
-                self.screen.say(&format!(
-                    "* transfer {transfer}: saved as {path}, but the sender was gone before it \
-                     could be told"
-                ));
+    /// Removes a file of one's own from the server.
+    pub(super) fn remove(&mut self, transfer: TransferId) {
+        self.ask_about(About::Remove(transfer), Command::Remove { transfer });
+    }
+
+    pub(super) fn on_file_news(&mut self, event: Event) {
+        match event {
+            Event::Queued { transfer, place, of } => {
+                self.uploads.handle_queued(transfer, (place, of), self.now);
             }
-            (Err(_), _) => {
-                if op != Op::Cancel {
-                    self.downloads.handle_ended(transfer);
+            Event::Admitted { transfer, waited_ms, credit, offset } => {
+                self.uploads.handle_admitted(transfer, waited_ms, credit, offset, self.now);
+            }
+            Event::Credit { transfer, bytes } => self.uploads.handle_credit(transfer, bytes),
+            Event::Offered { file } => self.on_offered(file),
+            Event::Ended { transfer, how } => {
+                if how == Ending::Stored {
+                    self.on_stored(transfer);
                 }
-                return false;
+                // What is neither of the two was withdrawn here before.
+                let _ = self.uploads.handle_ended(transfer, how)
+                    || self.downloads.handle_ended(transfer, how);
             }
-        }
-        true
-    }
-
-    fn on_transfer_done(&mut self, transfer: TransferId, op: Op) {
-        if op == Op::Accept {
-            self.screen.say(&format!("* transfer {transfer}: accepted"));
-            let step = self.downloads.handle_accepted(transfer);
-            self.on_download(transfer, step);
-        } else if op == Op::Reject {
-            self.screen.say(&format!("* transfer {transfer}: refused"));
-            self.downloads.handle_ended(transfer);
-        } else if op == Op::Cancel {
-            self.screen.say(&format!("* transfer {transfer}: withdrawn"));
+            event => self.screen.show(&event),
         }
     }
 
-    /// The connection is lost, and with it all that was under way on it.
-    pub(super) fn give_up_files(&mut self) {
-        for transfer in self.uploads.handle_all_ended() {
-            self.refuse("not_delivered", &format!("transfer {transfer}: the connection was lost"));
-        }
-        let saved: Vec<_> = std::mem::take(&mut self.about).into_values().collect();
-        for (transfer, lost) in self.downloads.handle_all_ended() {
-            if lost {
-                self.refuse("not_saved", &format!("transfer {transfer}: the connection was lost"));
-            } else if let Some(path) = saved_as(&saved, transfer) {
-                self.screen.say(&format!(
-                    "* transfer {transfer}: saved as {path}, but it is not known whether the \
-                     sender was told"
-                ));
-            } else {
-                self.screen.say(&format!("* transfer {transfer}: is not offered any more"));
+    pub(super) fn on_file_answer(&mut self, id: u64, about: About, answer: Result<Reply, Problem>) {
+        match (about, answer) {
+            (About::Announcement, Ok(Reply::Announced { transfer, place })) => {
+                self.uploads.handle_answered(id, Ok((transfer, place)), self.now);
             }
+            (About::Announcement, answer) => {
+                let problem = answer.err().unwrap_or_else(misunderstood);
+                self.uploads.handle_answered(id, Err(&problem), self.now);
+            }
+            (About::Get(transfer), answer) => self.on_get_answer(transfer, answer),
+            (About::Look(look), answer) => self.on_found(*look, answer),
+            (About::Confirm(transfer), _) => {
+                // Whoever does not know it any more has no need of it either.
+                self.unconfirmed.remove(&transfer);
+            }
+            (About::Withdraw(transfer), Ok(_)) => {
+                self.uploads.handle_withdrawn(transfer, true);
+                self.on_withdrawn(transfer);
+            }
+            (About::Withdraw(transfer), Err(problem)) => {
+                self.uploads.handle_withdrawn(transfer, false);
+                self.refuse(&problem.code, &problem.text);
+            }
+            // It may have come to its end before, which is as good.
+            (About::Stop(transfer), _) => {
+                self.screen.say(&format!("* transfer {transfer}: stopped"));
+            }
+            (About::Reject(transfer), Ok(_)) => {
+                self.screen.say(&format!("* transfer {transfer}: refused"));
+            }
+            (About::Remove(transfer), Ok(_)) => {
+                self.screen.say(&format!("* transfer {transfer}: removed"));
+            }
+            (About::Reject(_) | About::Remove(_), Err(problem)) => {
+                self.refuse(&problem.code, &problem.text);
+            }
+            (About::Quiet, _) => {}
+        }
+    }
+
+    /// Asks and says what the files want asked and said.
+    pub(super) fn take_steps(&mut self) {
+        while let Some(step) = self.uploads.poll_step() {
+            self.on_upload(step);
+        }
+        while let Some(step) = self.downloads.poll_step() {
+            self.on_download(step);
         }
     }
 
     fn on_upload(&mut self, step: UploadStep) {
         match step {
-            UploadStep::Send(transfer, bytes) => self.session.send_chunk(transfer, &bytes),
-            UploadStep::AllSent(transfer, size) => {
-                self.screen.say(&format!("* transfer {transfer}: all {size} bytes are sent"));
+            UploadStep::Announce { key, announcement } => {
+                let id = self.ask_about(About::Announcement, announcement.command());
+                self.uploads.handle_asked(key, id);
             }
-            UploadStep::Withdraw(transfer, why) => {
-                self.refuse("cannot_read", &format!("transfer {transfer}: {why}"));
-                self.ask_about(transfer, Command::Cancel { transfer });
+            UploadStep::Withdraw(transfer) => {
+                self.ask_to_cancel(About::Quiet, transfer);
             }
+            UploadStep::Say(line) => self.screen.say(&format!("* {line}")),
+            UploadStep::Refuse { code, text } => self.refuse(&code, &text),
         }
     }
 
-    fn ask_about(&mut self, transfer: TransferId, command: Command<'_>) {
+    fn on_download(&mut self, step: DownloadStep) {
+        match step {
+            DownloadStep::Get(transfer, offset) => self.ask_for(transfer, offset),
+            DownloadStep::Stop(transfer) => {
+                self.ask_to_cancel(About::Quiet, transfer);
+            }
+            DownloadStep::Saved(path) => self.on_saved(path),
+            DownloadStep::Confirm(transfer) => self.confirm(transfer),
+            DownloadStep::Say(line) => self.screen.say(&format!("* {line}")),
+            DownloadStep::Refuse { code, text } => self.refuse(&code, &text),
+        }
+    }
+
+    /// Says how far a file is, unless somebody draws that.
+    pub(super) fn say_progress(&mut self, progress: Option<Progress>) {
+        if let Some(progress) = progress.filter(|_| !self.bars)
+            && let Some(transfer) = progress.transfer
+        {
+            self.screen.say(&format!("* transfer {transfer}: {progress}"));
+        }
+    }
+
+    /// The connection is lost; on the next one the files go on.
+    pub(super) fn break_off_files(&mut self) {
+        self.about.clear();
+        self.work.handle_lost();
+        self.uploads.handle_lost();
+        self.downloads.handle_lost();
+        for Delayed { path, .. } in std::mem::take(&mut self.delayed) {
+            self.refuse("not_sent", &path.display().to_string());
+        }
+    }
+
+    /// Says how many files wait for the connection.
+    pub(super) fn say_broken_off(&mut self) {
+        let count = self.progress().count();
+        if count > 0 {
+            let files = if count == 1 { "1 file goes" } else { &format!("{count} files go") };
+            self.screen.say(&format!("* {files} on when the connection is back"));
+        }
+    }
+
+    /// There is nobody any more who could send or take them.
+    pub(super) fn give_up_files(&mut self, why: &str) {
+        self.uploads.give_up_all(why);
+        self.downloads.give_up_all(why);
+        for Delayed { path, .. } in std::mem::take(&mut self.delayed) {
+            self.refuse("not_sent", &path.display().to_string());
+        }
+        self.take_steps();
+    }
+
+    pub(super) fn ask_about(&mut self, about: About, command: Command<'_>) -> u64 {
         let id = self.session.request(command);
-        self.about.insert(id, About { transfer, saved: None });
+        self.about.insert(id, about);
+        id
+    }
+
+    fn ask_to_cancel(&mut self, about: About, transfer: TransferId) {
+        self.ask_about(about, Command::Cancel { transfer });
+    }
+
+    fn on_withdrawn(&mut self, transfer: TransferId) {
+        self.refused = true;
+        self.screen.say(&format!("* transfer {transfer}: withdrawn"));
     }
 }
 
-/// Where a file is saved whose confirmation is under way; visible.
-fn saved_as(about: &[About], transfer: TransferId) -> Option<&str> {
-    about.iter().find(|about| about.transfer == transfer)?.saved.as_deref()
-}
-
-fn announced(answer: &Result<Reply, Problem>) -> Option<TransferId> {
-    match answer {
-        Ok(Reply::Announced { transfer, .. }) => Some(*transfer),
-        Ok(
-            Reply::Done
-            | Reply::Welcome { .. }
-            | Reply::Joined { .. }
-            | Reply::Left { .. }
-            | Reply::PasswordChanged { .. }
-            | Reply::LoggedOut
-            | Reply::Heard { .. }
-            | Reply::Kept { .. }
-            | Reply::WhoElse { .. }
-            | Reply::Blocked { .. }
-            | Reply::Rooms { .. }
-            | Reply::Who { .. }
-            | Reply::Queue { .. }
-            | Reply::Help { .. }
-            | Reply::Pong,
-        )
-        | Err(_) => None,
-    }
+/// The answer of a server that speaks otherwise.
+pub(super) fn misunderstood() -> Problem {
+    let text = "the server answered something else".to_owned();
+    Problem { code: "bad_request".to_owned(), text, wait_ms: None }
 }

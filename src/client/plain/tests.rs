@@ -1,13 +1,19 @@
 //! Whole conversations over a socket, with a server of a few lines.
 
+use super::given::{password, user_from_account};
 use super::*;
+use crate::client::chat::Start;
+use crate::client::errand::Whom;
 use crate::front::{Incoming, Protocol, native};
 use crate::id::LetterId;
-use crate::limits::Limits;
+use crate::limits::{Limits, USER_NAME_MAX};
 use crate::message::{CloseReason, Command, Event, Greeting, Names, Op, Proof, Refusal, Reply};
-use crate::message::{RoomName, Text};
+use crate::message::{RoomName, Secret, Text, UserName};
+use std::fs::File;
 use std::net::{Shutdown, TcpListener, TcpStream as Peer};
+use std::path::Path;
 use std::sync::mpsc;
+use std::time::Duration;
 
 /// Reads the requests of a client until it leaves and refuses what is no part of coming and going;
 /// answers with what it refused.
@@ -123,6 +129,9 @@ fn reply(command: &Command<'_>) -> Reply {
 
 fn options(user: &str, dir: &str) -> Options {
     Options {
+        errand: Errand::Talk,
+        room: None,
+        folder: None,
         addr: "127.0.0.1:1".to_owned(),
         user: Some(user.to_owned()),
         password: None,
@@ -293,6 +302,34 @@ fn a_client_that_was_stopped_for_long_hears_what_came_meanwhile() {
     }
 }
 
+/// A turn ends between two steps of hashing, or nothing would be read of what the server says.
+#[test]
+fn a_long_file_is_hashed_a_little_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("long");
+    File::create(&path).unwrap().set_len(64 << 20).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
+    let (_stdin, typed) = mpsc::sync_channel(1);
+    let mut chat = Chat::new(Start::of(Some("bob")));
+    let limits = Greeting::new(&Limits::default());
+    let hello = Event::Hello { protocol: 1, server: "parlor".to_owned(), limits };
+    chat.handle_bytes(&native::emit_event(&hello));
+    let welcome = Reply::welcome(UserName::parse("bob").unwrap());
+    chat.handle_bytes(&native::emit_answer(Some(2), &Ok(welcome)));
+    chat.handle_line(&format!("/sendfile {} alice", path.display()));
+    let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(io::sink())).unwrap();
+    let mut turns = 0;
+    while plain.chat.progress().any(|file| file.total == 64 << 20) && turns < 63 {
+        plain.work().unwrap();
+        assert!(plain.chat.wake_at().is_some(), "it wants to go on at once");
+        turns += 1;
+    }
+    assert_eq!(turns, 63);
+    let hashed = plain.chat.progress().next().unwrap().done;
+    assert!(0 < hashed && hashed < 64 << 20, "{hashed}");
+}
+
 #[test]
 fn a_closed_standard_output_ends_it_quietly() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -317,6 +354,20 @@ fn a_name_of_an_account_becomes_a_name_or_none() {
 
 #[test]
 fn options_that_make_no_sense_are_told_apart_from_a_broken_connection() {
-    assert_eq!(user(&options("a b", ".")).unwrap_err().outcome(), Outcome::Usage);
-    assert_eq!(folder(&options("a", "./no/such")).unwrap_err().outcome(), Outcome::Usage);
+    let send = |to: &str| Errand::Send { files: Vec::new(), to: Whom::User(to.to_owned()) };
+    let get =
+        |path: &str| Errand::Get { file: "f".to_owned(), place: Place::of(Some(path.as_ref())) };
+    let bad_room = Some("no room".to_owned());
+    for options in [
+        options("a b", "."),
+        options("a", "./no/such"),
+        Options { errand: send("a b"), ..options("a", ".") },
+        Options { errand: get("./no/such/f"), ..options("a", ".") },
+        Options { errand: get(".hidden"), ..options("a", ".") },
+        Options { room: bad_room, ..options("a", ".") },
+    ] {
+        let error = options.start(UtcOffset::UTC, false, false).unwrap_err();
+        assert_eq!(error.outcome(), Outcome::Usage, "{error}");
+    }
+    assert!(options("a", ".").start(UtcOffset::UTC, false, false).is_ok());
 }

@@ -1,6 +1,6 @@
 //! What only a file can show: full disks, damage, other processes, versions.
 
-use super::super::tests::{create, keep, letters, texts, user};
+use super::super::tests::{add, create, keep, letters, numbers, remove, stored, texts, user};
 use super::*;
 use crate::id::LetterId;
 use crate::job::{Account, Letter};
@@ -33,12 +33,15 @@ fn what_was_committed_is_there_after_a_restart() {
     let (data, mut store) = new();
     let block = StoreJob::Block { account: AccountId(1), user: user("Bob") };
     store.commit(&[create("Alice"), block, keep(1, "one"), keep(1, "two\nlines")]);
+    store.commit(&[add(1), add(2), remove(2)]);
     let (directory, key) = (store.directory().unwrap(), store.token_key().unwrap());
     drop(store);
     let mut store = Sqlite::open(data.path()).unwrap();
     assert_eq!(store.directory().unwrap(), directory);
     assert_eq!(directory.blocks, [(AccountId(1), user("bob"))]);
     assert_eq!(texts(&mut store, 1), ["one", "two\nlines"]);
+    assert_eq!(store.files().unwrap().files, [stored(1)]);
+    assert_eq!(numbers(&mut store), (vec![1], 3));
     assert_eq!(store.token_key().unwrap(), key);
 }
 
@@ -54,7 +57,7 @@ fn when_the_disk_is_full_a_commit_fails_as_a_whole_and_the_next_may_succeed() {
     store.commit(&[create("alice"), create("bob"), keep(1, "before")]);
     limit_pages(&mut store, 1);
     let large = "x".repeat(20_000);
-    let batch = [keep(1, "first"), keep(2, "small"), keep(2, &large), letters(1)];
+    let batch = [keep(1, "first"), add(1), keep(2, "small"), keep(2, &large), letters(1)];
     for _ in 0..3 {
         let outcomes = store.commit(&batch);
         assert!(is_failed(&outcomes), "{outcomes:?}");
@@ -62,11 +65,36 @@ fn when_the_disk_is_full_a_commit_fails_as_a_whole_and_the_next_may_succeed() {
         // Reading goes on, and nothing of the batch is there.
         assert_eq!(texts(&mut store, 1), ["before"]);
         assert_eq!(texts(&mut store, 2), Vec::<String>::new());
+        assert_eq!(numbers(&mut store), (vec![], 1));
     }
     limit_pages(&mut store, 1000);
     assert!(!is_failed(&store.commit(&batch)));
     assert_eq!(texts(&mut store, 1), ["before", "first"]);
     assert_eq!(texts(&mut store, 2), ["small", &large]);
+}
+
+#[test]
+fn before_the_first_job_that_writes_the_log_is_swept_and_for_a_look_it_is_not() {
+    let account = AccountId(1);
+    let writing = [
+        create("alice"),
+        StoreJob::SetHash { account, hash: "new".into() },
+        StoreJob::Revoke { account },
+        StoreJob::Block { account, user: user("bob") },
+        StoreJob::Unblock { account, user: user("bob") },
+        keep(1, "hello"),
+        add(1),
+        remove(1),
+        StoreJob::Arrived { account, up_to: LetterId(1) },
+    ];
+    for job in writing {
+        let (_data, mut store) = new();
+        store.files().unwrap();
+        store.commit(&[letters(1)]);
+        assert!(!store.is_swept);
+        store.commit(std::slice::from_ref(&job));
+        assert!(store.is_swept, "{job:?}");
+    }
 }
 
 #[test]
@@ -130,6 +158,18 @@ fn a_removed_account_leaves_nothing_and_its_number_is_not_used_again() {
 }
 
 #[test]
+fn files_stay_when_the_accounts_they_speak_of_are_removed() {
+    let (_data, mut store) = new();
+    store.commit(&[create("zoe"), create("alice"), add(1)]);
+    assert!(store.remove(user("zoe")).unwrap() && store.remove(user("alice")).unwrap());
+    let imported = [(user("zoe"), "imported".to_owned())];
+    assert_eq!(store.import(&imported, Import::NewOnly).unwrap(), Imported::All);
+    assert_eq!(store.files().unwrap().files, [stored(1)]);
+    // Without an account they can be added, too.
+    assert_eq!(store.commit(&[add(2)]), [StoreOutcome::Done]);
+}
+
+#[test]
 fn an_import_is_done_whole_or_not_at_all() {
     let (_data, mut store) = new();
     store.commit(&[create("bob")]);
@@ -147,18 +187,19 @@ fn an_import_is_done_whole_or_not_at_all() {
 #[test]
 fn a_backup_is_the_store_of_one_moment_and_overwrites_nothing() {
     let (data, mut store) = new();
-    store.commit(&[create("alice"), keep(1, "hello")]);
+    store.commit(&[create("alice"), keep(1, "hello"), add(1), add(2), remove(2)]);
     let (directory, key) = (store.directory().unwrap(), store.token_key().unwrap());
     let restored = data.path().join("restored");
     std::fs::create_dir(&restored).unwrap();
     store.backup(&restored.join(FILE)).unwrap();
     let again = store.backup(&restored.join(FILE)).unwrap_err();
     assert!(matches!(again, Error::Create(_)), "{again}");
-    store.commit(&[keep(1, "too late")]);
+    store.commit(&[keep(1, "too late"), remove(1)]);
     let mut copy = Sqlite::open_existing(&restored).unwrap();
     assert_eq!((copy.directory().unwrap(), copy.token_key().unwrap()), (directory, key));
     assert_eq!(texts(&mut copy, 1), ["hello"]);
     // Numbers go on where they were.
+    assert_eq!(numbers(&mut copy), (vec![1], 3));
     assert_eq!(copy.commit(&[keep(1, "new")]), [StoreOutcome::Kept(LetterId(2))]);
 }
 
@@ -172,10 +213,10 @@ fn a_store_that_is_not_there_is_made_only_when_asked() {
 #[test]
 fn a_file_of_a_newer_parlor_or_of_another_program_is_refused_and_left_alone() {
     let (data, store) = new();
-    store.connection.as_ref().unwrap().pragma_update(None, "user_version", 2).unwrap();
+    store.connection.as_ref().unwrap().pragma_update(None, "user_version", 3).unwrap();
     drop(store);
     let error = Sqlite::open(data.path()).unwrap_err().to_string();
-    assert_eq!(error, "a newer Parlor wrote it (schema 2, this one knows 1); run that one");
+    assert_eq!(error, "a newer Parlor wrote it (schema 3, this one knows 2); run that one");
 
     let data = tempfile::tempdir().unwrap();
     let path = data.path().join(FILE);
@@ -235,6 +276,92 @@ fn a_damaged_letter_is_left_out_and_reported_and_those_around_it_arrive() {
 }
 
 #[test]
+fn a_damaged_file_is_left_out_and_reported_until_it_is_added_anew_or_removed() {
+    for part in ["Zoe", "Alice", "(1).tar", "hhhhhhhh", "ssssssss"] {
+        let (data, mut store) = new();
+        store.commit(&[add(5)]);
+        drop(store);
+        damage(&data, part, 1);
+        let mut store = Sqlite::open(data.path()).unwrap();
+        store.commit(&[add(4), add(6)]);
+        assert_eq!(numbers(&mut store), (vec![4, 6], 7), "{part}");
+        assert_eq!(store.troubles(), ["file 5 is damaged and left out"]);
+        assert!(store.files().unwrap().is_damaged);
+        store.commit(&[add(5)]);
+        assert_eq!(store.files().unwrap().files, [4, 5, 6].map(stored));
+        assert!(!store.files().unwrap().is_damaged);
+    }
+}
+
+#[test]
+fn whatever_changes_in_a_row_of_a_file_is_seen() {
+    let changes = [
+        "number = 3",
+        "number = -1",
+        "number = 4294967297",
+        "sender = 'zoe'",
+        "sender = ''",
+        "owner = 2",
+        "owner = NULL",
+        "owner = -1",
+        "kind = 'room'",
+        "kind = 'shelf'",
+        "kind = 'public'",
+        "kind = 'public', target = NULL",
+        "kind = ''",
+        "target = 'alice'",
+        "target = NULL",
+        "receiver = 1",
+        "receiver = NULL",
+        "owner = NULL, receiver = 1",
+        "name = '../x'",
+        "name = name || 'x'",
+        "size = size + 1",
+        "size = -size",
+        "hash = sha256",
+        "hash = x'00'",
+        "sha256 = hash",
+        "sha256 = x''",
+        "at_ms = at_ms + 1",
+        "until_ms = at_ms",
+        "seal = seal + 1",
+    ];
+    let (data, mut store) = new();
+    for change in changes {
+        store.commit(&[add(1), add(2)]);
+        let other = Connection::open(data.path().join(FILE)).unwrap();
+        other.execute(&format!("UPDATE files SET {change} WHERE number = 2"), []).unwrap();
+        let found = store.files().unwrap();
+        assert_eq!((found.files, found.is_damaged), (vec![stored(1)], true), "{change}");
+        assert_eq!(store.troubles().len(), 1, "{change}");
+        other.execute("DELETE FROM files", []).unwrap();
+    }
+    store.commit(&[add(2)]);
+    let other = Connection::open(data.path().join(FILE)).unwrap();
+    other.execute("UPDATE files SET size = 0", []).unwrap();
+    store.commit(&[remove(2)]);
+    assert!(!store.files().unwrap().is_damaged);
+}
+
+#[test]
+fn when_the_last_number_of_a_file_is_damaged_the_highest_in_use_counts() {
+    let (data, mut store) = new();
+    store.commit(&[add(4)]);
+    for damaged in ["'x'", "NULL", "-1", "4294967296"] {
+        let other = Connection::open(data.path().join(FILE)).unwrap();
+        other.execute(&format!("UPDATE sqlite_sequence SET seq = {damaged}"), []).unwrap();
+        assert_eq!(numbers(&mut store), (vec![4], 5), "{damaged}");
+        let told = ["the last number of a file is damaged; the highest in use counts"];
+        assert_eq!(store.troubles(), told, "{damaged}");
+    }
+    // Too low, or not there at all.
+    for damage in ["UPDATE sqlite_sequence SET seq = 2", "DELETE FROM sqlite_sequence"] {
+        Connection::open(data.path().join(FILE)).unwrap().execute(damage, []).unwrap();
+        assert_eq!(numbers(&mut store), (vec![4], 5), "{damage}");
+    }
+}
+
+#[test]
 fn a_damaged_account_keeps_its_name_and_lets_nobody_in() {
     for part in ["hash of Alice", "Alice"] {
         let (data, mut store) = new();
@@ -263,6 +390,7 @@ fn whatever_bit_flips_nobody_reads_what_nobody_wrote() {
     store.commit(&[create("alice"), create("bob")]);
     let written = ["first", "the second letter", "third"];
     store.commit(&written.map(|text| keep(1, text)));
+    store.commit(&[add(1), add(2)]);
     let wrote = |letter: &Letter| written.contains(&letter.text.as_str());
     drop(store);
     let path = data.path().join(FILE);
@@ -283,6 +411,12 @@ fn whatever_bit_flips_nobody_reads_what_nobody_wrote() {
             account.hash.is_empty() || account.hash == format!("hash of {}", account.name)
         };
         assert!(known.iter().all(ours), "bit {bit}: {known:?}");
+        if let Ok(found) = store.files() {
+            let ours = found.files.iter().all(|file| *file == stored(file.line.transfer.0));
+            assert!(ours, "bit {bit}: {found:?}");
+            // Or the content of a file would be thought to be nobody's.
+            assert!(found.files.len() == 2 || found.is_damaged, "bit {bit}: {found:?}");
+        }
         for account in 1..=2 {
             match store.commit(&[letters(account)]).remove(0) {
                 StoreOutcome::Letters { letters, .. } => {

@@ -7,13 +7,15 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{Lines, PARLOR};
+use super::{Gate, Lines, PARLOR};
 
 pub(crate) struct Chat {
     child: Child,
     input: Option<ChildStdin>,
     pub(crate) lines: Lines,
     dir: TempDir,
+    /// Where the parts of files wait that it sends.
+    pub(crate) gate: Option<Gate>,
 }
 
 impl Chat {
@@ -42,7 +44,7 @@ impl Chat {
         let out = Box::new(child.stdout.take().unwrap());
         let error = Box::new(child.stderr.take().unwrap());
         let lines = Lines::read(&options.join(" "), vec![out, error]);
-        Self { input: child.stdin.take(), child, lines, dir }
+        Self { input: child.stdin.take(), child, lines, dir, gate: None }
     }
 
     /// Its folder: where it stands, and where it saves what is accepted by hand.
@@ -67,6 +69,9 @@ impl Chat {
     /// Ends it without a goodbye.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
+        if let Some(gate) = &self.gate {
+            gate.cut();
+        }
         self.child.wait().unwrap();
     }
 

@@ -4,14 +4,16 @@ use std::io::Read as _;
 use std::net::TcpStream;
 
 mod chat;
+mod gate;
 mod lines;
 mod person;
 mod server;
 mod text;
 
 pub(crate) use chat::Chat;
+pub(crate) use gate::Gate;
 pub(crate) use lines::Lines;
-pub(crate) use person::{Offer, Person, Way};
+pub(crate) use person::{Person, Way};
 pub(crate) use server::Server;
 pub(crate) use text::Text;
 

@@ -107,23 +107,37 @@ impl Person {
                 text.type_line(&format!("/sendfile {name} {to} {}", content.len()));
             }
         }
-        let line = self.expect_any(&[": has a slot", ": waits at place ", "! "]);
+        let line = match self {
+            Self::Chat(chat) => {
+                chat.lines.expect_any(&[" begins, waited ", &format!("{name} queued "), "! "])
+            }
+            Self::Text(text) => text.lines.expect_any(&[": has a slot", ": waits at place ", "! "]),
+        };
         if line.starts_with("! ") {
-            return Err(line);
+            // The client says which file it was.
+            return Err(line.replacen(&format!("{name}: "), "", 1));
         }
-        let waits = line.contains(": waits at place ");
-        let place = if waits { number_after(&line, "waits at place ") } else { 0 };
+        let place = [" queued ", "waits at place "].iter().find(|word| line.contains(**word));
+        let place = place.map_or(0, |word| number_after(&line, word));
         Ok((number_after(&line, "* transfer "), place))
     }
 
-    /// Sends what was announced, once it has a slot.
+    /// Sends what was announced, once it has a slot, until the server has all of it.
     pub(crate) fn upload(&mut self, transfer: u64, content: &[u8]) {
         match self {
             Self::Chat(chat) => {
-                let sent = format!("* transfer {transfer}: all {} bytes are sent", content.len());
-                chat.lines.expect(&sent);
+                if let Some(gate) = &chat.gate {
+                    gate.open();
+                }
+                let line = chat.lines.expect_any(&[" sent, BLAKE3 ", "! "]);
+                let hash = blake3::hash(content).to_string();
+                assert!(line.starts_with(&format!("* transfer {transfer}: ")), "{line}");
+                assert!(line.ends_with(&hash), "{line}");
             }
-            Self::Text(text) => text.send_chunks(transfer, content),
+            Self::Text(text) => {
+                text.send_chunks(transfer, content);
+                text.lines.expect(&format!("* transfer {transfer}: handed over"));
+            }
         }
     }
 
@@ -140,25 +154,28 @@ impl Person {
         }
     }
 
-    /// Takes a file that was offered. Answers with its content and, of a client, where it is.
+    /// Takes a file that was offered. Answers with its content and, of a client, where it is; its
+    /// sender hears of that.
     pub(crate) fn take(&mut self, offer: &Offer) -> (Vec<u8>, Option<PathBuf>) {
         let transfer = offer.transfer;
-        self.type_line(&format!("/accept {transfer}"));
-        let taken = match self {
+        self.type_line(&format!("/get {transfer}"));
+        match self {
             Self::Chat(chat) => {
                 let saved = format!("* transfer {transfer}: saved as ");
                 let line = chat.lines.expect(&saved);
-                let path = chat.dir().join(line.strip_prefix(&saved).unwrap());
-                (std::fs::read(&path).unwrap(), Some(path))
+                let (path, hash) = line[saved.len()..].rsplit_once(", BLAKE3 ").unwrap();
+                let path = chat.dir().join(path);
+                let content = std::fs::read(&path).unwrap();
+                assert_eq!(hash, blake3::hash(&content).to_string());
+                (content, Some(path))
             }
             Self::Text(text) => {
                 let content = text.take_chunks(transfer, offer.size);
                 text.type_line(&format!("/received {transfer}"));
+                text.lines.expect("* done");
                 (content, None)
             }
-        };
-        self.expect(&format!("* transfer {transfer}: delivered"));
-        taken
+        }
     }
 
     /// Ends without a goodbye.

@@ -6,35 +6,44 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{Chat, Lines, PARLOR, Person, Text, Way};
+use super::{Chat, Gate, Lines, PARLOR, Person, Text, Way};
 
 pub(crate) struct Server {
     child: Child,
     lines: Lines,
     addr: String,
-    data: TempDir,
+    data: PathBuf,
+    /// Where the data is, unless the test has a folder of its own for it.
+    folder: Option<TempDir>,
 }
 
 impl Server {
     /// Starts one that listens on a free port.
     pub(crate) fn start(options: &[&str]) -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let (child, lines, addr) = launch(data.path(), options);
-        Self { child, lines, addr, data }
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = Self::start_on(folder.path(), options);
+        server.folder = Some(folder);
+        server
+    }
+
+    /// The same in a folder that outlives it.
+    pub(crate) fn start_on(data: &Path, options: &[&str]) -> Self {
+        let (child, lines, addr) = launch(data, options);
+        Self { child, lines, addr, data: data.to_owned(), folder: None }
     }
 
     /// Kills it as a power cut would, and starts another one on the same data.
     pub(crate) fn kill_and_restart(&mut self, options: &[&str]) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        (self.child, self.lines, self.addr) = launch(self.data.path(), options);
+        (self.child, self.lines, self.addr) = launch(&self.data, options);
     }
 
     /// Does what its owner does with `parlor user`, while it runs.
     pub(crate) fn user(&self, args: &[&str], password: &str) {
         let mut command = Command::new(PARLOR);
         command.arg("user").args(args).env_clear().stdin(Stdio::null());
-        command.env("PARLOR_DATA", self.data.path()).env("PARLOR_PASSWORD", password);
+        command.env("PARLOR_DATA", &self.data).env("PARLOR_PASSWORD", password);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{args:?}: {output:?}");
     }
@@ -76,6 +85,20 @@ impl Server {
         person
     }
 
+    /// Somebody who has just asked for a name, and of whose files no part comes before
+    /// [`Person::upload`].
+    pub(crate) fn holder(&self, way: Way, name: &str) -> Person {
+        match way {
+            Way::Lines => self.newcomer(way, name),
+            Way::Client => {
+                let gate = Gate::to(&self.addr);
+                let mut chat = Chat::start(gate.addr(), &["--user", name]);
+                chat.gate = Some(gate);
+                Person::Chat(chat)
+            }
+        }
+    }
+
     /// Somebody who has just asked for a name.
     pub(crate) fn newcomer(&self, way: Way, name: &str) -> Person {
         match way {
@@ -99,13 +122,16 @@ impl Server {
     }
 
     /// Waits for a server that was asked to stop, and reads the whole log. No file that was on its
-    /// way may be left.
+    /// way and cannot go on may be left.
     pub(crate) fn stopped(mut self) -> Vec<String> {
         self.lines.expect("parlor stopped: ");
         self.lines.expect_end();
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
-        assert!(self.files().is_empty(), "left behind: {:?}", self.files());
-        let log = std::fs::read_to_string(self.data.path().join("parlor.log")).unwrap();
+        let left = self.files();
+        let cannot_go_on = |path: &PathBuf| !path.to_string_lossy().contains('-');
+        let left: Vec<_> = left.iter().filter(|path| cannot_go_on(path)).collect();
+        assert!(left.is_empty(), "left behind: {left:?}");
+        let log = std::fs::read_to_string(self.data.join("parlor.log")).unwrap();
         log.lines().map(str::to_owned).collect()
     }
 
@@ -117,19 +143,24 @@ impl Server {
         kib * 1024
     }
 
-    /// What the server keeps beside its lock, its log and its store: the files on their way.
+    /// The files on their way.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let mut folders = vec![self.data.path().to_owned()];
+        self.below("temp")
+    }
+
+    /// The contents that the server has, each once.
+    pub(crate) fn contents(&self) -> Vec<PathBuf> {
+        self.below("files")
+    }
+
+    fn below(&self, folder: &str) -> Vec<PathBuf> {
+        let mut folders = vec![self.data.join(folder)];
         let mut files = Vec::new();
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                let ours = ["lock", "parlor.log", "parlor.db", "parlor.db-wal", "parlor.db-shm"];
-                let ours = ours.contains(&&*name);
                 match path.is_dir() {
                     true => folders.push(path),
-                    false if ours => {}
                     false => files.push(path),
                 }
             }

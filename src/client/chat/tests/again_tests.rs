@@ -4,7 +4,7 @@ use super::*;
 use crate::id::LetterId;
 
 /// Somebody who comes back, logged in; the screen is empty.
-fn logged_in(start: Start) -> Talk {
+pub(super) fn logged_in(start: Start) -> Talk {
     let returns_for = start.returns_for.or(Some(Duration::MAX));
     let mut talk = Talk::begin_as(Start { returns_for, ..start });
     talk.answer(Op::Hello, Ok(Reply::Done));
@@ -14,25 +14,25 @@ fn logged_in(start: Start) -> Talk {
     talk
 }
 
-fn bob() -> Talk {
+pub(super) fn bob() -> Talk {
     logged_in(Start::of(Some("bob")))
 }
 
-fn welcome(token: &str, room: Option<&str>) -> Result<Reply, Refusal> {
+pub(super) fn welcome(token: &str, room: Option<&str>) -> Result<Reply, Refusal> {
     let room = room.map(room_name);
     Ok(Reply::Welcome { user: user("bob"), guest: token.is_empty(), token: token.into(), room })
 }
 
-fn room_name(name: &str) -> RoomName {
+pub(super) fn room_name(name: &str) -> RoomName {
     RoomName::parse(name).unwrap()
 }
 
-fn joined(name: &str) -> Result<Reply, Refusal> {
+pub(super) fn joined(name: &str) -> Result<Reply, Refusal> {
     let members = crate::message::Names { users: vec![user("bob")], total: 1 };
     Ok(Reply::Joined { room: room_name(name), members })
 }
 
-fn in_lobby(mut talk: Talk) -> Talk {
+pub(super) fn in_lobby(mut talk: Talk) -> Talk {
     talk.line("/join lobby");
     talk.answer(Op::Join, joined("lobby"));
     talk.shown();
@@ -42,7 +42,7 @@ fn in_lobby(mut talk: Talk) -> Talk {
 
 impl Talk {
     /// Waits as long as it was told to and makes a connection, on which the server greets.
-    fn reconnect(&mut self) {
+    pub(super) fn reconnect(&mut self) {
         self.wait();
         assert!(self.chat.poll_call(), "a connection is asked for");
         assert!(!self.chat.poll_call(), "once");
@@ -52,7 +52,7 @@ impl Talk {
         self.answer(Op::Hello, Ok(Reply::Done));
     }
 
-    fn wait(&mut self) {
+    pub(super) fn wait(&mut self) {
         let at = self.chat.wake_at().expect("it waits");
         self.chat.handle_time(at);
         self.take();
@@ -445,31 +445,6 @@ fn letters_are_shown_once_over_a_lost_connection() {
     talk.chat.handle_shown();
     talk.take();
     assert_eq!(talk.wanted, ["login bob token t1", "got 3"]);
-}
-
-#[test]
-fn files_that_were_under_way_are_told_as_lost() {
-    let mut talk = logged_in(Start { accepts_all: true, ..Start::of(Some("bob")) });
-    let path = talk.dir.path().join("mine");
-    fs::write(&path, [1; 10]).unwrap();
-    talk.line(&format!("/sendfile {} eve", path.display()));
-    let nine = TransferId(9);
-    talk.answer(Op::SendFile, Ok(Reply::Announced { transfer: nine, place: 3 }));
-    talk.offer(5);
-    talk.chunk(b"he");
-    talk.shown();
-    talk.chat.handle_end();
-    let lost = "the connection was lost";
-    let shown = talk.shown();
-    assert_eq!(shown[0], format!("! not_delivered: transfer 9: {lost}"));
-    assert_eq!(shown[1], format!("! not_saved: transfer 7: {lost}"));
-    assert_eq!(talk.files(), ["mine"]);
-    talk.reconnect();
-    talk.answer(Op::Login, welcome("t2", None));
-    talk.end();
-    assert_eq!(talk.last(), Op::Exit, "nothing is waited for any more");
-    talk.event(&bye(CloseReason::Exit));
-    assert_eq!(talk.chat.outcome(), Outcome::Refused);
 }
 
 #[test]

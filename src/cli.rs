@@ -1,0 +1,235 @@
+//! The command lines of the client: what may be written, and what it means as a [`plain::Options`].
+//!
+//! Refuses to know what any of it does. The rule it keeps: what is wrong without a server to ask is
+//! said before one is called.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
+use parlor::client::errand::{Errand, Place, Whom};
+use parlor::client::plain;
+use parlor::config;
+use parlor::message::Secret;
+use std::ops::RangeInclusive;
+
+/// For how long a client may be told to try to come back.
+const RECONNECT_FOR: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 3600);
+
+const CHAT_AFTER: &str = "\
+A drop box: parlor chat --user box --accept-files DIR --stay </dev/null
+The password of an account: asked for, or in PARLOR_PASSWORD, or in a file; never an option.
+Commands: /help, once it runs. Exit codes: docs/operations.md";
+
+const MENU_AFTER: &str = "\
+For people who do not want commands, and for scripts:
+  parlor menu 10.0.0.7 --user alice
+  printf '1\\nreport.pdf\\n\\n6\\n' | parlor menu 10.0.0.7 --user alice
+The end of the input is as good as quit. Exit codes: docs/operations.md";
+
+const SEND_AFTER: &str = "\
+For example:
+  parlor send 10.0.0.7 --user alice --to bob report.pdf
+  parlor send 10.0.0.7 --user alice --shelf --room lobby *.jpg
+Prints the number of each file that the server has, whole and on its disk. What was interrupted goes
+on where it stopped when the same is sent again. Exit codes: docs/operations.md";
+
+const GET_AFTER: &str = "\
+For example:
+  parlor get 10.0.0.7 --user bob 17
+  parlor get 10.0.0.7 --user bob backup.tar --output - | tar x
+Prints where the file is once its hash is verified. A file that exists is never overwritten. What
+was interrupted goes on where it stopped when the same is asked again.
+Exit codes: docs/operations.md";
+
+const FILES_AFTER: &str = "\
+For example:
+  parlor files 10.0.0.7 --user bob '*.pdf'
+  parlor files 10.0.0.7 --user bob --json | jq -r '.[].sha256'
+Exit codes: docs/operations.md";
+
+/// The commands, for clap.
+pub(crate) fn commands() -> [Command; 5] {
+    [chat_command(), menu_command(), send_command(), get_command(), files_command()]
+}
+
+/// Runs one of [`commands`], or tells that it is none.
+pub(crate) fn run(name: &str, given: &ArgMatches) -> Option<ExitCode> {
+    let options = match name {
+        "chat" => chat(given),
+        "menu" => menu(given),
+        "send" => send(given),
+        "get" => get(given),
+        "files" => files(given),
+        _ => return None,
+    };
+    Some(ExitCode::from(plain::run(&options).code()))
+}
+
+fn chat_command() -> Command {
+    let accept = "Accept files that people send, and save them in this folder; never overwrites";
+    let stay = "Go on after the end of the input, until the server or a signal ends it";
+    Command::new("chat")
+        .after_help(CHAT_AFTER)
+        .about("Talk on a server: commands from standard input, one line an event")
+        .arg(addr().default_value(config::ADDRESS))
+        .arg(user())
+        .arg(path("accept-files", "DIR").help(accept))
+        .arg(Arg::new("stay").long("stay").action(ArgAction::SetTrue).help(stay))
+        .args(login_args())
+}
+
+fn menu_command() -> Command {
+    Command::new("menu")
+        .after_help(MENU_AFTER)
+        .about("Files and messages by a menu of numbered choices")
+        .arg(addr().default_value(config::ADDRESS))
+        .arg(user())
+        .arg(room("Go to this room first; the shelf is then the room's"))
+        .arg(path("output", "DIR").help("Save files in this folder [default: the current one]"))
+        .args(login_args())
+}
+
+fn send_command() -> Command {
+    let files = Arg::new("files").value_name("FILE").num_args(1..).required(true);
+    let to = Arg::new("to").long("to").value_name("USER").conflicts_with_all(["room", "shelf"]);
+    let shelf = "Put the files on the public shelf, or with --room on that room's";
+    Command::new("send")
+        .after_help(SEND_AFTER)
+        .about("Send files to a user, a room or a shelf, and leave")
+        .arg(addr().required(true))
+        .arg(files.value_parser(clap::value_parser!(PathBuf)).help("The files"))
+        .arg(user())
+        .arg(to.help("For this user, also one who is not online now"))
+        .arg(room("For the members of this room"))
+        .arg(Arg::new("shelf").long("shelf").action(ArgAction::SetTrue).help(shelf))
+        .group(ArgGroup::new("whom").args(["to", "room", "shelf"]).multiple(true).required(true))
+        .args(login_args())
+}
+
+fn get_command() -> Command {
+    let file = Arg::new("file").value_name("ID|FILENAME").required(true);
+    let output = "A folder, or the file to write, or - for standard output \
+                  [default: the current folder]";
+    Command::new("get")
+        .after_help(GET_AFTER)
+        .about("Take a file, verify its hash, and leave")
+        .arg(addr().required(true))
+        .arg(file.help("Its number, or its name; of several the newest"))
+        .arg(user())
+        .arg(room("Go to this room first, for files of its members and its shelf"))
+        .arg(path("output", "PATH").short('o').help(output))
+        .args(login_args())
+}
+
+fn files_command() -> Command {
+    let json = "Print one array of objects with the keys id, name, size, from, kind, to, blake3, \
+                sha256, at_ms and until_ms";
+    let pattern = Arg::new("pattern").value_name("PATTERN");
+    Command::new("files")
+        .after_help(FILES_AFTER)
+        .about("List the files that you may take, with their hashes, and leave")
+        .args_conflicts_with_subcommands(true)
+        .subcommand_negates_reqs(true)
+        .arg(addr().required(true))
+        .arg(pattern.help("Only names that match: * is anything, ? is one character"))
+        .arg(user())
+        .arg(room("Go to this room first, for files of its members and its shelf"))
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help(json))
+        .args(login_args())
+}
+
+fn addr() -> Arg {
+    Arg::new("addr").value_name("ADDR").help("The server")
+}
+
+fn user() -> Arg {
+    let user = "Log in with this name \
+                [default: $PARLOR_USER, then the letters and digits of $USER, then asked for]";
+    Arg::new("user").long("user").value_name("NAME").help(user)
+}
+
+fn room(help: &'static str) -> Arg {
+    Arg::new("room").long("room").value_name("ROOM").help(help)
+}
+
+fn path(name: &'static str, value: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).value_parser(clap::value_parser!(PathBuf))
+}
+
+/// Options about coming in and coming back.
+fn login_args() -> [Arg; 3] {
+    let file = "The account's password is the first line of this file [default: $PARLOR_PASSWORD]";
+    let never = "End when the connection is lost, instead of coming back";
+    let time = "Time to try to come back when the connection is lost \
+                [default: for ever at a terminal, or else 10m]";
+    let seconds = |text: &str| config::parse_time(text, &RECONNECT_FOR);
+    [
+        path("password-file", "FILE").help(file),
+        Arg::new("no-reconnect").long("no-reconnect").action(ArgAction::SetTrue).help(never),
+        Arg::new("reconnect-for")
+            .long("reconnect-for")
+            .value_name("TIME")
+            .value_parser(seconds)
+            .conflicts_with("no-reconnect")
+            .help(time),
+    ]
+}
+
+fn chat(given: &ArgMatches) -> plain::Options {
+    plain::Options {
+        accept_files: given.get_one::<PathBuf>("accept-files").cloned(),
+        stay: given.get_flag("stay"),
+        ..shared(given, Errand::Talk)
+    }
+}
+
+fn menu(given: &ArgMatches) -> plain::Options {
+    let folder = given.get_one::<PathBuf>("output").cloned();
+    plain::Options { room: text(given, "room"), folder, ..shared(given, Errand::Menu) }
+}
+
+fn send(given: &ArgMatches) -> plain::Options {
+    let files = given.get_many::<PathBuf>("files").unwrap_or_default().cloned().collect();
+    let to = match text(given, "to") {
+        Some(user) => Whom::User(user),
+        None if given.get_flag("shelf") => Whom::Shelf,
+        None => Whom::Room,
+    };
+    let errand = Errand::Send { files, to };
+    plain::Options { room: text(given, "room"), ..shared(given, errand) }
+}
+
+fn get(given: &ArgMatches) -> plain::Options {
+    let place = Place::of(given.get_one::<PathBuf>("output").map(PathBuf::as_path));
+    let errand = Errand::Get { file: text(given, "file").unwrap_or_default(), place };
+    plain::Options { room: text(given, "room"), ..shared(given, errand) }
+}
+
+fn files(given: &ArgMatches) -> plain::Options {
+    let errand = Errand::List { pattern: text(given, "pattern"), json: given.get_flag("json") };
+    plain::Options { room: text(given, "room"), ..shared(given, errand) }
+}
+
+fn shared(given: &ArgMatches, errand: Errand) -> plain::Options {
+    let password = std::env::var("PARLOR_PASSWORD").ok();
+    plain::Options {
+        errand,
+        addr: text(given, "addr").unwrap_or_else(|| config::ADDRESS.to_owned()),
+        user: text(given, "user").or_else(|| std::env::var("PARLOR_USER").ok()),
+        password: password.map(|password| Secret(password.into())),
+        password_file: given.get_one::<PathBuf>("password-file").cloned(),
+        room: None,
+        accept_files: None,
+        folder: None,
+        stay: false,
+        reconnect: !given.get_flag("no-reconnect"),
+        reconnect_for: given.get_one::<Duration>("reconnect-for").copied(),
+    }
+}
+
+fn text(given: &ArgMatches, name: &str) -> Option<String> {
+    given.get_one::<String>(name).cloned()
+}

@@ -1,0 +1,228 @@
+//! The part of the conversation that is about files which are taken.
+//!
+//! Knows what was typed and what the server lists; how a file is saved is for the downloads to
+//! know. The rule it keeps: nothing is asked for before it is known what it is, because only then
+//! can half of it be found here.
+
+use super::transfers::{About, misunderstood};
+use super::{Chat, Login};
+use crate::client::commands::Wanted;
+use crate::client::downloads::{AcceptError, Keeping, is_near};
+use crate::front::native::Problem;
+use crate::front::slash;
+use crate::id::TransferId;
+use crate::message::{
+    Command, Event, FileLine, FileName, FileRef, Refusal, Reply, Target, UserName,
+};
+
+/// A file that is looked for in the server's list.
+#[derive(Debug)]
+pub(super) struct Look {
+    sought: Sought,
+    /// Under which name it is to be saved.
+    local: Option<FileName>,
+    /// The best that was found so far.
+    found: Option<FileLine>,
+}
+
+#[derive(Debug)]
+enum Sought {
+    Number(TransferId),
+    /// The newest of this name; if there is none, by the rest of it and a local name.
+    Name {
+        name: String,
+        splits: bool,
+    },
+}
+
+impl Chat {
+    /// Takes a file.
+    pub(in crate::client) fn get(&mut self, wanted: Wanted<'_>) {
+        match wanted {
+            Wanted::Number { transfer, local } => {
+                let local = match local.map(FileName::parse).transpose() {
+                    Ok(local) => local,
+                    Err(error) => return self.refuse_with(&Refusal::BadFileName(error)),
+                };
+                match self.downloads.accept(transfer, local.clone(), false) {
+                    Err(AcceptError::Unknown) => self.look(Sought::Number(transfer), local, None),
+                    accepted => self.on_accepted(transfer, accepted),
+                }
+            }
+            Wanted::Name(name) => {
+                let name = name.to_owned();
+                self.look(Sought::Name { name, splits: true }, None, None);
+            }
+        }
+    }
+
+    /// Takes a file that is called so, and no other.
+    pub(super) fn get_exactly(&mut self, file: FileRef<'_>, local: Option<FileName>) {
+        let sought = match file {
+            FileRef::Number(transfer) => Sought::Number(transfer),
+            FileRef::Name(name) => Sought::Name { name: name.into_owned(), splits: false },
+        };
+        self.look(sought, local, None);
+    }
+
+    /// Whether all that is offered from now on is taken.
+    pub(super) fn accept_all(&mut self, all: bool) {
+        self.accepts_all = all;
+        self.screen.say(match all {
+            true => "* files that arrive from now on are saved",
+            false => "* files that arrive from now on are only told of; /get N takes one",
+        });
+    }
+
+    /// Also while its bytes come: what has come of it is removed at once.
+    pub(super) fn reject(&mut self, transfer: TransferId) {
+        self.downloads.forget(transfer);
+        self.ask_about(About::Reject(transfer), Command::Reject { transfer });
+    }
+
+    pub(super) fn on_offered(&mut self, file: FileLine) {
+        let transfer = file.transfer;
+        let alone = matches!(file.to, Target::User(_));
+        if self.downloads.has_taken(&file) {
+            if alone {
+                self.confirm(transfer);
+            }
+            return;
+        }
+        if !self.downloads.handle_offered(file.clone()) {
+            return;
+        }
+        let mine = self.me() == Some(file.from);
+        self.screen.show(&Event::Offered { file });
+        if self.accepts_all && !mine && !self.leaving {
+            let accepted = self.downloads.accept(transfer, None, !alone);
+            self.on_accepted(transfer, accepted);
+        }
+    }
+
+    pub(super) fn on_chunk(&mut self, transfer: TransferId, bytes: &[u8]) {
+        let progress = self.downloads.handle_chunk(transfer, bytes, self.now);
+        self.say_progress(progress);
+    }
+
+    pub(super) fn ask_for(&mut self, transfer: TransferId, offset: u64) {
+        let file = FileRef::Number(transfer);
+        self.ask_about(About::Get(transfer), Command::Get { file, offset });
+    }
+
+    pub(super) fn on_get_answer(&mut self, transfer: TransferId, answer: Result<Reply, Problem>) {
+        match answer {
+            Ok(Reply::Getting { file, offset }) => {
+                self.downloads.handle_getting(&file, offset, self.now);
+            }
+            answer => {
+                let problem = answer.err().unwrap_or_else(misunderstood);
+                let near = self
+                    .downloads
+                    .target(transfer)
+                    .is_none_or(|to| is_near(to, self.me(), self.room));
+                self.downloads.handle_refused(transfer, &problem, near, self.now);
+            }
+        }
+    }
+
+    /// It is on the disk.
+    pub(super) fn confirm(&mut self, transfer: TransferId) {
+        self.unconfirmed.insert(transfer);
+        self.ask_about(About::Confirm(transfer), Command::Received { transfer });
+    }
+
+    /// On a new connection: what was not known to be confirmed.
+    pub(super) fn confirm_again(&mut self) {
+        for transfer in std::mem::take(&mut self.unconfirmed) {
+            self.confirm(transfer);
+        }
+    }
+
+    pub(super) fn on_found(&mut self, mut look: Look, answer: Result<Reply, Problem>) {
+        let (files, more) = match answer {
+            Ok(Reply::Files { files, more }) => (files, more),
+            answer => {
+                let problem: Problem = answer.err().unwrap_or_else(misunderstood);
+                return self.refuse(&problem.code, &problem.text);
+            }
+        };
+        let after = files.last().map(|file| file.transfer);
+        let (me, room) = (self.me(), self.room);
+        let fits = |file: &FileLine| match &look.sought {
+            Sought::Number(transfer) => file.transfer == *transfer,
+            Sought::Name { name, .. } => file.name.as_str() == name && is_near(file.to, me, room),
+        };
+        // The numbers ascend, so the last one is the newest.
+        let newest = files.into_iter().rfind(fits);
+        look.found = newest.or(look.found);
+        match (look, after) {
+            (Look { sought: sought @ Sought::Name { .. }, local, found }, Some(after)) if more => {
+                self.look_on(Look { sought, local, found }, Some(after));
+            }
+            (Look { found: Some(file), local, .. }, _) => self.take(file, local),
+            (Look { sought: Sought::Name { name, splits: true }, .. }, _) => {
+                self.look_for_split(&name);
+            }
+            (Look { found: None, .. }, _) => self.refuse_with(&Refusal::NoSuchFile),
+        }
+    }
+
+    /// Nothing is called so: perhaps the last word is the local name.
+    fn look_for_split(&mut self, whole: &str) {
+        match slash::split_last_word(whole).map(|(name, local)| (name, FileName::parse(local))) {
+            Some((name, Ok(local))) => {
+                let sought = Sought::Name { name: name.to_owned(), splits: false };
+                self.look(sought, Some(local), None);
+            }
+            Some((_, Err(error))) => self.refuse_with(&Refusal::BadFileName(error)),
+            None => self.refuse_with(&Refusal::NoSuchFile),
+        }
+    }
+
+    fn look(&mut self, sought: Sought, local: Option<FileName>, after: Option<TransferId>) {
+        self.look_on(Look { sought, local, found: None }, after);
+    }
+
+    fn look_on(&mut self, look: Look, after: Option<TransferId>) {
+        let command = match &look.sought {
+            Sought::Number(TransferId(number)) => {
+                let before = number.checked_sub(1).map(TransferId);
+                Command::Files { pattern: None, after: before }
+            }
+            Sought::Name { name, .. } => {
+                Command::Files { pattern: Some(name.clone().into()), after }
+            }
+        };
+        self.pace.send(self.now);
+        self.ask_about(About::Look(Box::new(look)), command);
+    }
+
+    fn take(&mut self, file: FileLine, local: Option<FileName>) {
+        let transfer = file.transfer;
+        self.downloads.handle_offered(file);
+        let keeping = self.keeping();
+        self.downloads.set_keeping(keeping);
+        let accepted = self.downloads.accept(transfer, local, keeping == Keeping::ItsName);
+        self.on_accepted(transfer, accepted);
+    }
+
+    fn on_accepted(&mut self, transfer: TransferId, accepted: Result<(), AcceptError>) {
+        match accepted {
+            Ok(()) => {}
+            Err(AcceptError::Accepted) => {
+                let text = format!("transfer {transfer}: you take that file already");
+                self.refuse(Refusal::TransferNotReady.code(), &text);
+            }
+            Err(AcceptError::Unknown) => self.refuse_with(&Refusal::NoSuchFile),
+            Err(AcceptError::TooMany) => {
+                let text = format!("transfer {transfer}: too many are to come; /get it later");
+                self.refuse("too_many_downloads", &text);
+            }
+        }
+    }
+
+    fn me(&self) -> Option<UserName> {
+        self.who.as_ref().filter(|_| self.login == Login::Done).map(|who| who.user)
+    }
+}

@@ -1,0 +1,121 @@
+//! One file that is on the server: offered, waited for, coming.
+//!
+//! Knows its half on the disk and nothing of the other files. The rule it keeps: no byte is
+//! written that was not asked for.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::client::hashing::Hashing;
+use crate::client::partial::Partial;
+use crate::client::progress::{Direction, Meter, Progress, State};
+use crate::client::retry::Retry;
+use crate::message::{FileLine, FileName, Target, visible};
+
+/// A file that may come or comes.
+#[derive(Debug)]
+pub(super) struct Download {
+    pub(super) file: FileLine,
+    /// Under which name it is saved, if that is free.
+    pub(super) local: FileName,
+    pub(super) stage: Stage,
+    /// Which was accepted first comes first.
+    pub(super) turn: u64,
+    /// Its content was wrong once and was asked for anew.
+    pub(super) wrong: bool,
+    pub(super) retry: Retry,
+    pub(super) meter: Meter,
+}
+
+/// How far a download is.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Nobody has accepted it.
+    Offered,
+    /// It is accepted and waits for its turn. If `compares`, a file that is here already is
+    /// looked for first.
+    Waiting { compares: bool },
+    /// It is compared with a file that is here.
+    Comparing { path: PathBuf, hashing: Hashing },
+    /// The half that is here is read for its hash.
+    Hashing(Partial),
+    /// It can be asked for.
+    Ready(Partial),
+    /// It is asked for.
+    Asked(Partial),
+    /// Its bytes come.
+    Coming(Partial),
+}
+
+impl Download {
+    /// A file that nobody has accepted yet.
+    pub(super) fn new(file: FileLine, seed: u64) -> Self {
+        Self {
+            local: file.name.clone(),
+            file,
+            stage: Stage::Offered,
+            turn: 0,
+            wrong: false,
+            retry: Retry::new(seed),
+            meter: Meter::default(),
+        }
+    }
+
+    /// By what people know it: `transfer 7: report.pdf`; visible.
+    pub(super) fn label(&self) -> String {
+        format!("transfer {}: {}", self.file.transfer, visible(self.file.name.as_str()))
+    }
+
+    /// Whether it was handed to one user alone.
+    pub(super) fn is_for_one(&self) -> bool {
+        matches!(self.file.to, Target::User(_))
+    }
+
+    /// Whether it is accepted.
+    pub(super) fn is_wanted(&self) -> bool {
+        !matches!(self.stage, Stage::Offered)
+    }
+
+    /// Whether it has one of the places of those that come.
+    pub(super) fn has_place(&self) -> bool {
+        !matches!(self.stage, Stage::Offered | Stage::Waiting { .. })
+    }
+
+    /// Takes its half out of it; it is as it was offered then.
+    pub(super) fn take_partial(&mut self) -> Option<Partial> {
+        match std::mem::replace(&mut self.stage, Stage::Offered) {
+            Stage::Hashing(partial)
+            | Stage::Ready(partial)
+            | Stage::Asked(partial)
+            | Stage::Coming(partial) => Some(partial),
+            Stage::Offered | Stage::Waiting { .. } | Stage::Comparing { .. } => None,
+        }
+    }
+
+    /// How far it is, if it is accepted.
+    pub(super) fn progress(&self) -> Option<Progress> {
+        let (state, done) = match &self.stage {
+            Stage::Offered => return None,
+            Stage::Waiting { .. } => (State::Waiting, 0),
+            Stage::Comparing { hashing, .. } => (State::Verifying, hashing.done()),
+            Stage::Hashing(partial) => (State::Hashing, partial.hashed()),
+            Stage::Ready(partial) => (State::Waiting, partial.len()),
+            Stage::Asked(partial) => {
+                (State::Queued { place: 0, of: 0, since: Duration::ZERO }, partial.len())
+            }
+            Stage::Coming(partial) => (State::Moving, partial.len()),
+        };
+        let total = self.file.size;
+        let (rate, left) = match state {
+            State::Moving => self.meter.rate(total.saturating_sub(done)),
+            State::Waiting
+            | State::Hashing
+            | State::Queued { .. }
+            | State::Finishing
+            | State::Verifying => (0, None),
+        };
+        let (transfer, name) = (Some(self.file.transfer), self.file.name.as_str().to_owned());
+        let direction = Direction::Down;
+        Some(Progress { transfer, name, direction, state, done, total, rate, left })
+    }
+}

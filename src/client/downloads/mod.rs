@@ -1,0 +1,552 @@
+//! The files that this client takes: offered, accepted, coming, saved.
+//!
+//! Knows one local folder, but no frames and no screen: what is to be asked and said comes out of
+//! a queue, [`Downloads::poll_step`]. The rules it keeps: a file has its name only when all of it
+//! is on the disk and its hash is right; half a file is gone on with, on this connection, on the
+//! next one or by another client; and of what is for many, nothing is saved twice by itself.
+
+mod download;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::hashing::Hashing;
+use super::partial::{Partial, namesake, taken};
+use super::progress::{Progress, percent, size};
+use super::retry::Here;
+use crate::front::native::Problem;
+use crate::id::TransferId;
+use crate::limits::DOWNLOADS_A_USER;
+use crate::message::{
+    Digest, Ending, FileLine, FileName, Refusal, RoomName, Target, UserName, visible,
+};
+use download::{Download, Stage};
+
+/// Offers that are kept in mind; what is forgotten can still be taken by its number.
+const OFFERS_MAX: usize = 256;
+/// Files that are accepted at once.
+const WANTED_MAX: usize = 4096;
+/// Numbers that are remembered as saved.
+const TAKEN_MAX: usize = 65_536;
+/// What a server refuses that may be granted in a moment.
+const PASSING: [&str; 4] = ["busy", "slow_down", "store_failed", "too_many_downloads"];
+
+/// What is to be done next for some download.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum DownloadStep {
+    /// Ask for it, from this byte on.
+    Get(TransferId, u64),
+    /// Tell the server that no more of it is wanted.
+    Stop(TransferId),
+    /// It is here, its hash verified.
+    Saved(PathBuf),
+    /// It is saved, on the disk; confirm it.
+    Confirm(TransferId),
+    /// Say this; it is visible.
+    Say(String),
+    /// It is over, and not as it should be.
+    Refuse {
+        /// A stable code.
+        code: String,
+        /// Why; visible.
+        text: String,
+    },
+}
+
+/// What becomes of a file that is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeping {
+    /// It has the first name that is free.
+    AnyName,
+    /// It has its own name, and is refused where something else has that.
+    ItsName,
+    /// It is passed on by whoever asked for it, and not kept here.
+    Nothing,
+}
+
+/// Why a file cannot be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AcceptError {
+    /// It is not known here; perhaps the server knows it.
+    Unknown,
+    /// It is accepted already.
+    Accepted,
+    /// Too many are.
+    TooMany,
+}
+
+/// All files that are known and not saved.
+#[derive(Debug)]
+pub(super) struct Downloads {
+    dir: PathBuf,
+    keeping: Keeping,
+    /// How many may come at once.
+    places: usize,
+    entries: BTreeMap<TransferId, Download>,
+    turns: u64,
+    seed: u64,
+    /// What was saved in this run, by its hash, because a number may come from another server.
+    taken: BTreeMap<TransferId, Digest>,
+    steps: VecDeque<DownloadStep>,
+}
+
+impl Downloads {
+    /// Saves into `dir`, which should exist; the seed makes the waits of this client others than
+    /// those of the next.
+    pub(super) fn new(dir: PathBuf, seed: u64) -> Self {
+        Self {
+            dir,
+            keeping: Keeping::AnyName,
+            places: DOWNLOADS_A_USER,
+            entries: BTreeMap::new(),
+            turns: 0,
+            seed,
+            taken: BTreeMap::new(),
+            steps: VecDeque::new(),
+        }
+    }
+
+    /// The server lets so many come at once; 0 is what is usual.
+    pub(super) fn set_places(&mut self, places: u64) {
+        let told = usize::try_from(places).unwrap_or(usize::MAX);
+        self.places = if told == 0 { DOWNLOADS_A_USER } else { told };
+    }
+
+    /// What becomes of the files that are accepted from now on.
+    pub(super) fn set_keeping(&mut self, keeping: Keeping) {
+        self.keeping = keeping;
+    }
+
+    /// Whether a file is accepted and not saved.
+    pub(super) fn under_way(&self) -> bool {
+        self.entries.values().any(Download::is_wanted)
+    }
+
+    /// How far each is that is accepted.
+    pub(super) fn progress(&self) -> impl Iterator<Item = Progress> {
+        self.entries.values().filter_map(Download::progress)
+    }
+
+    /// When one of them is to be asked for again at the earliest.
+    pub(super) fn wake_at(&self, now: Duration) -> Option<Duration> {
+        let ready = self.entries.values().filter(|entry| matches!(entry.stage, Stage::Ready(_)));
+        ready.filter_map(|entry| entry.retry.at(now)).min()
+    }
+
+    /// The next thing to be asked or said.
+    pub(super) fn poll_step(&mut self) -> Option<DownloadStep> {
+        self.steps.pop_front()
+    }
+
+    /// Whether a file of this number and content was saved in this run.
+    pub(super) fn has_taken(&self, file: &FileLine) -> bool {
+        self.taken.get(&file.transfer) == Some(&file.hash)
+    }
+
+    /// A file can be taken. Answers whether that is news; what is under way goes on by itself.
+    pub(super) fn handle_offered(&mut self, file: FileLine) -> bool {
+        let transfer = file.transfer;
+        if let Some(known) = self.entries.get(&transfer)
+            && (known.is_wanted() || known.file == file)
+        {
+            return false;
+        }
+        let offered = |(_, entry): &(&TransferId, &Download)| !entry.is_wanted();
+        if self.entries.len() >= OFFERS_MAX
+            && let Some((&oldest, _)) = self.entries.iter().find(offered)
+        {
+            self.entries.remove(&oldest);
+        }
+        if self.entries.len() < WANTED_MAX {
+            let seed = self.seed.wrapping_add(transfer.0.into());
+            self.entries.insert(transfer, Download::new(file, seed));
+        }
+        true
+    }
+
+    /// Takes a file, under another name if one is given. If it `compares`, a file of that name that
+    /// is here already and the same is enough.
+    ///
+    /// # Errors
+    /// [`AcceptError`]; nothing has changed then.
+    pub(super) fn accept(
+        &mut self,
+        transfer: TransferId,
+        local: Option<FileName>,
+        compares: bool,
+    ) -> Result<(), AcceptError> {
+        let wanted = self.entries.values().filter(|entry| entry.is_wanted()).count();
+        let entry = self.entries.get_mut(&transfer).ok_or(AcceptError::Unknown)?;
+        if entry.is_wanted() {
+            return Err(AcceptError::Accepted);
+        }
+        if wanted >= WANTED_MAX {
+            return Err(AcceptError::TooMany);
+        }
+        entry.local = local.unwrap_or_else(|| entry.file.name.clone());
+        entry.stage = Stage::Waiting { compares };
+        entry.wrong = false;
+        entry.retry.reset();
+        self.turns += 1;
+        entry.turn = self.turns;
+        Ok(())
+    }
+
+    /// Does one thing that takes little time: gives the next one its place, asks for one, or hashes
+    /// a part of one. Answers whether there was something to do.
+    pub(super) fn work(&mut self, here: &Here) -> bool {
+        self.begin_one() || here.can_ask && self.ask_for_one(here.now) || self.hash_some()
+    }
+
+    /// The server sends it from this byte on.
+    pub(super) fn handle_getting(&mut self, file: &FileLine, offset: u64, now: Duration) {
+        let transfer = file.transfer;
+        let Some(entry) = self.entries.get_mut(&transfer) else { return };
+        let Stage::Asked(partial) = &mut entry.stage else { return };
+        if (file.size, file.hash) != (entry.file.size, entry.file.hash) || offset != partial.len() {
+            self.steps.push_back(DownloadStep::Stop(transfer));
+            return self.fail(transfer, "no_such_file", "the server has another file there now");
+        }
+        let total = entry.file.size;
+        entry.retry.reset();
+        entry.meter.start(now, offset, total);
+        let line = match offset {
+            0 => format!("{} comes, {}", entry.label(), size(total)),
+            _ => format!("{} goes on from {} %", entry.label(), percent(offset, total)),
+        };
+        self.steps.push_back(DownloadStep::Say(line));
+        if let Some(partial) = entry.take_partial() {
+            entry.stage = Stage::Coming(partial);
+        }
+        if offset == total {
+            self.finish(transfer);
+        }
+    }
+
+    /// It was refused. Where it is `near`, the server knows it no more if it says so; otherwise it
+    /// is for a room that we are not in.
+    pub(super) fn handle_refused(
+        &mut self,
+        transfer: TransferId,
+        problem: &Problem,
+        near: bool,
+        now: Duration,
+    ) {
+        let full = Refusal::TooManyDownloads { limit: 0 }.code() == problem.code;
+        let coming = |entry: &Download| matches!(entry.stage, Stage::Coming(_));
+        let others = self.entries.values().any(coming);
+        let Some(entry) = self.entries.get_mut(&transfer) else { return };
+        let code = problem.code.as_str();
+        let passes = if full && others {
+            entry.retry.wait(now);
+            true
+        } else {
+            PASSING.contains(&code) && entry.retry.again(now)
+        };
+        let text = visible(&problem.text).to_string();
+        if passes {
+            if let Some(partial) = entry.take_partial() {
+                entry.stage = Stage::Ready(partial);
+            }
+        } else if code == Refusal::NoSuchFile.code() && near {
+            self.lose(transfer, code, &text);
+        } else {
+            self.fail(transfer, code, &text);
+        }
+    }
+
+    /// Whom it is for.
+    pub(super) fn target(&self, transfer: TransferId) -> Option<Target> {
+        self.entries.get(&transfer).map(|entry| entry.file.to)
+    }
+
+    /// A part of a file has come; parts that nobody asked for are dropped. Answers with how far it
+    /// is, if that is worth a line.
+    pub(super) fn handle_chunk(
+        &mut self,
+        transfer: TransferId,
+        bytes: &[u8],
+        now: Duration,
+    ) -> Option<Progress> {
+        let entry = self.entries.get_mut(&transfer)?;
+        let total = entry.file.size;
+        let Stage::Coming(partial) = &mut entry.stage else { return None };
+        if bytes.len() as u64 > total - partial.len() {
+            self.steps.push_back(DownloadStep::Stop(transfer));
+            self.discard(transfer);
+            self.fail(transfer, "wrong_content", "more bytes came than were announced");
+            return None;
+        }
+        if let Err(error) = partial.write(bytes) {
+            self.steps.push_back(DownloadStep::Stop(transfer));
+            self.fail(transfer, "cannot_write", &self.cannot_write(&error));
+            return None;
+        }
+        let done = partial.len();
+        let due = entry.meter.moved(now, done, total);
+        if done == total {
+            self.finish(transfer);
+            return None;
+        }
+        due.then(|| self.entries.get(&transfer)?.progress()).flatten()
+    }
+
+    /// The server says that it does not come any more. Answers whether it is one of these.
+    pub(super) fn handle_ended(&mut self, transfer: TransferId, how: Ending) -> bool {
+        let Some(entry) = self.entries.get(&transfer) else { return false };
+        if !entry.is_wanted() {
+            self.steps.push_back(DownloadStep::Say(format!("{}: {how}", entry.label())));
+            self.entries.remove(&transfer);
+            return true;
+        }
+        match how {
+            Ending::Cancelled | Ending::Removed => {
+                self.lose(transfer, "not_saved", &how.to_string());
+            }
+            Ending::Stored
+            | Ending::SenderGone
+            | Ending::ReceiverGone
+            | Ending::Stalled
+            | Ending::Mismatch
+            | Ending::Overrun
+            | Ending::StoreFailed => self.fail(transfer, "not_saved", &how.to_string()),
+        }
+        true
+    }
+
+    /// Somebody here wants it no more: what has come of it is removed. Answers whether the server
+    /// is to be told, or `None` where it was not wanted.
+    pub(super) fn cancel(&mut self, transfer: TransferId) -> Option<bool> {
+        let entry = self.entries.get(&transfer).filter(|entry| entry.is_wanted())?;
+        let told = matches!(entry.stage, Stage::Asked(_) | Stage::Coming(_));
+        self.discard(transfer);
+        Some(told)
+    }
+
+    /// The same, and it is not offered any more.
+    pub(super) fn forget(&mut self, transfer: TransferId) {
+        self.discard(transfer);
+        self.entries.remove(&transfer);
+    }
+
+    /// The connection is lost: what was under way is asked for again on the next one.
+    pub(super) fn handle_lost(&mut self) {
+        for entry in self.entries.values_mut() {
+            if matches!(entry.stage, Stage::Asked(_) | Stage::Coming(_))
+                && let Some(partial) = entry.take_partial()
+            {
+                entry.stage = Stage::Ready(partial);
+            }
+        }
+    }
+
+    /// They are not taken any more; what has come of them stays for another time.
+    pub(super) fn give_up_all(&mut self, why: &str) {
+        let wanted: Vec<_> = self.entries.values().filter(|entry| entry.is_wanted()).collect();
+        for entry in wanted {
+            let text = format!("{}: {why}", entry.label());
+            self.steps.push_back(DownloadStep::Refuse { code: "not_saved".to_owned(), text });
+        }
+        self.entries.clear();
+    }
+
+    fn first(&self, stage: impl Fn(&Download) -> bool) -> Option<TransferId> {
+        let found = self.entries.iter().filter(|(_, entry)| stage(entry));
+        found.min_by_key(|(_, entry)| entry.turn).map(|(&transfer, _)| transfer)
+    }
+
+    /// Gives the first one in line a place, if there is one.
+    fn begin_one(&mut self) -> bool {
+        if self.entries.values().filter(|entry| entry.has_place()).count() >= self.places {
+            return false;
+        }
+        let waiting = |entry: &Download| matches!(entry.stage, Stage::Waiting { .. });
+        let Some(transfer) = self.first(waiting) else { return false };
+        self.begin(transfer);
+        true
+    }
+
+    fn begin(&mut self, transfer: TransferId) {
+        let Some(entry) = self.entries.get_mut(&transfer) else { return };
+        let (size, hash) = (entry.file.size, entry.file.hash);
+        if let Stage::Waiting { compares: true } = entry.stage
+            && let Some((path, file)) = namesake(&self.dir, &entry.local, size)
+        {
+            entry.stage = Stage::Comparing { path, hashing: Hashing::new(file, size) };
+            return;
+        }
+        if let Some(path) =
+            taken(&self.dir, &entry.local).filter(|_| self.keeping == Keeping::ItsName)
+        {
+            let path = visible(&path.display().to_string()).to_string();
+            let why = format!("{path} exists and is another file; nothing is written over it");
+            return self.fail(transfer, "file_exists", &why);
+        }
+        match Partial::open(&self.dir, &entry.local, hash, size) {
+            Ok(partial) if partial.len() == 0 => entry.stage = Stage::Ready(partial),
+            Ok(partial) => entry.stage = Stage::Hashing(partial),
+            Err(error) => {
+                let text = self.cannot_write(&error);
+                self.fail(transfer, "cannot_write", &text);
+            }
+        }
+    }
+
+    fn ask_for_one(&mut self, now: Duration) -> bool {
+        let ready =
+            |entry: &Download| matches!(entry.stage, Stage::Ready(_)) && entry.retry.is_due(now);
+        let Some(transfer) = self.first(ready) else { return false };
+        let Some(entry) = self.entries.get_mut(&transfer) else { return false };
+        let Some(partial) = entry.take_partial() else { return false };
+        let whole = partial.len() > 0 && partial.len() == entry.file.size;
+        let offset = partial.len();
+        if whole {
+            // Nothing is missing but its name.
+            entry.stage = Stage::Coming(partial);
+            self.finish(transfer);
+        } else {
+            entry.stage = Stage::Asked(partial);
+            self.steps.push_back(DownloadStep::Get(transfer, offset));
+        }
+        true
+    }
+
+    fn hash_some(&mut self) -> bool {
+        let reads =
+            |entry: &Download| matches!(entry.stage, Stage::Comparing { .. } | Stage::Hashing(_));
+        let Some(transfer) = self.first(reads) else { return false };
+        let Some(entry) = self.entries.get_mut(&transfer) else { return false };
+        match &mut entry.stage {
+            Stage::Comparing { path, hashing } => match hashing.step() {
+                Ok(None) => {}
+                Ok(Some(hash)) if hash == entry.file.hash => {
+                    let shown = visible(&path.display().to_string()).to_string();
+                    let line = format!("transfer {transfer}: you have it already, as {shown}");
+                    self.steps.push_back(DownloadStep::Say(line));
+                    self.steps.push_back(DownloadStep::Saved(path.clone()));
+                    if self.keeping == Keeping::ItsName && entry.is_for_one() {
+                        self.steps.push_back(DownloadStep::Confirm(transfer));
+                    }
+                    self.take_down(transfer);
+                }
+                // It is another file, or cannot be known to be this one.
+                Ok(Some(_)) | Err(_) => entry.stage = Stage::Waiting { compares: false },
+            },
+            Stage::Hashing(partial) => match partial.hash_step() {
+                Ok(false) => {}
+                Ok(true) => {
+                    if let Some(partial) = entry.take_partial() {
+                        entry.stage = Stage::Ready(partial);
+                    }
+                }
+                Err(error) => {
+                    let text = self.cannot_write(&error);
+                    self.fail(transfer, "cannot_write", &text);
+                }
+            },
+            Stage::Offered
+            | Stage::Waiting { .. }
+            | Stage::Ready(_)
+            | Stage::Asked(_)
+            | Stage::Coming(_) => return false,
+        }
+        true
+    }
+
+    /// All bytes are here: only what has the right hash gets its name.
+    fn finish(&mut self, transfer: TransferId) {
+        let Some(entry) = self.entries.get_mut(&transfer) else { return };
+        let Some(mut partial) = entry.take_partial() else { return };
+        let (hash, label) = (entry.file.hash, entry.label());
+        if partial.digest() != hash {
+            if entry.wrong || partial.restart().is_err() {
+                partial.discard();
+                let why = "what came is not what was announced: its hash differs, again";
+                return self.fail(transfer, "wrong_content", why);
+            }
+            entry.wrong = true;
+            entry.stage = Stage::Ready(partial);
+            let line = format!("{label}: its hash is wrong; it is taken anew");
+            return self.steps.push_back(DownloadStep::Say(line));
+        }
+        match partial.keep(&entry.local) {
+            Ok(path) => {
+                let shown = visible(&path.display().to_string()).to_string();
+                let line = match self.keeping {
+                    Keeping::Nothing => format!("transfer {transfer}: is whole, BLAKE3 {hash}"),
+                    Keeping::AnyName | Keeping::ItsName => {
+                        format!("transfer {transfer}: saved as {shown}, BLAKE3 {hash}")
+                    }
+                };
+                self.steps.push_back(DownloadStep::Say(line));
+                self.steps.push_back(DownloadStep::Saved(path));
+                if entry.is_for_one() {
+                    self.steps.push_back(DownloadStep::Confirm(transfer));
+                }
+                self.take_down(transfer);
+            }
+            Err(error) => {
+                let text = self.cannot_write(&error);
+                self.fail(transfer, "cannot_write", &text);
+            }
+        }
+    }
+
+    /// It is here: not again.
+    fn take_down(&mut self, transfer: TransferId) {
+        if let Some(entry) = self.entries.remove(&transfer) {
+            self.taken.insert(transfer, entry.file.hash);
+            if self.taken.len() > TAKEN_MAX {
+                self.taken.pop_first();
+            }
+        }
+    }
+
+    /// Removes what has come of it.
+    fn discard(&mut self, transfer: TransferId) {
+        let partial = self.entries.get_mut(&transfer).and_then(Download::take_partial);
+        if let Some(partial) = partial {
+            partial.discard();
+        }
+    }
+
+    /// The server has it no more.
+    fn lose(&mut self, transfer: TransferId, code: &str, why: &str) {
+        self.discard(transfer);
+        if let Some(entry) = self.entries.remove(&transfer) {
+            let text = format!("{}: {why}", entry.label());
+            self.steps.push_back(DownloadStep::Refuse { code: code.to_owned(), text });
+        }
+    }
+
+    /// It cannot be saved now; what has come of it stays, and it can be asked for again.
+    fn fail(&mut self, transfer: TransferId, code: &str, why: &str) {
+        if let Some(entry) = self.entries.get_mut(&transfer) {
+            drop(entry.take_partial());
+            let text = format!("{}: {why}", entry.label());
+            self.steps.push_back(DownloadStep::Refuse { code: code.to_owned(), text });
+        }
+    }
+
+    fn cannot_write(&self, error: &std::io::Error) -> String {
+        visible(&format!("cannot write into {}: {error}", shown(&self.dir))).to_string()
+    }
+}
+
+/// Whether a file can be reached by this user from this room.
+pub(super) fn is_near(to: Target, user: Option<UserName>, room: Option<RoomName>) -> bool {
+    match to {
+        Target::User(wanted) => user == Some(wanted),
+        Target::Room(wanted) | Target::Shelf(wanted) => room == Some(wanted),
+        Target::Public => true,
+    }
+}
+
+fn shown(dir: &Path) -> String {
+    let here = dir.as_os_str().is_empty();
+    if here { "the current folder".to_owned() } else { dir.display().to_string() }
+}

@@ -1,0 +1,266 @@
+//! Downloads without a server: what they want asked, and what lies in the folder.
+
+use super::*;
+use std::fs;
+
+const SEVEN: TransferId = TransferId(7);
+const START: Duration = Duration::ZERO;
+
+fn hash(content: &[u8]) -> Digest {
+    Digest(*blake3::hash(content).as_bytes())
+}
+
+fn line(transfer: TransferId, name: &str, content: &[u8]) -> FileLine {
+    FileLine {
+        transfer,
+        from: UserName::parse("alice").unwrap(),
+        to: Target::User(UserName::parse("bob").unwrap()),
+        name: FileName::parse(name).unwrap(),
+        size: content.len() as u64,
+        hash: hash(content),
+        sha256: Digest([0; 32]),
+        at: 0,
+        until: 0,
+    }
+}
+
+/// A folder, and a client that is offered number 7.
+fn offered(content: &[u8]) -> (Downloads, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut downloads = Downloads::new(dir.path().to_owned(), 1);
+    assert!(downloads.handle_offered(line(SEVEN, "f.txt", content)));
+    (downloads, dir)
+}
+
+/// The same, and all that can be done without the server is done.
+fn accepted(content: &[u8]) -> (Downloads, tempfile::TempDir) {
+    let (mut downloads, dir) = offered(content);
+    downloads.accept(SEVEN, None, false).unwrap();
+    work(&mut downloads);
+    (downloads, dir)
+}
+
+fn coming(content: &[u8]) -> (Downloads, tempfile::TempDir) {
+    let (mut downloads, dir) = accepted(content);
+    assert_eq!(steps(&mut downloads), [DownloadStep::Get(SEVEN, 0)]);
+    downloads.handle_getting(&line(SEVEN, "f.txt", content), 0, START);
+    steps(&mut downloads);
+    (downloads, dir)
+}
+
+fn work(downloads: &mut Downloads) {
+    while downloads.work(&Here { now: START, can_ask: true, room: None }) {}
+}
+
+fn steps(downloads: &mut Downloads) -> Vec<DownloadStep> {
+    std::iter::from_fn(|| downloads.poll_step()).collect()
+}
+
+fn names(dir: &tempfile::TempDir) -> Vec<String> {
+    let entries = fs::read_dir(dir.path()).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn half(name: &str, content: &[u8]) -> String {
+    format!("{name}.{}.part", &hash(content).to_string()[..16])
+}
+
+fn code(step: &DownloadStep) -> &str {
+    match step {
+        DownloadStep::Refuse { code, .. } => code,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_file_has_its_name_when_all_of_it_is_here_and_the_hash_is_right() {
+    let (mut downloads, dir) = coming(b"hello");
+    downloads.handle_chunk(SEVEN, b"hel", START);
+    assert_eq!(names(&dir), [half("f.txt", b"hello")]);
+    downloads.handle_chunk(SEVEN, b"lo", START);
+    assert_eq!(fs::read(dir.path().join("f.txt")).unwrap(), b"hello");
+    assert_eq!(names(&dir), ["f.txt"]);
+    let steps = steps(&mut downloads);
+    assert_eq!(steps[1], DownloadStep::Saved(dir.path().join("f.txt")));
+    assert_eq!(steps[2], DownloadStep::Confirm(SEVEN), "what it brings goes first");
+    assert!(!downloads.under_way() && downloads.has_taken(&line(SEVEN, "f.txt", b"hello")));
+}
+
+#[test]
+fn half_a_file_of_an_earlier_run_is_hashed_and_gone_on_with() {
+    for kept in [1, 4, 5] {
+        let (mut downloads, dir) = offered(b"hello");
+        fs::write(dir.path().join(half("f.txt", b"hello")), &b"hello"[..kept]).unwrap();
+        downloads.accept(SEVEN, None, false).unwrap();
+        work(&mut downloads);
+        if kept < 5 {
+            assert_eq!(steps(&mut downloads), [DownloadStep::Get(SEVEN, kept as u64)]);
+            downloads.handle_getting(&line(SEVEN, "f.txt", b"hello"), kept as u64, START);
+            downloads.handle_chunk(SEVEN, &b"hello"[kept..], START);
+        }
+        assert_eq!(fs::read(dir.path().join("f.txt")).unwrap(), b"hello", "{kept}");
+        assert_eq!(names(&dir), ["f.txt"]);
+    }
+}
+
+#[test]
+fn a_half_that_is_wrong_is_thrown_away_and_the_file_is_taken_anew_once() {
+    let (mut downloads, dir) = offered(b"hello");
+    fs::write(dir.path().join(half("f.txt", b"hello")), b"hex").unwrap();
+    downloads.accept(SEVEN, None, false).unwrap();
+    work(&mut downloads);
+    assert_eq!(steps(&mut downloads), [DownloadStep::Get(SEVEN, 3)]);
+    downloads.handle_getting(&line(SEVEN, "f.txt", b"hello"), 3, START);
+    downloads.handle_chunk(SEVEN, b"lo", START);
+    assert!(!dir.path().join("f.txt").exists());
+    work(&mut downloads);
+    let all = steps(&mut downloads);
+    assert!(matches!(&all[1], DownloadStep::Say(line) if line.contains("its hash is wrong")));
+    assert_eq!(all[2], DownloadStep::Get(SEVEN, 0));
+    downloads.handle_getting(&line(SEVEN, "f.txt", b"hello"), 0, START);
+    downloads.handle_chunk(SEVEN, b"hexlo", START);
+    assert_eq!(code(steps(&mut downloads).last().unwrap()), "wrong_content");
+    assert!(names(&dir).is_empty() && !downloads.under_way());
+}
+
+#[test]
+fn a_file_never_takes_the_place_of_another_and_its_local_name_can_be_chosen() {
+    let (mut downloads, dir) = offered(b"hello");
+    fs::write(dir.path().join("g.txt"), "mine").unwrap();
+    let local = FileName::parse("g.txt").unwrap();
+    downloads.accept(SEVEN, Some(local), false).unwrap();
+    work(&mut downloads);
+    downloads.handle_getting(&line(SEVEN, "f.txt", b"hello"), 0, START);
+    downloads.handle_chunk(SEVEN, b"hello", START);
+    assert_eq!(names(&dir), ["g (1).txt", "g.txt"]);
+    assert_eq!(fs::read(dir.path().join("g.txt")).unwrap(), b"mine");
+}
+
+#[test]
+fn bytes_that_nobody_asked_for_reach_no_disk() {
+    let (mut downloads, dir) = offered(b"hello");
+    downloads.handle_chunk(SEVEN, b"hello", START);
+    downloads.handle_chunk(TransferId(8), b"hello", START);
+    assert!(names(&dir).is_empty());
+    let (mut downloads, dir) = accepted(b"hello");
+    downloads.handle_chunk(SEVEN, b"hello", START);
+    downloads.handle_lost();
+    work(&mut downloads);
+    assert_eq!(steps(&mut downloads).last(), Some(&DownloadStep::Get(SEVEN, 0)));
+    drop(downloads);
+    assert!(names(&dir).is_empty());
+}
+
+#[test]
+fn more_bytes_than_announced_and_another_file_are_not_taken() {
+    let (mut downloads, dir) = coming(b"hello");
+    downloads.handle_chunk(SEVEN, b"hello!", START);
+    let all = steps(&mut downloads);
+    assert_eq!((&all[0], code(&all[1])), (&DownloadStep::Stop(SEVEN), "wrong_content"));
+    assert!(names(&dir).is_empty());
+    for (other, offset) in [(&b"olleh"[..], 0), (b"hell", 0), (b"hello", 1)] {
+        let (mut downloads, dir) = accepted(b"hello");
+        downloads.handle_getting(&line(SEVEN, "f.txt", other), offset, START);
+        assert_eq!(steps(&mut downloads)[1], DownloadStep::Stop(SEVEN));
+        assert!(!downloads.under_way() && names(&dir).is_empty());
+    }
+}
+
+#[test]
+fn half_a_file_is_removed_with_its_file_and_kept_otherwise() {
+    let removed = [Ending::Cancelled, Ending::Removed];
+    for how in [Ending::Cancelled, Ending::Removed, Ending::StoreFailed] {
+        let (mut downloads, dir) = coming(b"hello");
+        downloads.handle_chunk(SEVEN, b"he", START);
+        assert!(downloads.handle_ended(SEVEN, how));
+        assert_eq!(code(&steps(&mut downloads)[0]), "not_saved");
+        assert_eq!(names(&dir).is_empty(), removed.contains(&how), "{how:?}");
+    }
+    let no = |code: &str| Problem { code: code.to_owned(), text: String::new(), wait_ms: None };
+    for (code, near, kept) in
+        [("no_such_file", true, false), ("no_such_file", false, true), ("blocked", true, true)]
+    {
+        let (mut downloads, dir) = coming(b"hello");
+        downloads.handle_chunk(SEVEN, b"he", START);
+        downloads.handle_lost();
+        work(&mut downloads);
+        downloads.handle_refused(SEVEN, &no(code), near, START);
+        assert_eq!(names(&dir).len(), usize::from(kept), "{code} {near}");
+        assert!(!downloads.under_way());
+    }
+}
+
+#[test]
+fn a_download_that_is_refused_for_now_is_asked_for_again() {
+    let (mut downloads, _dir) = accepted(b"hello");
+    steps(&mut downloads);
+    let code = "too_many_downloads".to_owned();
+    downloads.handle_refused(
+        SEVEN,
+        &Problem { code, text: String::new(), wait_ms: None },
+        true,
+        START,
+    );
+    work(&mut downloads);
+    assert!(steps(&mut downloads).is_empty(), "not at once");
+    let now = downloads.wake_at(START).unwrap();
+    downloads.work(&Here { now, can_ask: true, room: None });
+    assert_eq!(steps(&mut downloads), [DownloadStep::Get(SEVEN, 0)]);
+}
+
+#[test]
+fn a_file_is_accepted_once_and_only_if_it_is_known() {
+    let (mut downloads, _dir) = offered(b"hello");
+    assert_eq!(downloads.accept(TransferId(8), None, false), Err(AcceptError::Unknown));
+    downloads.accept(SEVEN, None, false).unwrap();
+    assert_eq!(downloads.accept(SEVEN, None, false), Err(AcceptError::Accepted));
+    assert!(!downloads.handle_offered(line(SEVEN, "g", b"x")), "a number keeps its meaning");
+}
+
+#[test]
+fn a_folder_that_is_gone_is_said_and_the_file_can_be_asked_for_again() {
+    let (mut downloads, dir) = offered(b"hello");
+    let path = dir.path().to_owned();
+    drop(dir);
+    downloads.accept(SEVEN, None, false).unwrap();
+    work(&mut downloads);
+    assert_eq!(code(&steps(&mut downloads)[0]), "cannot_write");
+    assert!(!downloads.under_way());
+    assert_eq!(shown(Path::new("")), "the current folder", "which has no name of its own");
+    fs::create_dir(path).unwrap();
+    downloads.accept(SEVEN, None, false).unwrap();
+    work(&mut downloads);
+    assert_eq!(steps(&mut downloads), [DownloadStep::Get(SEVEN, 0)]);
+}
+
+#[test]
+fn offers_are_bounded_and_the_oldest_is_forgotten() {
+    let (mut downloads, _dir) = offered(b"hello");
+    for n in 0..OFFERS_MAX as u32 {
+        assert!(downloads.handle_offered(line(TransferId(100 + n), "g", b"x")));
+    }
+    assert_eq!(downloads.entries.len(), OFFERS_MAX);
+    assert_eq!(downloads.accept(SEVEN, None, false), Err(AcceptError::Unknown));
+    assert_eq!(downloads.accept(TransferId(100), None, false), Ok(()));
+}
+
+#[test]
+fn hostile_names_are_no_names_and_hidden_ones_are_made_visible() {
+    for name in ["../x", "/etc/passwd", "a\\b", "CON", "x\u{202e}gpj.exe", ""] {
+        assert!(FileName::parse(name).is_err(), "{name:?}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut downloads = Downloads::new(dir.path().to_owned(), 1);
+    let file = line(SEVEN, ".bashrc", b"evil");
+    downloads.handle_offered(file.clone());
+    downloads.accept(SEVEN, None, false).unwrap();
+    work(&mut downloads);
+    downloads.handle_getting(&file, 0, START);
+    downloads.handle_chunk(SEVEN, b"ev", START);
+    assert_eq!(names(&dir), [half("_bashrc", b"evil")]);
+    downloads.handle_chunk(SEVEN, b"il", START);
+    assert_eq!(names(&dir), ["_bashrc"]);
+}

@@ -1,0 +1,126 @@
+//! A list of files as a command prints it: for people, or as JSON for scripts.
+//!
+//! Knows no server. The rule it keeps: the keys of the JSON never change their meaning; what people
+//! are shown is made visible and may change.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::front::text::days;
+use crate::message::{FileLine, Target, visible};
+
+/// A file in the JSON.
+#[derive(Serialize)]
+struct Entry<'a> {
+    id: u32,
+    name: &'a str,
+    size: u64,
+    from: String,
+    /// `user`, `room`, `shelf` or `public`.
+    kind: &'static str,
+    /// The user or the room; none of the public shelf.
+    to: Option<String>,
+    blake3: String,
+    sha256: String,
+    /// Milliseconds since 1970.
+    at_ms: u64,
+    until_ms: u64,
+}
+
+impl<'a> Entry<'a> {
+    fn new(file: &'a FileLine) -> Self {
+        let (kind, to) = match file.to {
+            Target::User(user) => ("user", Some(user.to_string())),
+            Target::Room(room) => ("room", Some(room.to_string())),
+            Target::Shelf(room) => ("shelf", Some(room.to_string())),
+            Target::Public => ("public", None),
+        };
+        Self {
+            id: file.transfer.0,
+            name: file.name.as_str(),
+            size: file.size,
+            from: file.from.to_string(),
+            kind,
+            to,
+            blake3: file.hash.to_string(),
+            sha256: file.sha256.to_string(),
+            at_ms: file.at,
+            until_ms: file.until,
+        }
+    }
+}
+
+/// One array, one object a file, each in a line of its own.
+pub(super) fn json(files: &[FileLine]) -> String {
+    let mut text = String::from("[");
+    for (index, file) in files.iter().enumerate() {
+        text.push_str(if index == 0 { "\n  " } else { ",\n  " });
+        // Strings and numbers always can be written.
+        text.push_str(&serde_json::to_string(&Entry::new(file)).unwrap_or_default());
+    }
+    text.push_str(if files.is_empty() { "]" } else { "\n]" });
+    text
+}
+
+/// Three lines a file: what it is, and its two hashes.
+pub(super) fn table(files: &[FileLine]) -> String {
+    let mut text = String::new();
+    for file in files {
+        let name = visible(file.name.as_str());
+        let FileLine { transfer, from, to, size, hash, sha256, at, until, .. } = file;
+        let (at, until) = (days(*at), days(*until));
+        let _ = writeln!(text, "{transfer:>6}  {name}  {size} bytes");
+        let _ = writeln!(text, "        from {from} to {to}, came {at}, goes {until}");
+        let _ = writeln!(text, "        BLAKE3   {hash}\n        SHA-256  {sha256}");
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::TransferId;
+    use crate::message::{Digest, FileName, RoomName, UserName};
+
+    fn file(number: u32, name: &str, to: Target) -> FileLine {
+        FileLine {
+            transfer: TransferId(number),
+            from: UserName::parse("alice").unwrap(),
+            to,
+            name: FileName::parse(name).unwrap(),
+            size: 12,
+            hash: Digest([0xab; 32]),
+            sha256: Digest([0xcd; 32]),
+            at: 1000,
+            until: 2000,
+        }
+    }
+
+    #[test]
+    fn the_keys_of_the_json_are_these_and_nothing_breaks_it() {
+        let lobby = RoomName::parse("lobby").unwrap();
+        let files = [file(7, "a 'b'.txt", Target::Shelf(lobby)), file(8, "c", Target::Public)];
+        let read: serde_json::Value = serde_json::from_str(&json(&files)).unwrap();
+        let expected = serde_json::json!([
+            {"id": 7, "name": "a 'b'.txt", "size": 12, "from": "alice", "kind": "shelf",
+             "to": "lobby", "blake3": "ab".repeat(32), "sha256": "cd".repeat(32), "at_ms": 1000,
+             "until_ms": 2000},
+            {"id": 8, "name": "c", "size": 12, "from": "alice", "kind": "public", "to": null,
+             "blake3": "ab".repeat(32), "sha256": "cd".repeat(32), "at_ms": 1000,
+             "until_ms": 2000},
+        ]);
+        assert_eq!(read, expected);
+        assert_eq!(json(&[]), "[]");
+    }
+
+    #[test]
+    fn people_are_shown_both_hashes() {
+        let shown = table(&[file(7, "a b.txt", Target::Public)]);
+        assert!(shown.starts_with("     7  a b.txt  12 bytes\n"), "{shown}");
+        assert!(shown.contains("from alice to public shelf, came 1970-01-01 00:00Z"), "{shown}");
+        assert!(shown.contains(&"ab".repeat(32)) && shown.contains(&"cd".repeat(32)));
+        assert_eq!(table(&[]), "");
+    }
+}

@@ -1,0 +1,335 @@
+//! A menu of numbered choices over a conversation, for people who do not want commands and for
+//! scripts that answer them.
+//!
+//! Knows neither server nor terminal: lines in, words and deeds out. The contract: when the
+//! conversation is at rest, take [`Menu::poll_deed`] and do it, until there is none; the menu is
+//! then shown. The rule it keeps: a choice is asked for only when what was chosen before is over,
+//! so the answers of a script and those of a person mean the same.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+use super::errand::Whom;
+use crate::message::{RoomName, UserName};
+
+/// The choices, with the words by which the commands of old did the same.
+const CHOICES: [(Choice, &str, &str); 6] = [
+    (Choice::Upload, "upload_file", "upload a file"),
+    (Choice::Download, "download_file", "download a file"),
+    (Choice::List, "list_files", "list files"),
+    (Choice::Message, "send_message", "send a message"),
+    (Choice::Who, "who_is_here", "who is here"),
+    (Choice::Quit, "quit", "quit"),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    Upload,
+    Download,
+    List,
+    Message,
+    Who,
+    Quit,
+}
+
+/// What is to be done, one after the other, each when the one before is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// What this line would do if it were typed.
+    Line(String),
+    /// Hand a file over.
+    Send {
+        /// Which.
+        path: PathBuf,
+        /// To whom.
+        to: Whom,
+        /// Only in this room: who could not get in hands nothing to another one.
+        room: Option<String>,
+    },
+    /// Take a file, by its number or its name.
+    Get(String),
+    /// List the files.
+    List,
+    /// Say no.
+    Refuse(&'static str, String),
+    /// Leave.
+    Quit,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    /// Deeds are to be done, and then the menu is to be shown.
+    Busy,
+    Choice,
+    UploadPath,
+    UploadTo(PathBuf),
+    Download,
+    MessageTo,
+    MessageText(Option<UserName>),
+    Over,
+}
+
+/// The menu of one conversation.
+#[derive(Debug)]
+pub(super) struct Menu {
+    /// Where the client is unless a file is for another room.
+    home: Option<String>,
+    state: State,
+    deeds: VecDeque<Deed>,
+    lines: VecDeque<String>,
+}
+
+impl Menu {
+    /// One that is shown as soon as the conversation is at rest; in the room `home`, if any.
+    pub(super) fn new(home: Option<String>) -> Self {
+        Self { home, state: State::Busy, deeds: VecDeque::new(), lines: VecDeque::new() }
+    }
+
+    /// Whether a line would be an answer to it.
+    pub(super) fn wants_line(&self) -> bool {
+        !matches!(self.state, State::Busy | State::Over)
+    }
+
+    /// The next line to show, without its end; visible.
+    pub(super) fn poll_line(&mut self) -> Option<String> {
+        self.lines.pop_front()
+    }
+
+    /// The conversation is at rest: the next thing to do. Without one, the menu is shown.
+    pub(super) fn poll_deed(&mut self) -> Option<Deed> {
+        let deed = self.deeds.pop_front();
+        if deed.is_none() && self.state == State::Busy {
+            self.state = State::Choice;
+            self.show();
+        }
+        deed
+    }
+
+    /// There will be no more lines: that is as good as quit, and no half an answer counts.
+    pub(super) fn handle_end(&mut self) {
+        if self.state != State::Over {
+            self.state = State::Over;
+            self.deeds.push_back(Deed::Quit);
+        }
+    }
+
+    /// Takes an answer; only when it [wants one](Menu::wants_line).
+    pub(super) fn handle_line(&mut self, line: &str) {
+        let line = line.trim();
+        match std::mem::replace(&mut self.state, State::Busy) {
+            State::Choice => self.on_choice(line),
+            State::UploadPath if line.is_empty() => self.say("no file, then"),
+            State::UploadPath => {
+                self.ask("to whom? USER, room ROOM, or Enter for the shelf:");
+                self.state = State::UploadTo(line.into());
+            }
+            State::UploadTo(path) => self.on_upload(path, line),
+            State::Download if line.is_empty() => self.say("no file, then"),
+            State::Download => self.deeds.push_back(Deed::Get(line.to_owned())),
+            State::MessageTo if line.is_empty() => self.ask_for_text(None),
+            State::MessageTo => match UserName::parse(line) {
+                Ok(user) => self.ask_for_text(Some(user)),
+                Err(error) => self.refuse("bad_user_name", error.to_string()),
+            },
+            State::MessageText(_) if line.is_empty() => self.say("no message, then"),
+            State::MessageText(None) => self.do_line(format!("/broadcast {line}")),
+            State::MessageText(Some(user)) => self.do_line(format!("/whisper {user} {line}")),
+            State::Busy => {}
+            State::Over => self.state = State::Over,
+        }
+    }
+
+    fn on_choice(&mut self, line: &str) {
+        let by_number = line.parse().ok().and_then(|number: usize| number.checked_sub(1));
+        let by_word = || CHOICES.iter().position(|(_, word, _)| word.eq_ignore_ascii_case(line));
+        let chosen = by_number.or_else(by_word).and_then(|at| CHOICES.get(at));
+        match chosen.map(|(choice, ..)| *choice) {
+            Some(Choice::Upload) => {
+                self.ask("which file of yours? its path:");
+                self.state = State::UploadPath;
+            }
+            Some(Choice::Download) => {
+                self.ask("which file? its number or its name:");
+                self.state = State::Download;
+            }
+            Some(Choice::List) => self.deeds.push_back(Deed::List),
+            Some(Choice::Message) => {
+                let place = self.home.as_ref().map_or(String::new(), |home| format!(" in {home}"));
+                self.ask(&format!("to whom? USER, or Enter for everybody{place}:"));
+                self.state = State::MessageTo;
+            }
+            Some(Choice::Who) => self.do_line("/who".to_owned()),
+            Some(Choice::Quit) => self.handle_end(),
+            None if line.is_empty() => {}
+            None => self.refuse("no_such_choice", format!("{line:?}: choose a number, 1 to 6")),
+        }
+    }
+
+    /// A room is entered for the file and left again, so that the next one goes where it is said.
+    fn on_upload(&mut self, path: PathBuf, to: &str) {
+        if to.is_empty() {
+            let room = self.home.clone();
+            return self.deeds.push_back(Deed::Send { path, to: Whom::Shelf, room });
+        }
+        let words: Vec<&str> = to.split_whitespace().collect();
+        match words[..] {
+            [word, room] if word.eq_ignore_ascii_case("room") => match RoomName::parse(room) {
+                Ok(room) => self.send_to_room(path, room),
+                Err(error) => self.refuse("bad_room_name", error.to_string()),
+            },
+            [user] => match UserName::parse(user) {
+                Ok(user) => {
+                    let to = Whom::User(user.to_string());
+                    self.deeds.push_back(Deed::Send { path, to, room: None });
+                }
+                Err(error) => self.refuse("bad_user_name", error.to_string()),
+            },
+            _ => self.refuse("bad_request", "write USER, or room ROOM, or nothing".to_owned()),
+        }
+    }
+
+    fn send_to_room(&mut self, path: PathBuf, room: RoomName) {
+        let room = room.to_string();
+        let at_home = self.home.as_ref().is_some_and(|home| home.eq_ignore_ascii_case(&room));
+        if !at_home {
+            self.do_line(format!("/join {room}"));
+        }
+        self.deeds.push_back(Deed::Send { path, to: Whom::Room, room: Some(room.clone()) });
+        match &self.home {
+            _ if at_home => {}
+            Some(home) => self.deeds.push_back(Deed::Line(format!("/join {home}"))),
+            None => self.deeds.push_back(Deed::Line("/leave".to_owned())),
+        }
+    }
+
+    fn ask_for_text(&mut self, to: Option<UserName>) {
+        self.ask("what do you want to say? one line:");
+        self.state = State::MessageText(to);
+    }
+
+    fn do_line(&mut self, line: String) {
+        self.deeds.push_back(Deed::Line(line));
+    }
+
+    fn refuse(&mut self, code: &'static str, text: String) {
+        self.deeds.push_back(Deed::Refuse(code, text));
+    }
+
+    fn say(&mut self, text: &str) {
+        self.lines.push_back(format!("* {text}"));
+    }
+
+    fn ask(&mut self, question: &str) {
+        self.say(question);
+    }
+
+    fn show(&mut self) {
+        for (number, (.., about)) in (1..).zip(CHOICES) {
+            self.lines.push_back(format!("* {number}  {about}"));
+        }
+        self.ask("your choice, 1 to 6:");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What these answers make it do, each given when it wants one.
+    fn deeds(menu: &mut Menu, answers: &[&str]) -> Vec<Deed> {
+        let mut deeds = Vec::new();
+        for answer in answers {
+            deeds.extend(std::iter::from_fn(|| menu.poll_deed()));
+            assert!(menu.wants_line(), "{answer}");
+            menu.handle_line(answer);
+        }
+        deeds.extend(std::iter::from_fn(|| menu.poll_deed()));
+        deeds
+    }
+
+    fn shown(menu: &mut Menu) -> Vec<String> {
+        std::iter::from_fn(|| menu.poll_line()).collect()
+    }
+
+    fn line(text: &str) -> Deed {
+        Deed::Line(text.to_owned())
+    }
+
+    fn send(path: &str, to: Whom, room: Option<&str>) -> Deed {
+        Deed::Send { path: path.into(), to, room: room.map(str::to_owned) }
+    }
+
+    #[test]
+    fn each_choice_does_what_it_says() {
+        let mut menu = Menu::new(None);
+        assert!(!menu.wants_line() && shown(&mut menu).is_empty());
+        assert!(deeds(&mut menu, &[]).is_empty());
+        let menu_lines = shown(&mut menu);
+        assert_eq!(menu_lines.len(), 7, "{menu_lines:?}");
+        assert_eq!(menu_lines[0], "* 1  upload a file");
+        assert_eq!(deeds(&mut menu, &["1", " a b.txt ", ""]), [send("a b.txt", Whom::Shelf, None)]);
+        let to_bob = send("f", Whom::User("bob".to_owned()), None);
+        assert_eq!(deeds(&mut menu, &["1", "f", "bob"]), [to_bob]);
+        assert_eq!(deeds(&mut menu, &["2", "17"]), [Deed::Get("17".to_owned())]);
+        assert_eq!(deeds(&mut menu, &["3"]), [Deed::List]);
+        assert_eq!(deeds(&mut menu, &["4", "bob", "hi there"]), [line("/whisper bob hi there")]);
+        assert_eq!(deeds(&mut menu, &["4", "", "hi"]), [line("/broadcast hi")]);
+        assert_eq!(deeds(&mut menu, &["5"]), [line("/who")]);
+        assert_eq!(deeds(&mut menu, &["LIST_FILES"]), [Deed::List]);
+        assert_eq!(deeds(&mut menu, &["6"]), [Deed::Quit]);
+        assert!(!menu.wants_line());
+    }
+
+    #[test]
+    fn a_room_is_entered_for_a_file_and_left_again() {
+        let upload = &["1", "f", "room kitchen"];
+        let to_kitchen = send("f", Whom::Room, Some("kitchen"));
+        let mut menu = Menu::new(None);
+        assert_eq!(
+            deeds(&mut menu, upload),
+            [line("/join kitchen"), to_kitchen.clone(), line("/leave")]
+        );
+        let mut menu = Menu::new(Some("lobby".to_owned()));
+        assert_eq!(
+            deeds(&mut menu, upload),
+            [line("/join kitchen"), to_kitchen.clone(), line("/join lobby")]
+        );
+        let mut menu = Menu::new(Some("Kitchen".to_owned()));
+        assert_eq!(deeds(&mut menu, upload), [to_kitchen]);
+        let shelf = send("f", Whom::Shelf, Some("Kitchen"));
+        assert_eq!(deeds(&mut menu, &["1", "f", ""]), [shelf]);
+    }
+
+    #[test]
+    fn what_is_no_choice_gets_a_word_and_the_menu_again() {
+        for (answers, code) in [
+            (&["7"][..], "no_such_choice"),
+            (&["0"], "no_such_choice"),
+            (&["-1"], "no_such_choice"),
+            (&["/who"], "no_such_choice"),
+            (&["4", "no.name"], "bad_user_name"),
+            (&["1", "f", "no.name"], "bad_user_name"),
+            (&["1", "f", "room no.room"], "bad_room_name"),
+            (&["1", "f", "a b c"], "bad_request"),
+        ] {
+            let mut menu = Menu::new(None);
+            let done = deeds(&mut menu, answers);
+            assert!(matches!(&done[..], [Deed::Refuse(said, _)] if *said == code), "{done:?}");
+            assert_eq!(shown(&mut menu).iter().filter(|line| line.contains("1 to 6")).count(), 2);
+        }
+        let mut menu = Menu::new(None);
+        assert!(deeds(&mut menu, &["", "2", "", "1", "", "4", "bob", ""]).is_empty());
+        assert!(menu.wants_line());
+    }
+
+    #[test]
+    fn the_end_of_the_input_is_quit_and_no_half_an_answer_counts() {
+        for answers in [&[][..], &["1", "f"], &["4", "bob"], &["2"]] {
+            let mut menu = Menu::new(None);
+            assert!(deeds(&mut menu, answers).is_empty());
+            menu.handle_end();
+            menu.handle_end();
+            assert_eq!(deeds(&mut menu, &[]), [Deed::Quit], "{answers:?}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! How the plain client is started: what it is given, and what of that makes no sense.
+//!
+//! Knows options, files and variables, but no server. The rule it keeps: a mistake is one line that
+//! names the option and says what to do.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use time::UtcOffset;
+
+use crate::client::chat::Start;
+use crate::client::connect::{ConnectError, why};
+use crate::client::errand::{Errand, Place, Whom};
+use crate::client::outcome::Outcome;
+use crate::limits::USER_NAME_MAX;
+use crate::message::{FileName, NameError, RoomName, Secret, UserName};
+
+/// How long a client without a terminal tries to come back when nobody says.
+const RECONNECT_FOR: Duration = Duration::from_secs(600);
+/// Longest password in bytes that is read from a file: more than any server takes.
+const PASSWORD_MAX: u64 = 4096;
+
+/// How the plain client is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What it is started for.
+    pub errand: Errand,
+    /// Where the server is: `HOST:PORT`, or `HOST` for the usual port.
+    pub addr: String,
+    /// The name to log in with; without one, that of the account as far as it is letters and
+    /// digits, or else the first line.
+    pub user: Option<String>,
+    /// The password of the first name that needs one.
+    pub password: Option<Secret<'static>>,
+    /// Where it is the first line; goes before `password`.
+    pub password_file: Option<PathBuf>,
+    /// The room to go to first; not when it is started to talk.
+    pub room: Option<String>,
+    /// Where a menu saves files; without it, in the current folder.
+    pub folder: Option<PathBuf>,
+    /// Save every file that is offered in this folder. Without it, files are saved in the current
+    /// folder, one by one with `/get`.
+    pub accept_files: Option<PathBuf>,
+    /// Go on after the end of standard input, until the server or a signal ends it.
+    pub stay: bool,
+    /// Come back when the connection is lost.
+    pub reconnect: bool,
+    /// For how long to try that; without it, for ever at a terminal and else for ten minutes.
+    pub reconnect_for: Option<Duration>,
+}
+
+/// Why there is no conversation, or no end to one.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PlainError {
+    #[error("--user {name}: {error}; use 1 to 16 letters and digits")]
+    User { name: String, error: NameError },
+    #[error("no name to log in with; give one with --user NAME")]
+    NoUser,
+    #[error("--room {name}: {error}; use 1 to 32 letters and digits")]
+    Room { name: String, error: NameError },
+    #[error("--to {name}: {error}; use 1 to 16 letters and digits")]
+    To { name: String, error: NameError },
+    #[error("{option} {path}: there is no such folder; make it first")]
+    NoFolder { option: &'static str, path: String },
+    #[error("--output {0}: that is no name for a file that is taken; choose another")]
+    BadOutput(String),
+    #[error("--password-file {path}: {why}")]
+    NoPassword { path: String, why: String },
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("cannot wait for the server: {0}")]
+    Poll(#[from] io::Error),
+}
+
+impl PlainError {
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::User { .. }
+            | Self::NoUser
+            | Self::Room { .. }
+            | Self::To { .. }
+            | Self::NoFolder { .. }
+            | Self::BadOutput(_)
+            | Self::NoPassword { .. } => Outcome::Usage,
+            Self::Connect(_) | Self::Poll(_) => Outcome::Broken,
+        }
+    }
+}
+
+impl Options {
+    /// What the conversation begins with.
+    ///
+    /// # Errors
+    /// [`PlainError`] says what makes no sense.
+    pub(super) fn start(
+        &self,
+        offset: UtcOffset,
+        at_terminal: bool,
+        bars: bool,
+    ) -> Result<Start, PlainError> {
+        let tries_for = if at_terminal { Duration::MAX } else { RECONNECT_FOR };
+        let terse = self.errand.ends_by_itself();
+        let (dir, local) = target(self)?;
+        if let Errand::Send { to: Whom::User(name), .. } = &self.errand
+            && let Err(error) = UserName::parse(name)
+        {
+            return Err(PlainError::To { name: name.clone(), error });
+        }
+        let user = user(self)?;
+        if user.is_none() && terse && !at_terminal {
+            return Err(PlainError::NoUser);
+        }
+        Ok(Start {
+            errand: self.errand.clone(),
+            room: room(self)?,
+            local,
+            user,
+            password: password(self)?,
+            dir,
+            accepts_all: self.accept_files.is_some(),
+            offset,
+            at_terminal,
+            // An errand says itself when it is over.
+            stays: self.stay || terse,
+            returns_for: self.reconnect.then_some(self.reconnect_for.unwrap_or(tries_for)),
+            bars,
+            seed: seed(),
+        })
+    }
+}
+
+fn user(options: &Options) -> Result<Option<String>, PlainError> {
+    let Some(name) = &options.user else {
+        let account = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
+        return Ok(account.ok().and_then(|name| user_from_account(&name)));
+    };
+    match UserName::parse(name) {
+        Ok(_) => Ok(Some(name.clone())),
+        Err(error) => Err(PlainError::User { name: name.clone(), error }),
+    }
+}
+
+/// The first line of the file, or else what the variable had.
+pub(super) fn password(options: &Options) -> Result<Option<Secret<'static>>, PlainError> {
+    let Some(path) = &options.password_file else {
+        return Ok(options.password.clone().filter(|Secret(password)| !password.is_empty()));
+    };
+    match first_line(path) {
+        Ok(line) => Ok(Some(Secret(line.into()))),
+        Err(error) => {
+            Err(PlainError::NoPassword { path: path.display().to_string(), why: why(&error) })
+        }
+    }
+}
+
+fn first_line(path: &Path) -> io::Result<String> {
+    let mut line = String::new();
+    BufReader::new(File::open(path)?.take(PASSWORD_MAX)).read_line(&mut line)?;
+    let line = line.trim_end_matches(['\r', '\n']).to_owned();
+    if line.is_empty() {
+        return Err(io::Error::other("its first line is empty; write the password there"));
+    }
+    Ok(line)
+}
+
+/// Differs from client to client, as far as clocks and processes do.
+fn seed() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::from(since_1970.subsec_nanos()) << 32
+        ^ since_1970.as_secs()
+        ^ u64::from(std::process::id())
+}
+
+pub(super) fn user_from_account(name: &str) -> Option<String> {
+    let name: String =
+        name.chars().filter(char::is_ascii_alphanumeric).take(USER_NAME_MAX).collect();
+    (!name.is_empty()).then_some(name)
+}
+
+fn room(options: &Options) -> Result<Option<String>, PlainError> {
+    match &options.room {
+        Some(name) => RoomName::parse(name)
+            .map(|room| Some(room.to_string()))
+            .map_err(|error| PlainError::Room { name: name.clone(), error }),
+        None => Ok(None),
+    }
+}
+
+/// Where files are saved, and under which name if that is not their own.
+fn target(options: &Options) -> Result<(PathBuf, Option<FileName>), PlainError> {
+    let (option, dir, name) = match (&options.errand, &options.accept_files) {
+        (Errand::Get { place: Place::Folder(dir), .. }, _) => ("--output", Some(dir.clone()), None),
+        (Errand::Get { place: Place::File(path), .. }, _) => {
+            let dir = path.parent().map(Path::to_owned);
+            ("--output", dir, Some(file_name(path)?))
+        }
+        // Known when there is a connection, so that nothing is made for a server that is not there.
+        (Errand::Get { place: Place::Output, .. }, _) => return Ok((PathBuf::new(), None)),
+        (_, Some(dir)) => ("--accept-files", Some(dir.clone()), None),
+        (_, None) => ("--output", options.folder.clone(), None),
+    };
+    match dir {
+        Some(dir) if !(dir.as_os_str().is_empty() || dir.is_dir()) => {
+            Err(PlainError::NoFolder { option, path: dir.display().to_string() })
+        }
+        dir => Ok((dir.unwrap_or_default(), name)),
+    }
+}
+
+fn file_name(path: &Path) -> Result<FileName, PlainError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let hidden = name.starts_with('.');
+    match FileName::parse(&name) {
+        Ok(name) if !hidden => Ok(name),
+        Ok(_) | Err(_) => Err(PlainError::BadOutput(path.display().to_string())),
+    }
+}

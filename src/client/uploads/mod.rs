@@ -1,0 +1,513 @@
+//! The files that this client sends: which one is hashed, announced, in line or on its way, and
+//! the next part that may go.
+//!
+//! Knows local files, but no frames and no screen: what is to be asked and said comes out of a
+//! queue, [`Uploads::poll_step`]. The rules it keeps: no more bytes go out than were granted, and
+//! never another number of bytes than was announced, whatever happens to the file meanwhile; and a
+//! lost connection costs no upload, because each is announced again under its hash.
+
+mod source;
+mod upload;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::time::Duration;
+
+use super::hashing::Hashing;
+use super::progress::{Progress, percent};
+use super::retry::Here;
+use crate::front::native::Problem;
+use crate::front::text::seconds;
+use crate::id::TransferId;
+use crate::limits::UPLOADS_A_USER;
+use crate::message::{Announced, Command, Digest, Ending, Refusal, visible};
+use source::lost;
+pub(super) use source::{Goal, Source};
+use upload::{Stage, Upload};
+
+/// How long a file may be hashed before that is said.
+const HASHING_UNTOLD: Duration = Duration::from_secs(1);
+/// Files that are hashed, announced or on their way at once; the rest waits here.
+const AT_ONCE_MAX: usize = UPLOADS_A_USER;
+/// What a server refuses that may be granted in a moment.
+const PASSING: [&str; 2] = ["busy", "slow_down"];
+/// The same for a file that was announced before: then the other side may be on its way back too,
+/// and our lost connection may not be known to be lost.
+const PASSING_AGAIN: [&str; 5] =
+    ["queue_full", "too_many_uploads", "store_failed", "no_such_user", "login_under_way"];
+
+/// What is to be done next for some upload.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum UploadStep {
+    /// Announce it, and tell [`Uploads::handle_asked`] by which request.
+    Announce {
+        /// Which.
+        key: u64,
+        /// How.
+        announcement: Announcement,
+    },
+    /// Tell the server that it is withdrawn.
+    Withdraw(TransferId),
+    /// Say this; it is visible.
+    Say(String),
+    /// It is over, and not as it should be.
+    Refuse {
+        /// A stable code.
+        code: String,
+        /// Why; visible.
+        text: String,
+    },
+}
+
+/// What is said of a file to the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Announcement {
+    goal: Goal,
+    name: String,
+    size: u64,
+    hash: Option<Digest>,
+    again: bool,
+}
+
+impl Announcement {
+    /// As a request.
+    pub(super) fn command(&self) -> Command<'_> {
+        let Self { goal, name, size, hash, again } = self;
+        let file =
+            Announced { name: name.as_str().into(), size: *size, hash: *hash, again: *again };
+        match goal {
+            Goal::User(user) => Command::SendFile { user: Some(user.as_str().into()), file },
+            Goal::Room(_) => Command::SendFile { user: None, file },
+            Goal::Shelf(_) => Command::Upload { file },
+        }
+    }
+}
+
+/// What became of a wish to withdraw an upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Withdrawal {
+    /// It is none of ours.
+    Unknown,
+    /// It was only here, or will be withdrawn when its number is known.
+    Done,
+    /// The server is to be asked.
+    Ask,
+}
+
+/// All uploads that are not over, in the order in which they were wanted.
+#[derive(Debug, Default)]
+pub(super) struct Uploads {
+    entries: BTreeMap<u64, Upload>,
+    last_key: u64,
+    seed: u64,
+    steps: VecDeque<UploadStep>,
+}
+
+impl Uploads {
+    /// None yet; the seed makes the waits of this client others than those of the next.
+    pub(super) fn new(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
+
+    /// Whether none is under way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How far each is.
+    pub(super) fn progress(&self, now: Duration) -> impl Iterator<Item = Progress> {
+        self.entries.values().map(move |upload| upload.progress(now))
+    }
+
+    /// When one of them is to be announced again at the earliest.
+    pub(super) fn wake_at(&self, now: Duration) -> Option<Duration> {
+        let ready = self.entries.values().filter(|upload| matches!(upload.stage, Stage::Ready));
+        ready.filter_map(|upload| upload.retry.at(now)).min()
+    }
+
+    /// The next thing to be asked or said.
+    pub(super) fn poll_step(&mut self) -> Option<UploadStep> {
+        self.steps.pop_front()
+    }
+
+    /// Sends a file.
+    pub(super) fn add(&mut self, source: Source, goal: Goal) {
+        self.last_key += 1;
+        let seed = self.seed.wrapping_add(self.last_key);
+        self.entries.insert(self.last_key, Upload::new(source, goal, seed));
+    }
+
+    /// Does one thing that takes little time: announces a file or hashes a part of one. Answers
+    /// whether there was something to do.
+    pub(super) fn work(&mut self, here: &Here) -> bool {
+        here.can_ask && self.announce_one(here) || self.hash_some(here.now)
+    }
+
+    /// The next part that may go, and how far its upload is if that is worth a line.
+    pub(super) fn poll_part(
+        &mut self,
+        now: Duration,
+    ) -> Option<(TransferId, Vec<u8>, Option<Progress>)> {
+        let keys: Vec<u64> = self.moving().collect();
+        for key in keys {
+            let upload = self.entries.get_mut(&key)?;
+            let Some(transfer) = upload.transfer else { continue };
+            match upload.next_part() {
+                Ok(None) => {}
+                Ok(Some(bytes)) => {
+                    let Progress { done, total, .. } = upload.progress(now);
+                    let due = upload.meter.moved(now, done, total);
+                    return Some((transfer, bytes, due.then(|| upload.progress(now))));
+                }
+                Err(error) => self.on_unreadable(key, transfer, &error),
+            }
+        }
+        None
+    }
+
+    /// The announcement of an upload went out as this request.
+    pub(super) fn handle_asked(&mut self, key: u64, id: u64) {
+        if let Some(upload) = self.entries.get_mut(&key) {
+            upload.stage = Stage::Asked(Some(id));
+        }
+    }
+
+    /// The announcement `id` was answered with a number and a place, or with a refusal.
+    pub(super) fn handle_answered(
+        &mut self,
+        id: u64,
+        answer: Result<(TransferId, u32), &Problem>,
+        now: Duration,
+    ) {
+        let asked =
+            |upload: &Upload| matches!(upload.stage, Stage::Asked(asked) if asked == Some(id));
+        let Some(key) = self.find(asked) else { return };
+        match answer {
+            Ok((transfer, place)) => self.on_announced(key, transfer, place, now),
+            Err(problem) => self.on_refused(key, problem, now),
+        }
+    }
+
+    /// The line moved.
+    pub(super) fn handle_queued(&mut self, transfer: TransferId, at: (u32, u32), now: Duration) {
+        let Some(upload) = self.numbered(transfer) else { return };
+        if let Stage::Queued { place, of, .. } = &mut upload.stage {
+            (*place, *of) = at;
+            let line = format!("transfer {transfer}: {}", upload.progress(now));
+            self.steps.push_back(UploadStep::Say(line));
+        }
+    }
+
+    /// It has a slot: it goes on behind `offset`, and at first so many bytes of it.
+    pub(super) fn handle_admitted(
+        &mut self,
+        transfer: TransferId,
+        waited_ms: u64,
+        credit: u64,
+        offset: u64,
+        now: Duration,
+    ) {
+        let Some(upload) = self.numbered(transfer) else { return };
+        let size = upload.source.size;
+        if upload.cancelled || !matches!(upload.stage, Stage::Queued { .. }) {
+            return;
+        }
+        let opened = match offset > size {
+            true => Err(io::Error::other("the server has more of it than there is")),
+            false => upload.source.read_from(offset),
+        };
+        let file = match opened {
+            Ok(file) => file,
+            Err(error) => return self.withdraw(transfer, &lost(&error)),
+        };
+        upload.stage = Stage::Moving { file, sent: offset, credit };
+        upload.meter.start(now, offset, size);
+        let percent = percent(offset, size);
+        let line = match upload.was.take() {
+            Some(was) if was != transfer => {
+                format!("transfer {was}: goes on as transfer {transfer} from {percent} %")
+            }
+            Some(_) | None if offset > 0 => {
+                format!("{} goes on from {percent} %", upload.label())
+            }
+            Some(_) | None => format!("{} begins, waited {}", upload.label(), seconds(waited_ms)),
+        };
+        self.steps.push_back(UploadStep::Say(line));
+    }
+
+    /// So many bytes more may be sent.
+    pub(super) fn handle_credit(&mut self, transfer: TransferId, bytes: u64) {
+        if let Some(Upload { stage: Stage::Moving { credit, .. }, .. }) = self.numbered(transfer) {
+            *credit = credit.saturating_add(bytes);
+        }
+    }
+
+    /// The server says that it is over. Answers whether it was one of these.
+    pub(super) fn handle_ended(&mut self, transfer: TransferId, how: Ending) -> bool {
+        let Some(key) = self.key(transfer) else { return false };
+        let Some(upload) = self.entries.get_mut(&key) else { return false };
+        match how {
+            Ending::Stored => {
+                let hash = upload.hash.map_or_else(String::new, |hash| format!(", BLAKE3 {hash}"));
+                let line = format!("{} sent{hash}", upload.label());
+                self.steps.push_back(UploadStep::Say(line));
+                self.entries.remove(&key);
+            }
+            _ if upload.cancelled => {
+                self.entries.remove(&key);
+            }
+            Ending::SenderGone | Ending::Stalled if !upload.ended => {
+                upload.ended = true;
+                break_off(upload);
+                let line = format!("{}: {how}; announced again", upload.label());
+                self.steps.push_back(UploadStep::Say(line));
+            }
+            Ending::Mismatch => self.on_changed(key, "the file changed while it was sent"),
+            Ending::SenderGone
+            | Ending::Stalled
+            | Ending::Cancelled
+            | Ending::ReceiverGone
+            | Ending::Removed
+            | Ending::Overrun
+            | Ending::StoreFailed => self.give_up(key, "not_delivered", &how.to_string()),
+        }
+        true
+    }
+
+    /// Somebody here wants it no more.
+    pub(super) fn cancel(&mut self, transfer: TransferId) -> Withdrawal {
+        let Some(key) = self.key(transfer) else { return Withdrawal::Unknown };
+        self.cancel_key(key)
+    }
+
+    /// The same for the first of this name that has no number yet.
+    pub(super) fn cancel_named(&mut self, name: &str) -> Withdrawal {
+        let named = |upload: &Upload| {
+            upload.transfer.is_none() && !upload.cancelled && upload.source.name.as_str() == name
+        };
+        let Some(key) = self.find(named) else { return Withdrawal::Unknown };
+        self.cancel_key(key)
+    }
+
+    /// The server was asked to withdraw it, and has or has not.
+    pub(super) fn handle_withdrawn(&mut self, transfer: TransferId, is_done: bool) {
+        let Some(key) = self.key(transfer) else { return };
+        if is_done {
+            self.entries.remove(&key);
+        } else if let Some(upload) = self.entries.get_mut(&key) {
+            upload.cancelled = false;
+        }
+    }
+
+    /// The connection is lost: all that was announced is announced again on the next one.
+    pub(super) fn handle_lost(&mut self) {
+        self.entries.retain(|_, upload| !upload.cancelled);
+        for upload in self.entries.values_mut().filter(|upload| upload.is_announced()) {
+            break_off(upload);
+        }
+    }
+
+    /// They are not sent any more.
+    pub(super) fn give_up_all(&mut self, why: &str) {
+        let keys: Vec<u64> = self.entries.keys().copied().collect();
+        for key in keys {
+            self.give_up(key, "not_delivered", why);
+        }
+    }
+
+    fn find(&self, wanted: impl Fn(&Upload) -> bool) -> Option<u64> {
+        self.entries.iter().find(|(_, upload)| wanted(upload)).map(|(&key, _)| key)
+    }
+
+    fn key(&self, transfer: TransferId) -> Option<u64> {
+        self.find(|upload| upload.transfer == Some(transfer))
+    }
+
+    /// The one of this number that the server knows.
+    fn numbered(&mut self, transfer: TransferId) -> Option<&mut Upload> {
+        let key = self.key(transfer)?;
+        self.entries.get_mut(&key).filter(|upload| upload.is_announced())
+    }
+
+    fn moving(&self) -> impl Iterator<Item = u64> {
+        let moving = |upload: &&Upload| matches!(upload.stage, Stage::Moving { .. });
+        self.entries.iter().filter(move |(_, upload)| moving(upload)).map(|(&key, _)| key)
+    }
+
+    fn announce_one(&mut self, here: &Here) -> bool {
+        let ready =
+            |upload: &Upload| matches!(upload.stage, Stage::Ready) && upload.retry.is_due(here.now);
+        let Some(key) = self.find(ready) else { return false };
+        let Some(upload) = self.entries.get_mut(&key) else { return false };
+        if !upload.goal.is_near(here.room) {
+            let why = "you are not any more where it was to go";
+            self.give_up(key, Refusal::NotInRoom.code(), why);
+            return true;
+        }
+        match upload.source.is_unchanged() {
+            Ok(true) => {}
+            Ok(false) => {
+                self.on_changed(key, "the file changed meanwhile");
+                return true;
+            }
+            Err(error) => {
+                self.give_up(key, "cannot_read", &lost(&error));
+                return true;
+            }
+        }
+        let announcement = Announcement {
+            goal: upload.goal.clone(),
+            name: upload.source.name.as_str().to_owned(),
+            size: upload.source.size,
+            hash: upload.hash,
+            again: upload.again,
+        };
+        upload.stage = Stage::Asked(None);
+        self.steps.push_back(UploadStep::Announce { key, announcement });
+        true
+    }
+
+    fn hash_some(&mut self, now: Duration) -> bool {
+        if let Some(key) = self.find(|upload| matches!(upload.stage, Stage::Hashing { .. })) {
+            self.hash_step(key, now);
+            return true;
+        }
+        let new = |upload: &&Upload| matches!(upload.stage, Stage::New);
+        let under_way = self.entries.values().filter(|upload| !new(upload)).count();
+        let Some(key) = self.find(|upload| new(&upload)) else { return false };
+        let Some(upload) = self.entries.get_mut(&key).filter(|_| under_way < AT_ONCE_MAX) else {
+            return false;
+        };
+        match upload.source.read_from(0) {
+            Ok(file) => {
+                let hashing = Hashing::new(file, upload.source.size);
+                upload.stage =
+                    Stage::Hashing { hashing: Box::new(hashing), since: now, told: false };
+            }
+            Err(error) => self.give_up(key, "cannot_read", &lost(&error)),
+        }
+        true
+    }
+
+    fn hash_step(&mut self, key: u64, now: Duration) {
+        let Some(upload) = self.entries.get_mut(&key) else { return };
+        let name = visible(upload.source.name.as_str()).to_string();
+        let Stage::Hashing { hashing, since, told } = &mut upload.stage else { return };
+        if !*told && now.saturating_sub(*since) >= HASHING_UNTOLD {
+            *told = true;
+            self.steps.push_back(UploadStep::Say(format!("{name}: hashing")));
+        }
+        match hashing.step() {
+            Ok(None) => {}
+            Ok(Some(hash)) => {
+                upload.hash = Some(hash);
+                upload.stage = Stage::Ready;
+            }
+            Err(error) => self.give_up(key, "cannot_read", &lost(&error)),
+        }
+    }
+
+    fn on_announced(&mut self, key: u64, transfer: TransferId, place: u32, now: Duration) {
+        let Some(upload) = self.entries.get_mut(&key) else { return };
+        upload.was = upload.transfer.replace(transfer);
+        upload.retry.reset();
+        // It stands at the end of the line.
+        upload.stage = Stage::Queued { place, of: place, since: now };
+        if upload.cancelled {
+            self.steps.push_back(UploadStep::Withdraw(transfer));
+            self.entries.remove(&key);
+        } else if place > 0 {
+            let line = format!("transfer {transfer}: {}", upload.progress(now));
+            self.steps.push_back(UploadStep::Say(line));
+        }
+    }
+
+    fn on_refused(&mut self, key: u64, problem: &Problem, now: Duration) {
+        let others = self.entries.values().filter(|upload| upload.is_announced()).count() > 1;
+        let Some(upload) = self.entries.get_mut(&key) else { return };
+        let code = problem.code.as_str();
+        let full = code == "too_many_uploads";
+        let passes =
+            PASSING.contains(&code) || upload.again && PASSING_AGAIN.contains(&code) || full;
+        if upload.cancelled {
+            self.entries.remove(&key);
+        } else if full && others {
+            upload.stage = Stage::Ready;
+            upload.retry.wait(now);
+        } else if passes && upload.retry.again(now) {
+            upload.stage = Stage::Ready;
+        } else {
+            self.give_up(key, code, visible(&problem.text).as_ref());
+        }
+    }
+
+    fn on_unreadable(&mut self, key: u64, transfer: TransferId, error: &io::Error) {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            self.steps.push_back(UploadStep::Withdraw(transfer));
+            self.on_changed(key, "the file changed while it was sent");
+        } else {
+            self.withdraw(transfer, &lost(error));
+        }
+    }
+
+    /// It is not what was announced: once it is begun anew, as another file.
+    fn on_changed(&mut self, key: u64, what: &str) {
+        let Some(upload) = self.entries.get_mut(&key) else { return };
+        if upload.changed {
+            return self.give_up(key, "file_changed", &format!("{what}, again"));
+        }
+        let label = upload.label();
+        match upload.source.look_again() {
+            Ok(source) => {
+                let seed = self.seed.wrapping_add(key);
+                let goal = upload.goal.clone();
+                *upload = Upload { changed: true, ..Upload::new(source, goal, seed) };
+                let line = format!("{label}: {what}; it is sent anew, as it is now");
+                self.steps.push_back(UploadStep::Say(line));
+            }
+            Err(error) => self.give_up(key, error.code(), &format!("{what}: {error}")),
+        }
+    }
+
+    fn withdraw(&mut self, transfer: TransferId, why: &str) {
+        self.steps.push_back(UploadStep::Withdraw(transfer));
+        if let Some(key) = self.key(transfer) {
+            self.give_up(key, "cannot_read", why);
+        }
+    }
+
+    fn cancel_key(&mut self, key: u64) -> Withdrawal {
+        let Some(upload) = self.entries.get_mut(&key) else { return Withdrawal::Unknown };
+        match upload.stage {
+            Stage::New | Stage::Hashing { .. } | Stage::Ready => {
+                self.entries.remove(&key);
+                Withdrawal::Done
+            }
+            Stage::Asked(_) => {
+                upload.cancelled = true;
+                Withdrawal::Done
+            }
+            Stage::Queued { .. } | Stage::Moving { .. } | Stage::Finishing => {
+                upload.cancelled = true;
+                Withdrawal::Ask
+            }
+        }
+    }
+
+    /// `why` is visible.
+    fn give_up(&mut self, key: u64, code: &str, why: &str) {
+        if let Some(upload) = self.entries.remove(&key) {
+            let text = format!("{}: {why}", upload.label());
+            self.steps.push_back(UploadStep::Refuse { code: code.to_owned(), text });
+        }
+    }
+}
+
+/// It is to be announced again, under the same hash.
+fn break_off(upload: &mut Upload) {
+    upload.stage = Stage::Ready;
+    upload.again = true;
+}

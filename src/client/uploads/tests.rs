@@ -1,0 +1,213 @@
+//! Uploads without a server: what they want asked, and which bytes go.
+
+use super::*;
+use crate::limits::{CHUNK_MAX, MIB};
+use crate::message::RoomName;
+use std::fs;
+
+const SEVEN: TransferId = TransferId(7);
+const EIGHT: TransferId = TransferId(8);
+const START: Duration = Duration::ZERO;
+
+fn content(size: usize) -> Vec<u8> {
+    (0..size).map(|at| u8::try_from(at % 251).unwrap()).collect()
+}
+
+fn here() -> Here {
+    Here { now: START, can_ask: true, room: None }
+}
+
+/// One file that is to be sent to bob.
+fn upload(size: usize) -> (Uploads, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a b.bin");
+    fs::write(&path, content(size)).unwrap();
+    let mut uploads = Uploads::new(1);
+    uploads.add(Source::open(&path).unwrap(), Goal::User("bob".to_owned()));
+    (uploads, dir)
+}
+
+/// Works until something is announced; answers with the announcement.
+fn announcement(uploads: &mut Uploads, id: u64) -> Option<Announcement> {
+    while uploads.work(&here()) {
+        while let Some(step) = uploads.poll_step() {
+            if let UploadStep::Announce { key, announcement } = step {
+                uploads.handle_asked(key, id);
+                return Some(announcement);
+            }
+        }
+    }
+    None
+}
+
+fn announced(size: usize) -> (Uploads, tempfile::TempDir) {
+    let (mut uploads, dir) = upload(size);
+    let announcement = announcement(&mut uploads, 3).unwrap();
+    let hash = Digest(*blake3::hash(&content(size)).as_bytes());
+    assert_eq!((announcement.size, announcement.hash), (size as u64, Some(hash)));
+    assert!(!announcement.again);
+    uploads.handle_answered(3, Ok((SEVEN, 0)), START);
+    (uploads, dir)
+}
+
+fn sent(uploads: &mut Uploads, transfer: TransferId) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Some((of, bytes, _)) = uploads.poll_part(START) {
+        assert!(of == transfer && bytes.len() <= CHUNK_MAX);
+        all.extend(bytes);
+    }
+    all
+}
+
+fn steps(uploads: &mut Uploads) -> Vec<UploadStep> {
+    std::iter::from_fn(|| uploads.poll_step()).collect()
+}
+
+fn problem(code: &str) -> Problem {
+    Problem { code: code.to_owned(), text: "no".to_owned(), wait_ms: None }
+}
+
+#[test]
+fn nothing_is_sent_before_there_is_a_slot_and_no_more_than_was_granted() {
+    let size = 3 * CHUNK_MAX;
+    let (mut uploads, _dir) = announced(size);
+    assert!(sent(&mut uploads, SEVEN).is_empty());
+    uploads.handle_credit(SEVEN, 1000);
+    assert!(sent(&mut uploads, SEVEN).is_empty(), "no slot, no credit");
+    uploads.handle_admitted(SEVEN, 0, CHUNK_MAX as u64 + 10, 0, START);
+    let mut all = sent(&mut uploads, SEVEN);
+    assert_eq!(all.len(), CHUNK_MAX + 10);
+    uploads.handle_credit(SEVEN, 5);
+    all.extend(sent(&mut uploads, SEVEN));
+    assert_eq!(all.len(), CHUNK_MAX + 15);
+    uploads.handle_credit(SEVEN, u64::MAX);
+    uploads.handle_credit(SEVEN, u64::MAX);
+    all.extend(sent(&mut uploads, SEVEN));
+    assert_eq!(all, content(size));
+    assert!(!uploads.is_empty(), "it is over when the server says so");
+    assert!(uploads.handle_ended(SEVEN, Ending::Stored) && uploads.is_empty());
+}
+
+#[test]
+fn an_upload_goes_on_behind_what_the_server_has() {
+    for (offset, rest) in [(0, 1000), (1, 999), (999, 1), (1000, 0)] {
+        let (mut uploads, _dir) = announced(1000);
+        uploads.handle_admitted(SEVEN, 0, 5000, offset, START);
+        assert_eq!(sent(&mut uploads, SEVEN), content(1000)[1000 - rest..], "from {offset}");
+        let state = uploads.progress(START).next().unwrap().state;
+        assert_eq!(state, crate::client::progress::State::Finishing);
+    }
+    let (mut uploads, _dir) = announced(1000);
+    uploads.handle_admitted(SEVEN, 0, 5000, 1001, START);
+    assert_eq!(steps(&mut uploads)[0], UploadStep::Withdraw(SEVEN));
+    assert!(uploads.is_empty(), "it has no such byte");
+}
+
+#[test]
+fn a_long_file_is_hashed_in_many_steps() {
+    let size = usize::try_from(5 * MIB).unwrap();
+    let (mut uploads, _dir) = upload(size);
+    let mut done = Vec::new();
+    while uploads.work(&here()) && uploads.poll_step().is_none() {
+        done.push(uploads.progress(START).next().unwrap().done);
+    }
+    assert_eq!(done[..5], [0, MIB, 2 * MIB, 3 * MIB, 4 * MIB]);
+}
+
+#[test]
+fn that_a_file_is_hashed_is_said_if_it_takes_long() {
+    let (mut uploads, _dir) = upload(usize::try_from(5 * MIB).unwrap());
+    for ms in [0, 900, 1000, 1100] {
+        uploads.work(&Here { now: Duration::from_millis(ms), ..here() });
+    }
+    assert_eq!(steps(&mut uploads), [UploadStep::Say("a b.bin: hashing".to_owned())]);
+}
+
+#[test]
+fn what_is_lost_is_announced_again_under_the_same_hash_and_only_where_it_was_to_go() {
+    let (mut uploads, _dir) = announced(100);
+    uploads.handle_admitted(SEVEN, 0, 50, 0, START);
+    assert_eq!(sent(&mut uploads, SEVEN).len(), 50);
+    uploads.handle_lost();
+    assert!(sent(&mut uploads, SEVEN).is_empty(), "there is nobody to send it to");
+    uploads.handle_credit(SEVEN, 50);
+    assert!(!uploads.work(&Here { can_ask: false, ..here() }));
+    let again = announcement(&mut uploads, 2).unwrap();
+    assert!(again.again);
+    assert_eq!(again.hash, Some(Digest(*blake3::hash(&content(100)).as_bytes())));
+    uploads.handle_answered(2, Ok((EIGHT, 0)), START);
+    uploads.handle_admitted(EIGHT, 0, 500, 40, START);
+    assert_eq!(sent(&mut uploads, EIGHT), content(100)[40..]);
+
+    let room = RoomName::parse("lobby").unwrap();
+    for goal in [Goal::Room(room), Goal::Shelf(Some(room))] {
+        let (mut uploads, dir) = upload(1);
+        uploads.cancel_named("a b.bin");
+        uploads.add(Source::open(&dir.path().join("a b.bin")).unwrap(), goal);
+        assert_eq!(announcement(&mut uploads, 3), None);
+        assert!(matches!(&steps(&mut uploads)[..], []) && uploads.is_empty());
+    }
+}
+
+#[test]
+fn a_file_that_is_gone_or_changed_is_not_announced_again_as_it_was() {
+    let (mut uploads, dir) = announced(100);
+    fs::remove_file(dir.path().join("a b.bin")).unwrap();
+    uploads.handle_lost();
+    uploads.work(&here());
+    let text = "transfer 7: a b.bin: the file is gone".to_owned();
+    let gone = UploadStep::Refuse { code: "cannot_read".to_owned(), text };
+    assert_eq!(steps(&mut uploads), [gone]);
+
+    let (mut uploads, dir) = announced(100);
+    fs::write(dir.path().join("a b.bin"), [1; 50]).unwrap();
+    uploads.handle_lost();
+    let anew = announcement(&mut uploads, 4).unwrap();
+    assert_eq!((anew.size, anew.again), (50, false), "it is another file");
+}
+
+#[test]
+fn a_file_that_grows_is_sent_as_announced_and_one_that_shrinks_is_withdrawn_and_sent_anew() {
+    let (mut uploads, dir) = announced(10);
+    fs::write(dir.path().join("a b.bin"), [1; 500]).unwrap();
+    uploads.handle_admitted(SEVEN, 0, 1000, 0, START);
+    assert_eq!(sent(&mut uploads, SEVEN).len(), 10);
+
+    let (mut uploads, dir) = announced(10);
+    uploads.handle_admitted(SEVEN, 0, 1000, 0, START);
+    steps(&mut uploads);
+    fs::write(dir.path().join("a b.bin"), [1; 4]).unwrap();
+    assert_eq!(sent(&mut uploads, SEVEN), [1; 4]);
+    let steps = steps(&mut uploads);
+    assert_eq!(steps[0], UploadStep::Withdraw(SEVEN));
+    assert!(
+        matches!(&steps[1], UploadStep::Say(line) if line.contains("changed while it was sent"))
+    );
+    assert_eq!(announcement(&mut uploads, 4).unwrap().size, 4);
+    assert!(!uploads.handle_ended(SEVEN, Ending::Cancelled), "it is another upload by now");
+}
+
+#[test]
+fn a_refused_announcement_leaves_nothing_behind_unless_it_passes() {
+    let (mut uploads, _dir) = upload(1);
+    announcement(&mut uploads, 3).unwrap();
+    uploads.handle_answered(3, Err(&problem("busy")), START);
+    assert!(!uploads.is_empty() && uploads.wake_at(START).is_some());
+    assert!(!uploads.work(&here()), "not yet");
+    let now = uploads.wake_at(START).unwrap();
+    assert!(uploads.work(&Here { now, ..here() }));
+    let Some(UploadStep::Announce { key, .. }) = uploads.poll_step() else { panic!("not asked") };
+    uploads.handle_asked(key, 4);
+    uploads.handle_answered(4, Err(&problem("file_too_large")), now);
+    assert!(uploads.is_empty());
+    assert!(!uploads.handle_ended(EIGHT, Ending::Stored));
+}
+
+#[test]
+fn only_a_file_that_can_be_read_can_be_sent() {
+    use super::source::SourceError;
+    let dir = tempfile::tempdir().unwrap();
+    assert!(matches!(Source::open(dir.path()), Err(SourceError::NotAFile)));
+    let nowhere = Source::open(&dir.path().join("nowhere"));
+    assert!(matches!(nowhere, Err(SourceError::Unreadable(_))));
+}

@@ -1,0 +1,154 @@
+//! One upload: how far it is, and what a line says of it.
+//!
+//! Knows its file and its number, and nothing of the others. The rule it keeps: it has the number
+//! that the server gave it last, and no bytes are read before there is a slot for them.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
+use std::time::Duration;
+
+use super::source::{Goal, Source};
+use crate::client::hashing::Hashing;
+use crate::client::progress::{Direction, Meter, Progress, State};
+use crate::client::retry::Retry;
+use crate::id::TransferId;
+use crate::limits::CHUNK_MAX;
+use crate::message::{Digest, visible};
+
+/// A file on its way to the server.
+#[derive(Debug)]
+pub(super) struct Upload {
+    pub(super) source: Source,
+    pub(super) goal: Goal,
+    pub(super) stage: Stage,
+    pub(super) hash: Option<Digest>,
+    /// The number that the server gave it last.
+    pub(super) transfer: Option<TransferId>,
+    /// The number before, until it is told that it has another one.
+    pub(super) was: Option<TransferId>,
+    /// It was announced before, so the server may have it or half of it.
+    pub(super) again: bool,
+    /// It is withdrawn, and the server has still to say so.
+    pub(super) cancelled: bool,
+    /// It changed once and was begun anew.
+    pub(super) changed: bool,
+    /// The server ended it once and it was announced anew.
+    pub(super) ended: bool,
+    pub(super) retry: Retry,
+    pub(super) meter: Meter,
+}
+
+/// How far an upload is.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Nothing is known of it but its size.
+    New,
+    /// It is read for its hash.
+    Hashing { hashing: Box<Hashing>, since: Duration, told: bool },
+    /// Its hash is known: announce it.
+    Ready,
+    /// It is announced, by this request once that is known.
+    Asked(Option<u64>),
+    /// It has a number and no slot.
+    Queued { place: u32, of: u32, since: Duration },
+    /// It has a slot.
+    Moving { file: File, sent: u64, credit: u64 },
+    /// All of it is sent.
+    Finishing,
+}
+
+impl Upload {
+    /// A file that is to be sent; the seed keeps its waits apart from those of others.
+    pub(super) fn new(source: Source, goal: Goal, seed: u64) -> Self {
+        Self {
+            source,
+            goal,
+            stage: Stage::New,
+            hash: None,
+            transfer: None,
+            was: None,
+            again: false,
+            cancelled: false,
+            changed: false,
+            ended: false,
+            retry: Retry::new(seed),
+            meter: Meter::default(),
+        }
+    }
+
+    /// By what people know it: `transfer 7: report.pdf`; visible.
+    pub(super) fn label(&self) -> String {
+        let name = visible(self.source.name.as_str());
+        match self.transfer {
+            Some(transfer) => format!("transfer {transfer}: {name}"),
+            None => name.to_string(),
+        }
+    }
+
+    /// Whether the server has heard of it on this connection.
+    pub(super) fn is_announced(&self) -> bool {
+        match self.stage {
+            Stage::Asked(_) | Stage::Queued { .. } | Stage::Moving { .. } | Stage::Finishing => {
+                true
+            }
+            Stage::New | Stage::Hashing { .. } | Stage::Ready => false,
+        }
+    }
+
+    /// The next part that may go; an empty one when all has gone.
+    ///
+    /// # Errors
+    /// Those of the system, and `UnexpectedEof` when the file has become shorter.
+    pub(super) fn next_part(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let size = self.source.size;
+        let Stage::Moving { file, sent, credit } = &mut self.stage else { return Ok(None) };
+        if self.cancelled || *sent < size && *credit == 0 {
+            return Ok(None);
+        }
+        let most = (size - *sent).min(*credit).min(CHUNK_MAX as u64);
+        let bytes = read_some(file, most)?;
+        *sent += bytes.len() as u64;
+        *credit -= bytes.len() as u64;
+        if *sent == size {
+            self.stage = Stage::Finishing;
+        }
+        Ok(Some(bytes))
+    }
+
+    /// How far it is.
+    pub(super) fn progress(&self, now: Duration) -> Progress {
+        let total = self.source.size;
+        let (state, done) = match &self.stage {
+            Stage::New | Stage::Ready => (State::Waiting, 0),
+            Stage::Hashing { hashing, .. } => (State::Hashing, hashing.done()),
+            Stage::Asked(_) => (State::Queued { place: 0, of: 0, since: Duration::ZERO }, 0),
+            Stage::Queued { place, of, since } => {
+                let since = now.saturating_sub(*since);
+                (State::Queued { place: *place, of: *of, since }, 0)
+            }
+            Stage::Moving { sent, .. } => (State::Moving, *sent),
+            Stage::Finishing => (State::Finishing, total),
+        };
+        let (rate, left) = match state {
+            State::Moving => self.meter.rate(total - done),
+            State::Waiting
+            | State::Hashing
+            | State::Queued { .. }
+            | State::Finishing
+            | State::Verifying => (0, None),
+        };
+        let name = self.source.name.as_str().to_owned();
+        let direction = Direction::Up;
+        Progress { transfer: self.transfer, name, direction, state, done, total, rate, left }
+    }
+}
+
+/// Between 1 and `most` bytes, unless `most` is 0.
+fn read_some(file: &mut File, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let count = file.take(most).read_to_end(&mut bytes)?;
+    if count == 0 && most > 0 {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    Ok(bytes)
+}

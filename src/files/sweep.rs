@@ -1,0 +1,125 @@
+//! What an earlier server left: listed here for whoever only wants to know, and for [`Disk::open`],
+//! which removes it, so that both agree.
+//!
+//! Refuses to know what is needed: it asks. The rule it keeps: only what has one of our names is
+//! touched, no link is followed, and folders are left alone.
+//!
+//! [`Disk::open`]: super::Disk::open
+
+use std::fs::Metadata;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use super::names::{self, FILES, Part, TEMP};
+use crate::id::millis;
+use crate::job::Half;
+use crate::message::Digest;
+
+/// A file that nobody will ever ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How long it is, in bytes.
+    pub bytes: u64,
+    /// Why it can go.
+    pub why: Why,
+}
+
+/// Why a file can go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It was on its way to an earlier server and cannot go on.
+    Broken,
+    /// It is half a file without a byte.
+    Empty,
+    /// It has one of our names and is no file: a link, a pipe.
+    NoFile,
+    /// It is whole, and nobody has it.
+    Unneeded,
+}
+
+impl std::fmt::Display for Why {
+    /// As people are told.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Broken => "an upload that cannot go on",
+            Self::Empty => "an upload without a byte",
+            Self::NoFile => "not a file",
+            Self::Unneeded => "nobody has it",
+        })
+    }
+}
+
+/// Lists what the start of a server would remove from its data folder, and removes nothing. Only
+/// while no server runs: of a file that is on its way just now it says the same.
+///
+/// # Errors
+/// Those of the system; folders that are not there are no error.
+pub fn leftovers(data: &Path, needed: impl Fn(&Digest) -> bool) -> io::Result<Vec<Leftover>> {
+    scan(data, needed).map(|(leftovers, _)| leftovers)
+}
+
+/// Lists the halves that lie in a data folder.
+///
+/// # Errors
+/// Those of the system; folders that are not there are no error.
+pub fn halves(data: &Path) -> io::Result<Vec<Half>> {
+    scan(data, |_| true).map(|(_, halves)| halves)
+}
+
+/// The leftovers, and the halves that can go on.
+pub(super) fn scan(
+    data: &Path,
+    needed: impl Fn(&Digest) -> bool,
+) -> io::Result<(Vec<Leftover>, Vec<Half>)> {
+    let (mut leftovers, mut halves) = (Vec::new(), Vec::new());
+    let of_temp = |name: &str, metadata: &Metadata| match Part::parse(name)? {
+        _ if !metadata.is_file() => Some(Why::NoFile),
+        Part::Transfer(_) => Some(Why::Broken),
+        Part::Partial(_) if metadata.len() == 0 => Some(Why::Empty),
+        Part::Partial(id) => {
+            halves.push(Half { id, bytes: metadata.len(), since_ms: since_ms(metadata) });
+            None
+        }
+    };
+    look(&data.join(TEMP), of_temp, &mut leftovers)?;
+    let of_files = |name: &str, metadata: &Metadata| match names::blob(name)? {
+        blob if needed(&blob) => None,
+        _ if metadata.is_file() => Some(Why::Unneeded),
+        _ => Some(Why::NoFile),
+    };
+    look(&data.join(FILES), of_files, &mut leftovers)?;
+    Ok((leftovers, halves))
+}
+
+/// Asks of everything in a folder but folders why it can go, if it can.
+fn look(
+    folder: &Path,
+    mut why: impl FnMut(&str, &Metadata) -> Option<Why>,
+    leftovers: &mut Vec<Leftover>,
+) -> io::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let metadata = path.symlink_metadata()?;
+        if !metadata.is_dir()
+            && let Some(why) = why(name, &metadata)
+        {
+            leftovers.push(Leftover { bytes: metadata.len(), why, path });
+        }
+    }
+    Ok(())
+}
+
+/// When a file was written last; one whose time is not known is as old as can be.
+fn since_ms(metadata: &Metadata) -> u64 {
+    let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, millis)
+}

@@ -1,0 +1,263 @@
+//! I/O. What Windows has otherwise than Unix.
+//!
+//! The rule it keeps: it offers the same names as its twin for Unix. What Windows does not have, or
+//! not without `unsafe`, says so and does nothing; what would be unsafe to leave out is an error.
+
+use super::{Arc, Duration, File, OpenOptions, Path, PathBuf, Signal, Trouble, io};
+use mio::{Registry, Token, Waker};
+use socket2::Socket;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use winapi_util::{HandleRef, console};
+
+/// Where a server keeps its data when nobody says, for people.
+pub const DATA_DIR_IN_WORDS: &str = "%LOCALAPPDATA%\\parlor";
+
+/// Descriptors where nobody counts them: more than anybody will need.
+const HANDLES: u64 = 1 << 20;
+
+/// The exit code of a program that Ctrl-C ended at once, as it is elsewhere: 128 and SIGINT.
+const INTERRUPTED: i32 = 130;
+
+/// What the console asks of this process: Ctrl-C and Ctrl-Break. They come on a thread of their
+/// own, which wakes the poller.
+///
+/// The window's cross, a logout and the system's end come the same way, but Windows lets a process
+/// live only until they were told: what was acknowledged is on the disk, nobody hears a goodbye.
+#[derive(Debug)]
+pub struct Signals {
+    asked: Arc<AtomicUsize>,
+}
+
+impl Signals {
+    /// Listens to the console, once in a process. The poller is woken by its waker and by nothing
+    /// of `Token`.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn new(_: &Registry, _: Token, waker: &Arc<Waker>) -> io::Result<Self> {
+        Self::listen(waker, || {})
+    }
+
+    /// The same for a program of one person: the first is told, the second ends the process at
+    /// once, even while it is blocked.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn ending(_: &Registry, _: Token, waker: &Arc<Waker>) -> io::Result<Self> {
+        let mut asked_before = false;
+        Self::listen(waker, move || {
+            if std::mem::replace(&mut asked_before, true) {
+                std::process::exit(INTERRUPTED);
+            }
+        })
+    }
+
+    fn listen(waker: &Arc<Waker>, mut each: impl FnMut() + Send + 'static) -> io::Result<Self> {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (count, waker) = (Arc::clone(&asked), Arc::clone(waker));
+        let handler = move || {
+            each();
+            count.fetch_add(1, Ordering::SeqCst);
+            // A poller that is gone has nothing left to end.
+            let _ = waker.wake();
+        };
+        ctrlc::set_handler(handler).map_err(io::Error::other)?;
+        Ok(Self { asked })
+    }
+
+    /// What came since the last call; never waits.
+    pub fn pending(&mut self) -> Vec<Signal> {
+        vec![Signal::Stop; self.asked.swap(0, Ordering::SeqCst)]
+    }
+}
+
+/// There is no limit to raise.
+#[must_use]
+pub fn raise_descriptor_limit() -> u64 {
+    HANDLES
+}
+
+/// Not told here.
+#[must_use]
+pub fn thread_cpu() -> Option<Duration> {
+    None
+}
+
+/// Makes a folder and those above it; who may read it is inherited, and a user's own folders are
+/// private.
+///
+/// # Errors
+/// Those of the system.
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(path)
+}
+
+/// Console modes of consoleapi.h: Ctrl-C is no key but a signal, keys come in lines, are shown.
+const PROCESSED_INPUT: u32 = 0x1;
+const LINE_INPUT: u32 = 0x2;
+const ECHO_INPUT: u32 = 0x4;
+
+/// While it lives, what is typed at the console is not shown; then all is as it was.
+#[derive(Debug)]
+pub struct Hidden(u32);
+
+impl Hidden {
+    fn without(modes: u32) -> io::Result<Self> {
+        let before = console::mode(HandleRef::stdin())?;
+        console::set_mode(HandleRef::stdin(), before & !modes)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        // A console that is gone needs nothing.
+        let _ = console::set_mode(HandleRef::stdin(), self.0);
+    }
+}
+
+/// Shows nothing of what is typed at standard input, which still delivers it line by line.
+///
+/// # Errors
+/// Those of the system: standard input is no console, mostly.
+pub fn hide_input() -> io::Result<Hidden> {
+    Hidden::without(ECHO_INPUT)
+}
+
+/// The same, and each key is delivered as it is pressed, Ctrl-C as well.
+pub(super) fn take_keyboard() -> io::Result<Hidden> {
+    Hidden::without(ECHO_INPUT | LINE_INPUT | PROCESSED_INPUT)
+}
+
+/// Standard input. What it buffers beyond a line is there for whoever reads it next.
+pub(super) fn keyboard() -> impl io::Read {
+    io::stdin()
+}
+
+/// A folder cannot be synced here: names are in the file system's own journal.
+///
+/// # Errors
+/// None.
+pub fn sync_dir(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Brings all of a file to the disk: there is nothing here that only begins with a part of it.
+///
+/// # Errors
+/// Those of the system.
+pub fn begin_write_back(file: &File, _: u64, _: u64) -> io::Result<()> {
+    file.sync_data()
+}
+
+/// Not told here.
+///
+/// # Errors
+/// None.
+pub fn free_bytes(_: &Path) -> io::Result<Option<u64>> {
+    Ok(None)
+}
+
+/// Looks first and opens then: whoever swaps the two in between owns the folder anyway.
+pub(super) fn open_no_link(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    if !path.symlink_metadata()?.is_file() {
+        return Err(super::not_regular());
+    }
+    options.open(path)
+}
+
+/// Whether a plain file is what has this name, itself and not by a link.
+#[must_use]
+pub fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |file: &File| {
+        let found = winapi_util::file::information(file)?;
+        Ok::<_, io::Error>((found.volume_serial_number(), found.file_index()))
+    };
+    let named = super::open_regular(path, false).and_then(|named| identity(&named));
+    matches!((identity(file), named), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Left to the system's own patience.
+///
+/// # Errors
+/// None.
+pub fn limit_unconfirmed(_: &Socket, _: Duration) -> io::Result<()> {
+    Ok(())
+}
+
+/// Threads stay alike here.
+pub fn lower_thread_priority() {}
+
+/// A handle to give up when there are no others.
+///
+/// # Errors
+/// Those of the system.
+pub fn open_reserve() -> io::Result<File> {
+    File::open("NUL")
+}
+
+pub(super) fn owner_only(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+pub(super) fn data_home(folder: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    folder("LOCALAPPDATA")
+}
+
+/// Errors of Winsock (winerror.h) whose kind the standard library does not know, or that mean
+/// something else to accept: there WSAECONNRESET is told of a peer that left before it was let in.
+pub(super) fn trouble(error: &io::Error) -> Option<Trouble> {
+    const WSAEINTR: i32 = 10004;
+    const WSAEMFILE: i32 = 10024;
+    const WSAENETDOWN: i32 = 10050;
+    const WSAECONNRESET: i32 = 10054;
+    const WSAENOBUFS: i32 = 10055;
+    match error.raw_os_error()? {
+        WSAEINTR => Some(Trouble::Retry),
+        WSAENETDOWN | WSAECONNRESET => Some(Trouble::Skip),
+        WSAEMFILE | WSAENOBUFS => Some(Trouble::Exhausted),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::default_data_dir;
+    use super::*;
+
+    #[test]
+    fn errors_of_winsock_are_sorted_by_their_number() {
+        let sorted: [(Trouble, &[i32]); 5] = [
+            (Trouble::Again, &[10035]),
+            (Trouble::Retry, &[10004]),
+            (Trouble::Skip, &[10050, 10053, 10054]),
+            (Trouble::Exhausted, &[10024, 10055, 8, 14]),
+            (Trouble::Broken, &[10022, 10057, 10058, 10060]),
+        ];
+        for (trouble, numbers) in sorted {
+            for number in numbers {
+                let error = io::Error::from_raw_os_error(*number);
+                assert_eq!(Trouble::of(&error), trouble, "{number}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn data_lives_with_the_user_or_beside_the_start() {
+        let dir = |set: Option<&str>| {
+            default_data_dir(|name| set.filter(|_| name == "LOCALAPPDATA").map(Into::into))
+        };
+        assert_eq!(dir(Some("C:\\u\\Local")), Path::new("C:\\u\\Local\\parlor"));
+        assert_eq!(dir(Some("Local")), Path::new("parlor-data"));
+        assert_eq!(dir(None), Path::new("parlor-data"));
+    }
+
+    #[test]
+    fn ctrl_c_has_one_listener_a_process_and_nothing_is_pending_at_first() {
+        let poll = mio::Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        let mut signals = Signals::new(poll.registry(), Token(1), &waker).unwrap();
+        assert_eq!(signals.pending(), []);
+        assert!(Signals::ending(poll.registry(), Token(1), &waker).is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! What goes wrong, and the exit codes that tell how.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use crate::support::{Server, Way};
+use crate::{PASSWORD, Person, Ran, parlor};
+
+/// A command line of its own.
+fn run(args: &[&str]) -> Ran {
+    Ran::new(&parlor(Path::new("/"), args).output().unwrap())
+}
+
+#[test]
+fn what_is_refused_is_3() {
+    let server = Server::start(&["--file-max", "1KiB"]);
+    let alice = Person::member(&server, "alice");
+    alice.write("large", &[0; 2000]);
+    alice.write("small", b"x");
+    for (command, args, code) in [
+        ("send", &["--shelf", "large"][..], "file_too_large"),
+        ("send", &["--to", "nobody", "small"], "no_such_user"),
+        ("send", &["--to", "alice", "small"], "to_yourself"),
+        ("send", &["--shelf", "nowhere"], "cannot_read"),
+        ("send", &["--shelf", "."], "cannot_read"),
+        ("get", &["99"], "no_such_file"),
+        ("get", &["nowhere.txt"], "no_such_file"),
+    ] {
+        let said = alice.refused(3, command, args);
+        assert!(said.contains(&format!("! {code}: ")), "{args:?}: {said}");
+    }
+    // What can be done is done, and the code tells that not all of it was.
+    let ran = alice.run("send", &["--shelf", "large", "small"]);
+    assert_eq!(ran.code, 3);
+    assert!(String::from_utf8(ran.out).unwrap().ends_with(" small\n"));
+}
+
+#[test]
+fn a_login_that_is_refused_is_3() {
+    let server = Server::start(&["--room-members", "1"]);
+    let alice = Person::member(&server, "alice");
+    let wrong = Person { password: Some("wrong"), ..Person::guest(&server, "alice") };
+    assert!(wrong.refused(3, "files", &[]).contains("! wrong_password: "));
+    let none = Person { password: None, ..Person::guest(&server, "alice") };
+    let said = none.refused(3, "files", &[]);
+    assert!(said.contains("PARLOR_PASSWORD or --password-file"), "{said}");
+    none.write("secret", PASSWORD.as_bytes());
+    assert_eq!(none.done("files", &["--json", "--password-file", "secret"]), "[]\n");
+
+    let mut member = server.member(Way::Client, "alice", PASSWORD);
+    assert!(alice.refused(3, "files", &[]).contains("! name_in_use: "));
+    member.join("lobby");
+    let bob = Person::guest(&server, "bob");
+    bob.write("f", b"x");
+    let said = bob.refused(3, "send", &["--shelf", "--room", "lobby", "f"]);
+    assert!(said.contains("! room_full: "), "{said}");
+    assert_eq!(bob.done("files", &["--json"]), "[]\n", "it is on no other shelf");
+}
+
+#[test]
+fn a_connection_that_cannot_be_made_or_breaks_is_1() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    for args in [
+        &["send", &addr, "--user", "alice", "--shelf", "f"][..],
+        &["get", &addr, "--user", "alice", "f"],
+        &["files", &addr, "--user", "alice"],
+        &["menu", &addr, "--user", "alice"],
+    ] {
+        let ran = run(args);
+        assert_eq!((ran.code, &ran.out[..]), (1, &b""[..]), "{ran:?}");
+        assert!(ran.error.contains("cannot connect to 127.0.0.1:"), "{ran:?}");
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    let hangs_up = std::thread::spawn(move || drop(listener.accept()));
+    let ran = run(&["files", &addr, "--user", "alice"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    hangs_up.join().unwrap();
+}
+
+#[test]
+fn a_mistake_on_the_command_line_is_2_and_nobody_is_called() {
+    for (args, word) in [
+        (&["send", "addr", "f"][..], "--to"),
+        (&["send", "addr", "--to", "bob"], "<FILE>"),
+        (&["send", "addr", "--to", "bob", "--shelf", "f"], "cannot be used with"),
+        (&["send", "addr", "--to", "bob", "--room", "lobby", "f"], "cannot be used with"),
+        (&["send", "addr", "--user", "alice", "--to", "no.name", "f"], "--to no.name: "),
+        (&["send", "addr", "--user", "no.name", "--to", "bob", "f"], "--user no.name: "),
+        (&["send", "addr", "--user", "a", "--room", "no.room", "f"], "--room no.room: "),
+        (&["send", "addr", "--shelf", "f"], "--user NAME"),
+        (&["send", "addr", "--password", "x", "--shelf", "f"], "PARLOR_PASSWORD"),
+        (&["get", "addr"], "<ID|FILENAME>"),
+        (&["get", "addr", "a", "b"], "b: not known here"),
+        (&["files"], "<ADDR>"),
+        (&["files", "addr", "--xml"], "--xml: not known here"),
+        (&["menu", "addr", "--user", "a", "--output", "nowhere"], "no such folder"),
+    ] {
+        let ran = run(args);
+        assert_eq!((ran.code, &ran.out[..]), (2, &b""[..]), "{args:?}: {ran:?}");
+        assert!(ran.error.contains(word), "{args:?}: {ran:?}");
+        assert_eq!(ran.error.matches('\n').count(), 1, "{ran:?}");
+    }
+}
+
+#[test]
+fn each_help_has_an_example() {
+    for (command, example) in [
+        ("send", "\n  parlor send 10.0.0.7 --user alice --to bob report.pdf\n"),
+        ("get", "\n  parlor get 10.0.0.7 --user bob 17\n"),
+        ("files", "\n  parlor files 10.0.0.7 --user bob '*.pdf'\n"),
+        ("menu", "\n  parlor menu 10.0.0.7 --user alice\n"),
+    ] {
+        let ran = run(&[command, "--help"]);
+        let help = String::from_utf8(ran.out).unwrap();
+        assert!(ran.code == 0 && help.contains(example), "{help}");
+    }
+}
