@@ -306,15 +306,7 @@ mod tests {
             answered.extend(pool.submit(Ticket(ticket), job.clone()));
         }
         while answered.len() < 200 {
-            if let Some(outcome) = pool.poll() {
-                answered.push(outcome);
-                continue;
-            }
-            let mut events = mio::Events::with_capacity(1);
-            match poll.poll(&mut events, Some(Duration::from_secs(30))) {
-                Ok(()) => assert!(!events.is_empty(), "nobody was woken"),
-                Err(error) => assert_eq!(error.kind(), io::ErrorKind::Interrupted),
-            }
+            answered.push(crate::worker::wait_for(&mut poll, || pool.poll()));
         }
         let mut tickets: Vec<u64> = answered.iter().map(|(ticket, _)| ticket.0).collect();
         tickets.sort_unstable();

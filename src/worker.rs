@@ -141,3 +141,19 @@ impl<J, R> Clone for Desk<J, R> {
         }
     }
 }
+
+/// What `next` gives, for tests of workers; only a wake makes it look again.
+#[cfg(test)]
+pub(crate) fn wait_for<R>(poll: &mut mio::Poll, mut next: impl FnMut() -> Option<R>) -> R {
+    loop {
+        if let Some(report) = next() {
+            return report;
+        }
+        let mut events = mio::Events::with_capacity(1);
+        // More than any step takes; a test that waits so long has failed.
+        match poll.poll(&mut events, Some(Duration::from_secs(30))) {
+            Ok(()) => assert!(!events.is_empty(), "nobody was woken"),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::Interrupted),
+        }
+    }
+}

@@ -123,19 +123,22 @@ impl Rest<'_> {
         let named: BTreeSet<Digest> =
             self.catalogue.files.iter().filter(stay).map(|file| file.line.hash).collect();
         let needed = |content: &Digest| self.catalogue.is_damaged || named.contains(content);
-        for leftover in files::leftovers(data, needed)? {
+        let (leftovers, halves) = files::scan(data, needed)?;
+        for leftover in leftovers {
             let what =
                 format!("{} ({} bytes): {}", shown(&leftover.path), leftover.bytes, leftover.why);
             total.note(dry, leftover.bytes, &what);
         }
-        for half in files::halves(data)?.iter().filter(|half| is_old(half)) {
+        let old: Vec<_> = halves.into_iter().filter(is_old).collect();
+        for half in &old {
             total.note(dry, half.bytes, &format!("half a file of {} bytes: too old", half.bytes));
         }
         if dry {
             return Ok(());
         }
-        let (mut disk, halves) = Disk::open(data, needed)?;
-        for half in halves.iter().filter(|half| is_old(half)) {
+        // What was found is removed as the start of a server does it.
+        let (mut disk, _) = Disk::open(data, needed)?;
+        for half in old {
             disk.run(FileJob::Discard { partial: half.id });
         }
         Ok(())

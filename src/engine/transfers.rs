@@ -54,8 +54,6 @@ struct Inbound {
     size: u64,
     /// How long it waited for its slot.
     waited_ms: u64,
-    /// Its file is open, and it may send.
-    open: bool,
     granted: u64,
     received: u64,
     stored: u64,
@@ -77,11 +75,28 @@ struct Outbound {
     size: u64,
     /// Up to here it was handed to the receiver's outbox.
     sent: u64,
-    busy: bool,
-    /// Asked of the worker, which has not answered.
-    reading: u32,
-    /// The job for that.
-    ticket: Option<Ticket>,
+    reading: Reading,
+}
+
+/// How far the next part of a download is.
+#[derive(Clone, Copy, Debug)]
+enum Reading {
+    /// Nothing is read: all is, or the outbox is full.
+    No,
+    /// It waits until fewer jobs are under way.
+    Starved,
+    /// The worker was asked for so many bytes and has not answered.
+    Asked { ticket: Ticket, len: u32 },
+}
+
+impl Reading {
+    /// Bytes that will come.
+    const fn len(self) -> u32 {
+        match self {
+            Self::No | Self::Starved => 0,
+            Self::Asked { len, .. } => len,
+        }
+    }
 }
 
 impl Transfers {
@@ -112,7 +127,6 @@ impl Engine {
             from,
             size,
             waited_ms,
-            open: false,
             granted: 0,
             received: 0,
             stored: 0,
@@ -135,7 +149,7 @@ impl Engine {
         bytes: Range<u64>,
     ) {
         let (sent, size) = (bytes.start, bytes.end);
-        let flow = Outbound { blob, size, sent, busy: false, reading: 0, ticket: None };
+        let flow = Outbound { blob, size, sent, reading: Reading::No };
         self.transfers.outbound.insert((to, transfer), flow);
         if let Some(conn) = self.conn_mut(to) {
             conn.pulls = conn.pulls.saturating_add(1);
@@ -155,10 +169,14 @@ impl Engine {
     pub(super) fn stop_delivery(&mut self, now: Now, transfer: TransferId, to: ConnId) {
         let Some(flow) = self.transfers.outbound.remove(&(to, transfer)) else { return };
         // What was asked for it is not for the next one of this number.
-        if let Some(ticket) = flow.ticket {
-            self.transfers.tickets.remove(&ticket);
-        } else if flow.busy {
-            self.transfers.starved.retain(|starved| *starved != (to, transfer));
+        match flow.reading {
+            Reading::No => {}
+            Reading::Starved => {
+                self.transfers.starved.retain(|starved| *starved != (to, transfer));
+            }
+            Reading::Asked { ticket, .. } => {
+                self.transfers.tickets.remove(&ticket);
+            }
         }
         self.drop_bulk_of(now, to, transfer);
         if let Some(conn) = self.conn_mut(to) {
@@ -216,7 +234,7 @@ impl Engine {
             && let Some((to, transfer)) = self.transfers.starved.pop_front()
         {
             if let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) {
-                flow.busy = false;
+                flow.reading = Reading::No;
             }
             self.pull(to, transfer);
         }
@@ -260,7 +278,6 @@ impl Engine {
         let credit_bytes = self.limits.upload_credit_bytes;
         let Some(flow) = self.transfers.inbound.get_mut(&transfer) else { return };
         let offset = offset.min(flow.size);
-        flow.open = true;
         (flow.received, flow.stored) = (offset, offset);
         flow.granted = flow.size.min(offset.saturating_add(credit_bytes));
         let (from, waited_ms, credit) = (flow.from, flow.waited_ms, flow.granted - offset);
@@ -318,8 +335,7 @@ impl Engine {
         outcome: FileOutcome,
     ) {
         let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) else { return };
-        let asked = std::mem::take(&mut flow.reading);
-        (flow.busy, flow.ticket) = (false, None);
+        let asked = std::mem::replace(&mut flow.reading, Reading::No).len();
         let text = match outcome {
             FileOutcome::Bytes(bytes) if bytes.len() == asked as usize => {
                 return self.on_read(now, to, transfer, &bytes);
@@ -346,19 +362,18 @@ impl Engine {
         let window = self.window(to).unwrap_or_default();
         let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) else { return };
         let (offset, left) = (flow.sent, flow.size - flow.sent);
-        if flow.busy || left == 0 || window == 0 {
+        if !matches!(flow.reading, Reading::No) || left == 0 || window == 0 {
             return;
         }
         if self.transfers.under_way >= READS_MAX {
-            flow.busy = true;
+            flow.reading = Reading::Starved;
             return self.transfers.starved.push_back((to, transfer));
         }
         let len = u32::try_from(left).unwrap_or(u32::MAX).min(window);
-        (flow.busy, flow.reading) = (true, len);
         let blob = flow.blob;
         let ticket = self.submit(FileJob::Read { blob, offset, len }, Some(Aim::Out(to, transfer)));
         if let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) {
-            flow.ticket = Some(ticket);
+            flow.reading = Reading::Asked { ticket, len };
         }
     }
 
@@ -369,7 +384,7 @@ impl Engine {
         let hard_mark = conn.hard_mark(&self.limits);
         let window = READ_BYTES.min(u32::try_from(hard_mark / 4).unwrap_or(u32::MAX));
         let flows = self.transfers.outbound.range(all_to(to));
-        let reading: usize = flows.map(|(_, flow)| flow.reading as usize).sum();
+        let reading: usize = flows.map(|(_, flow)| flow.reading.len() as usize).sum();
         let low = conn.outbox.bulk_len() + reading < window as usize;
         let written = conn.outbox.len() + WRITTEN_PER_READ * (reading + window as usize);
         (low && written <= hard_mark).then_some(window)
@@ -381,8 +396,8 @@ impl Engine {
         for transfer in self.deliveries_to(to) {
             let flow = self.transfers.outbound.get(&(to, transfer));
             let is_sent = flow.is_some_and(|flow| flow.sent == flow.size);
-            let waits = self.conn(to).is_some_and(|conn| conn.outbox.has_bulk_of(transfer));
-            if is_sent && !waits {
+            let waits = || self.conn(to).is_some_and(|conn| conn.outbox.has_bulk_of(transfer));
+            if is_sent && !waits() {
                 self.hub.handle_delivered(to, transfer);
                 self.stop_delivery(now, transfer, to);
             } else {

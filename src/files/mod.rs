@@ -20,5 +20,5 @@ mod upload;
 mod worker;
 
 pub use disk::Disk;
-pub use sweep::{Leftover, Why, halves, leftovers};
+pub use sweep::{Leftover, Why, scan};
 pub use worker::{Report, Worker};

@@ -52,25 +52,12 @@ impl std::fmt::Display for Why {
     }
 }
 
-/// Lists what the start of a server would remove from its data folder, and removes nothing. Only
-/// while no server runs: of a file that is on its way just now it says the same.
+/// Lists what the start of a server would remove from its data folder, and the halves that can go
+/// on; removes nothing. Only while no server runs: what is on its way just now is a leftover, too.
 ///
 /// # Errors
 /// Those of the system; folders that are not there are no error.
-pub fn leftovers(data: &Path, needed: impl Fn(&Digest) -> bool) -> io::Result<Vec<Leftover>> {
-    scan(data, needed).map(|(leftovers, _)| leftovers)
-}
-
-/// Lists the halves that lie in a data folder.
-///
-/// # Errors
-/// Those of the system; folders that are not there are no error.
-pub fn halves(data: &Path) -> io::Result<Vec<Half>> {
-    scan(data, |_| true).map(|(_, halves)| halves)
-}
-
-/// The leftovers, and the halves that can go on.
-pub(super) fn scan(
+pub fn scan(
     data: &Path,
     needed: impl Fn(&Digest) -> bool,
 ) -> io::Result<(Vec<Leftover>, Vec<Half>)> {

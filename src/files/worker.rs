@@ -163,16 +163,7 @@ mod tests {
 
         /// The next report; only a wake makes it look.
         fn report(&mut self) -> Report {
-            loop {
-                if let Some(report) = self.worker.poll() {
-                    return report;
-                }
-                let mut events = mio::Events::with_capacity(1);
-                match self.poll.poll(&mut events, Some(DEADLINE)) {
-                    Ok(()) => assert!(!events.is_empty(), "nobody was woken"),
-                    Err(error) => assert_eq!(error.kind(), io::ErrorKind::Interrupted),
-                }
-            }
+            worker::wait_for(&mut self.poll, || self.worker.poll())
         }
 
         /// Waits until the worker has found so much.

@@ -32,12 +32,11 @@ impl Hub {
         file: Announced<'_>,
     ) -> Result<Reply, Refusal> {
         let Some(user) = user else {
-            let room = self.room_of(conn).and_then(|id| self.rooms.get(id));
-            let room = room.ok_or(Refusal::NotInRoom)?.name;
-            return self.announce(now, conn, Target::Room(room), None, file);
+            let room = self.room_name_of(conn).ok_or(Refusal::NotInRoom)?;
+            return self.announce(now, conn, Target::Room(room), (None, None), file);
         };
         let Receiver { name, account, guest } = self.find_receiver(conn, user)?;
-        self.announce(now, conn, Target::User(name), Some((account, guest)), file)
+        self.announce(now, conn, Target::User(name), (account, guest), file)
     }
 
     /// A file is announced for a shelf.
@@ -47,9 +46,8 @@ impl Hub {
         conn: ConnId,
         file: Announced<'_>,
     ) -> Result<Reply, Refusal> {
-        let room = self.room_of(conn).and_then(|id| self.rooms.get(id));
-        let to = room.map_or(Target::Public, |room| Target::Shelf(room.name));
-        self.announce(now, conn, to, None, file)
+        let to = self.room_name_of(conn).map_or(Target::Public, Target::Shelf);
+        self.announce(now, conn, to, (None, None), file)
     }
 
     fn find_receiver(&self, conn: ConnId, user: &str) -> Result<Receiver, Refusal> {
@@ -75,13 +73,12 @@ impl Hub {
         now: Now,
         conn: ConnId,
         to: Target,
-        receiver: Option<(Option<AccountId>, Option<ConnId>)>,
+        (receiver, guest): (Option<AccountId>, Option<ConnId>),
         file: Announced<'_>,
     ) -> Result<Reply, Refusal> {
         let user = self.user_of(conn)?;
         let from = Party { conn, name: user.name };
         let name = FileName::parse(&file.name).map_err(Refusal::BadFileName)?;
-        let (receiver, guest) = receiver.unwrap_or_default();
         let Announced { size, hash, again, .. } = file;
         let partial = hash
             .map(|hash| PartialId::new(user.name, &name, size, hash))

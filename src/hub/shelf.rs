@@ -76,11 +76,10 @@ impl Hub {
         if offset > line.size {
             return Err(Refusal::BadRequest(format!("the file has {} bytes", line.size)));
         }
-        let all = (conn, TransferId(0))..=(conn, TransferId(u32::MAX));
         if self.downloads.contains(&(conn, line.transfer)) {
             return Err(Refusal::TransferNotReady);
         }
-        if self.downloads.range(all).count() >= DOWNLOADS_A_USER {
+        if self.downloads_of(conn).count() >= DOWNLOADS_A_USER {
             return Err(Refusal::TooManyDownloads { limit: DOWNLOADS_A_USER as u64 });
         }
         self.audit(Category::SendFile, || format!("Sent: {} to {}", describe(&line), user.name));
@@ -121,7 +120,7 @@ impl Hub {
             return Err(Refusal::NotYourFile);
         }
         self.audit(Category::SendFile, || format!("{} removes transfer {transfer}", user.name));
-        self.ask_to_remove(Some(request), transfer)
+        self.ask_to_remove(Some(request), transfer, None)
     }
 
     /// An upload of one's own is withdrawn, or no more is taken of a file.
@@ -158,12 +157,17 @@ impl Hub {
 
     /// Nothing more is sent to whoever was logged in on a connection.
     pub(super) fn end_downloads_of(&mut self, conn: ConnId) {
-        let all = (conn, TransferId(0))..=(conn, TransferId(u32::MAX));
-        let under_way: Vec<_> = self.downloads.range(all).map(|&(_, transfer)| transfer).collect();
+        let under_way: Vec<_> = self.downloads_of(conn).collect();
         for transfer in under_way {
             self.downloads.remove(&(conn, transfer));
             self.effects.push_back(Effect::StopDelivery { transfer, to: conn });
         }
+    }
+
+    /// What a connection takes at this moment.
+    fn downloads_of(&self, conn: ConnId) -> impl Iterator<Item = TransferId> {
+        let all = (conn, TransferId(0))..=(conn, TransferId(u32::MAX));
+        self.downloads.range(all).map(|&(_, transfer)| transfer)
     }
 
     /// A guest is gone: what was handed to him is for nobody, at once or if he does not come back.
@@ -279,7 +283,7 @@ impl Hub {
         found.filter(|entry| self.sees(user, room, entry)).ok_or(Refusal::NoSuchFile)
     }
 
-    fn room_name_of(&self, conn: ConnId) -> Option<RoomName> {
+    pub(super) fn room_name_of(&self, conn: ConnId) -> Option<RoomName> {
         Some(self.rooms.get(self.room_of(conn)?)?.name)
     }
 
@@ -299,31 +303,27 @@ impl Hub {
             let how = if took { "Delivered" } else { "Rejected" };
             format!("{how}: {} by {by}", what.unwrap_or_default())
         });
-        let receipt = Some((by, took));
-        if let Some(entry) = self.files.get_mut(transfer) {
-            (entry.goes, entry.asked) = (true, true);
-        }
-        self.end_downloads_of_file(transfer, Ending::Removed);
-        let waiting = Waiting::RemoveFile { request: Some(request), transfer, receipt };
-        self.ask_store(waiting, StoreJob::RemoveFile { transfer }).inspect_err(|_| {
-            if let Some(entry) = self.files.get_mut(transfer) {
-                (entry.goes, entry.asked) = (false, false);
-            }
-        })
+        self.ask_to_remove(Some(request), transfer, Some((by, took)))
     }
 
     /// A file is nobody's any more.
     pub(super) fn remove_file(&mut self, transfer: TransferId) {
         // Without a request there is nothing that could be refused.
-        let _ = self.ask_to_remove(None, transfer);
+        let _ = self.ask_to_remove(None, transfer, None);
     }
 
-    fn ask_to_remove(&mut self, request: Option<Request>, transfer: TransferId) -> Answer {
+    /// Has the store forget a file; until it has, it is nobody's. The receipt is for its sender.
+    fn ask_to_remove(
+        &mut self,
+        request: Option<Request>,
+        transfer: TransferId,
+        receipt: Option<(UserName, bool)>,
+    ) -> Answer {
         if let Some(entry) = self.files.get_mut(transfer) {
             (entry.goes, entry.asked) = (true, true);
         }
         self.end_downloads_of_file(transfer, Ending::Removed);
-        let waiting = Waiting::RemoveFile { request, transfer, receipt: None };
+        let waiting = Waiting::RemoveFile { request, transfer, receipt };
         let job = StoreJob::RemoveFile { transfer };
         if request.is_none() {
             self.submit_store(waiting, job);

@@ -1,7 +1,7 @@
 //! The disk by its jobs: what each leaves in the folders.
 
 use super::*;
-use crate::files::{Leftover, Why, leftovers};
+use crate::files::{Leftover, Why, scan};
 use crate::message::UserName;
 use sha2::Digest as _;
 
@@ -19,6 +19,17 @@ impl Rig {
         let (disk, halves) = Disk::open(data.path(), |_| false).unwrap();
         assert_eq!(halves, []);
         Self { data, disk }
+    }
+
+    /// Of bob's half are ten bytes there, and four are hashed at a time: the first have been.
+    fn with_long_half() -> Self {
+        let mut rig = Self::new();
+        rig.open(ONE, Some(half("bob")));
+        rig.append(ONE, "0123456789");
+        rig.close(ONE, true);
+        rig.disk.rehash_bytes = 4;
+        assert_eq!(rig.open(ONE, Some(half("bob"))), opened(10, 4));
+        rig
     }
 
     /// A server that died, and the next one, which needs everything.
@@ -187,12 +198,7 @@ fn a_half_goes_on_in_the_next_server() {
 
 #[test]
 fn a_long_half_is_hashed_in_steps_and_added_to_only_then() {
-    let mut rig = Rig::new();
-    rig.open(ONE, Some(half("bob")));
-    rig.append(ONE, "0123456789");
-    rig.close(ONE, true);
-    rig.disk.rehash_bytes = 4;
-    assert_eq!(rig.open(ONE, Some(half("bob"))), opened(10, 4));
+    let mut rig = Rig::with_long_half();
     failed(&rig.append(ONE, "x"));
     let rehash = FileJob::Rehash { transfer: ONE };
     assert_eq!(rig.disk.run(rehash.clone()), opened(10, 8));
@@ -346,7 +352,7 @@ fn what_nobody_needs_is_swept_and_nothing_else() {
     std::fs::create_dir(rig.data.path().join("temp/8.part")).unwrap();
 
     let data = rig.data.path().to_owned();
-    let mut listed = leftovers(&data, |digest| *digest == needed).unwrap();
+    let (mut listed, _) = scan(&data, |digest| *digest == needed).unwrap();
     listed.sort_by_key(|leftover| leftover.path.clone());
     let leftover = |name: &str, bytes, why| Leftover { path: data.join(name), bytes, why };
     let expected = [
@@ -365,24 +371,19 @@ fn what_nobody_needs_is_swept_and_nothing_else() {
     let mut files = [needed.to_string(), capitals, "notes.txt".to_owned()];
     files.sort();
     assert_eq!(rig.names("files"), files);
-    assert_eq!(leftovers(&data, |digest| *digest == needed).unwrap(), []);
+    assert_eq!(scan(&data, |digest| *digest == needed).unwrap().0, []);
 }
 
 #[test]
 fn a_folder_that_is_not_there_has_no_leftovers() {
     let data = tempfile::tempdir().unwrap();
-    assert_eq!(leftovers(data.path(), |_| false).unwrap(), []);
+    assert_eq!(scan(data.path(), |_| false).unwrap().0, []);
     assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0);
 }
 
 #[test]
 fn a_half_that_cannot_be_hashed_is_not_in_the_way_for_ever() {
-    let mut rig = Rig::new();
-    rig.open(ONE, Some(half("bob")));
-    rig.append(ONE, "0123456789");
-    rig.close(ONE, true);
-    rig.disk.rehash_bytes = 4;
-    assert_eq!(rig.open(ONE, Some(half("bob"))), opened(10, 4));
+    let mut rig = Rig::with_long_half();
     // Somebody has shortened it.
     rig.put(&format!("temp/{BOBS}"), "0123");
     failed(&rig.disk.run(FileJob::Rehash { transfer: ONE }));
@@ -413,7 +414,7 @@ fn a_link_with_one_of_our_names_is_not_followed() {
     rig.disk.run(FileJob::Delete { blob });
     link(&links[2]);
 
-    let listed = leftovers(&data, |_| false).unwrap();
+    let (listed, _) = scan(&data, |_| false).unwrap();
     assert_eq!(listed.iter().map(|left| left.why).collect::<Vec<_>>(), [Why::NoFile; 3]);
     let (disk, halves) = Disk::open(&data, |_| false).unwrap();
     rig.disk = disk;
