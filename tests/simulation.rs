@@ -2,6 +2,7 @@
 //!
 //! `SIM_SEED=n` replays one seed and prints what happens; `SIM_SEEDS` and `SIM_STEPS` run more.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use parlor::message::{Command, FileRef, Proof, Secret};
 use simulation::actions;
 use simulation::client::{Client, Habit};
 use simulation::errands;
+use simulation::trace;
 use simulation::world::World;
 use support::rng::Rng;
 
@@ -31,6 +33,7 @@ mod simulation {
     pub(crate) mod shelf;
     pub(crate) mod store;
     pub(crate) mod stream;
+    pub(crate) mod trace;
     pub(crate) mod vault;
     pub(crate) mod watch;
     pub(crate) mod world;
@@ -45,7 +48,6 @@ const DRAINED: Duration = Duration::from_secs(9);
 /// What a run did, so that a run in which nothing happens is noticed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Done {
-    hash: u64,
     connections: u64,
     answers: u64,
     said: u64,
@@ -70,22 +72,30 @@ fn whatever_clients_kernels_and_disks_do_the_engine_keeps_its_rules() {
     let seeds = number("SIM_SEEDS").unwrap_or(SEEDS);
     let next = AtomicU64::new(0);
     let worker = || {
-        let mut total = Done::default();
+        let (mut total, mut traces) = (Done::default(), BTreeMap::new());
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds {
-                return total;
+                return (total, traces);
             }
-            total = total.plus(run_twice(seed));
+            let (done, trace) = run_twice(seed);
+            total = total.plus(done);
+            traces.insert(seed, trace);
         }
     };
     let threads = std::thread::available_parallelism().map_or(2, usize::from).min(8);
-    let total = std::thread::scope(|scope| {
+    let (mut total, mut traces) = (Done::default(), BTreeMap::new());
+    std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
-        workers.into_iter().fold(Done::default(), |total, worker| match worker.join() {
-            Ok(done) => total.plus(done),
-            Err(panic) => std::panic::resume_unwind(panic),
-        })
+        for worker in workers {
+            match worker.join() {
+                Ok((done, more)) => {
+                    total = total.plus(done);
+                    traces.extend(more);
+                }
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
     });
     eprintln!("{seeds} seeds: {total:?}");
     let each = |count: u64| count / seeds;
@@ -94,9 +104,12 @@ fn whatever_clients_kernels_and_disks_do_the_engine_keeps_its_rules() {
     assert!(each(total.letters) >= 5 && each(total.welcomes) >= 15, "{total:?}");
     let rare = total.cut.min(total.taken_over).min(total.power_cuts);
     assert!(3 * rare >= seeds, "{total:?}");
+    if number("SIM_STEPS").is_none_or(|steps| steps == STEPS) {
+        trace::compare(&traces);
+    }
 }
 
-fn run_twice(seed: u64) -> Done {
+fn run_twice(seed: u64) -> (Done, String) {
     let both = catch_unwind(AssertUnwindSafe(|| (run(seed, false), run(seed, false))));
     match both {
         Ok((first, second)) if first == second => first,
@@ -112,7 +125,7 @@ fn how(seed: u64) -> String {
     format!("replay it with SIM_SEED={seed} cargo test --test simulation -- --nocapture")
 }
 
-fn run(seed: u64, tracing: bool) -> Done {
+fn run(seed: u64, tracing: bool) -> (Done, String) {
     let mut rng = Rng::new(seed);
     let limits = actions::limits(&mut rng);
     if tracing {
@@ -129,8 +142,7 @@ fn run(seed: u64, tracing: bool) -> Done {
     drain(&mut world);
     collect(&mut world);
     expire(&mut world);
-    Done {
-        hash: world.hash.0,
+    let done = Done {
         connections: world.clients.len() as u64,
         answers: world.clients.iter().map(|client| client.answers).sum(),
         said: world.oracle.said,
@@ -144,7 +156,8 @@ fn run(seed: u64, tracing: bool) -> Done {
         offered: world.oracle.shelf.offered,
         parted: world.oracle.shelf.parted,
         lies: world.clients.iter().map(|client| client.hands.lies).sum(),
-    }
+    };
+    (done, world.trace.line())
 }
 
 /// Everybody reads, nobody says anything new: all that was asked is answered, all that was said is
@@ -327,7 +340,6 @@ fn number(variable: &str) -> Option<u64> {
 impl Done {
     fn plus(self, other: Self) -> Self {
         Self {
-            hash: self.hash ^ other.hash,
             connections: self.connections + other.connections,
             answers: self.answers + other.answers,
             said: self.said + other.said,

@@ -17,7 +17,7 @@ use super::client::{Bounds, Client, Habit};
 use super::ledger::Ledger;
 use super::oracle::Oracle;
 use super::store::Store;
-use crate::support::fnv::Fnv;
+use super::trace::Trace;
 use crate::support::rng::Rng;
 
 /// Both directions of one TCP connection, as the kernels at its ends hold them.
@@ -73,7 +73,7 @@ pub(crate) struct World {
     pub(crate) cuts: u64,
     pub(crate) cut_chance: u64,
     pub(super) turned_ms: u64,
-    pub(crate) hash: Fnv,
+    pub(crate) trace: Trace,
     pub(crate) tracing: bool,
     pub(crate) closed_ids: Vec<ConnId>,
     pub(crate) knocking: VecDeque<usize>,
@@ -123,7 +123,7 @@ impl World {
             cuts: 0,
             cut_chance: 0,
             turned_ms: 0,
-            hash: Fnv::new(),
+            trace: Trace::default(),
             tracing,
             closed_ids: Vec::new(),
             knocking: VecDeque::new(),
@@ -186,7 +186,6 @@ impl World {
             return;
         }
         let bytes: Vec<u8> = link.down.drain(..n).collect();
-        self.hash.write(&bytes);
         if self.tracing {
             eprintln!("  {} reads {:?}", client.label(), String::from_utf8_lossy(&bytes));
         }
@@ -293,11 +292,11 @@ impl World {
     fn on_output(&mut self, output: Output) {
         match output {
             Output::Audit(record) => {
-                self.hash.write(record.text.as_bytes());
+                self.trace.logged(self.now.mono_ms, &record);
                 self.oracle.note(self.now.mono_ms, &record);
             }
             Output::Job(ticket, job) => {
-                self.hash.write(&ticket.0.to_be_bytes());
+                self.trace.submitted(self.now.mono_ms, &job);
                 match &job {
                     Job::File(job) => self.oracle.note_file_job(job),
                     Job::Store(job) => self.oracle.note_store_job(self.now, job),
@@ -306,7 +305,7 @@ impl World {
                 self.jobs.push((ticket, job));
             }
             Output::Close(id) => {
-                self.hash.write(&id.to_token().to_be_bytes());
+                self.trace.closed(self.now.mono_ms, id);
                 assert!(self.socket(id).is_some(), "{id:?} is closed and not open");
                 assert!(self.closing.insert(id), "{id:?} is closed twice");
                 self.to_close.push(id);
@@ -458,7 +457,12 @@ impl World {
         if n > 0 && self.rng.chance(300) {
             n = 1 + self.rng.index(n);
         }
+        let before = link.down.len();
         link.down.extend(slices[..count].iter().flat_map(|slice| slice.iter()).take(n));
+        let (first, second) = link.down.as_slices();
+        let new =
+            [&first[before.min(first.len())..], &second[before.saturating_sub(first.len())..]];
+        self.trace.written(id, new.into_iter());
         let bulk = |engine: &Engine| engine.outbox(id).map_or(0, Outbox::bulk_len);
         let before = bulk(&self.engine);
         self.engine.handle_written(self.now, id, n, true);

@@ -1,5 +1,4 @@
 //! What several tests share.
 
-pub(crate) mod fnv;
 pub(crate) mod rng;
 pub(crate) mod workers;
