@@ -31,6 +31,7 @@ pub mod config;
 pub mod engine;
 pub mod files;
 pub mod front;
+mod half;
 pub mod hub;
 pub mod id;
 pub mod job;

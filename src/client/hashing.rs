@@ -4,8 +4,9 @@
 //! [`STEP_BYTES`], and never a byte behind the end that the file had when it was opened.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read as _};
+use std::io;
 
+use crate::half::read_parts;
 use crate::limits::MIB;
 use crate::message::Digest;
 
@@ -16,7 +17,7 @@ pub(super) const STEP_BYTES: u64 = MIB;
 #[derive(Debug)]
 pub(super) struct Hashing {
     file: File,
-    hasher: blake3::Hasher,
+    hasher: Box<blake3::Hasher>,
     done: u64,
     size: u64,
 }
@@ -24,7 +25,7 @@ pub(super) struct Hashing {
 impl Hashing {
     /// The first `size` bytes of a file, from where it stands.
     pub(super) fn new(file: File, size: u64) -> Self {
-        Self { file, hasher: blake3::Hasher::new(), done: 0, size }
+        Self { file, hasher: Box::default(), done: 0, size }
     }
 
     /// How many bytes are hashed.
@@ -37,40 +38,18 @@ impl Hashing {
     /// # Errors
     /// Those of the system, and `UnexpectedEof` when the file has become shorter.
     pub(super) fn step(&mut self) -> io::Result<Option<Digest>> {
-        self.done += hash_some(&mut self.file, &mut self.hasher, self.size - self.done)?;
+        let wanted = STEP_BYTES.min(self.size - self.done);
+        read_parts(&mut self.file, wanted, |bytes| _ = self.hasher.update(bytes))?;
+        self.done += wanted;
         let all = self.done == self.size;
         Ok(all.then(|| Digest(*self.hasher.finalize().as_bytes())))
     }
 }
 
-/// Adds the next bytes of a file to a hash, at most [`STEP_BYTES`] and at most `left`, which the
-/// file must have. Answers how many.
-pub(super) fn hash_some(
-    file: &mut File,
-    hasher: &mut blake3::Hasher,
-    left: u64,
-) -> io::Result<u64> {
-    let wanted = left.min(STEP_BYTES);
-    let mut buffer = [0; 64 * 1024];
-    let mut done = 0;
-    while done < wanted {
-        let room = usize::try_from(wanted - done).unwrap_or(usize::MAX).min(buffer.len());
-        match file.read(&mut buffer[..room]) {
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(count) => {
-                hasher.update(&buffer[..count]);
-                done += count as u64;
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(done)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::ErrorKind;
 
     fn file(size: usize) -> (tempfile::NamedTempFile, Vec<u8>) {
         let content: Vec<u8> = (0..size).map(|at| u8::try_from(at % 251).unwrap()).collect();

@@ -7,10 +7,11 @@
 //! one that can be locked is nobody's. What has no byte leaves no trace.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Seek as _, Write as _};
+use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
-use super::hashing::hash_some;
+use super::hashing::STEP_BYTES;
+use crate::half::HalfFile;
 use crate::limits::FILE_NAME_MAX;
 use crate::message::{Digest, FileName};
 use crate::os;
@@ -28,13 +29,8 @@ const PARTS_MAX: u32 = 64;
 #[derive(Debug)]
 pub(super) struct Partial {
     dir: PathBuf,
-    path: PathBuf,
     /// `None` once it has its final name or is gone.
-    file: Option<File>,
-    len: u64,
-    /// How many of its bytes are in the hash; all, before any is added.
-    hashed: u64,
-    hasher: blake3::Hasher,
+    half: Option<HalfFile>,
 }
 
 impl Partial {
@@ -44,11 +40,10 @@ impl Partial {
         for n in 0..PARTS_MAX {
             let path = place(dir, &part_name(name, hash, n))?;
             if let Some(file) = take(&path)?
-                && let len = file.metadata()?.len()
-                && len <= size
+                && let half = HalfFile::new(file, path)?
+                && half.bytes() <= size
             {
-                let (hasher, dir) = (blake3::Hasher::new(), dir.to_owned());
-                return Ok(Self { dir, path, file: Some(file), len, hashed: 0, hasher });
+                return Ok(Self { dir: dir.to_owned(), half: Some(half) });
             }
         }
         Err(all_taken())
@@ -56,46 +51,35 @@ impl Partial {
 
     /// How many bytes of it are here.
     pub(super) fn len(&self) -> u64 {
-        self.len
+        self.half.as_ref().map_or(0, HalfFile::bytes)
     }
 
     /// How many of them are hashed.
     pub(super) fn hashed(&self) -> u64 {
-        self.hashed
+        self.half.as_ref().map_or(0, HalfFile::hashed)
     }
 
     /// Hashes some of what was here before. Answers whether that is all.
     pub(super) fn hash_step(&mut self) -> io::Result<bool> {
-        if let Some(file) = &mut self.file {
-            self.hashed += hash_some(file, &mut self.hasher, self.len - self.hashed)?;
-        }
-        Ok(self.hashed == self.len)
+        self.half()?.rehash(STEP_BYTES, |_| {}).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => ErrorKind::UnexpectedEof.into(),
+            _ => error,
+        })
     }
 
     /// Appends a part; all that is here must have been hashed.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        debug_assert_eq!(self.hashed, self.len, "the place to write at is behind the last byte");
-        let Some(file) = &mut self.file else { return Err(closed()) };
-        file.write_all(bytes)?;
-        self.hasher.update(bytes);
-        self.len += bytes.len() as u64;
-        self.hashed = self.len;
-        Ok(())
+        self.half()?.append(bytes)
     }
 
     /// Forgets all bytes.
     pub(super) fn restart(&mut self) -> io::Result<()> {
-        let Some(file) = &mut self.file else { return Err(closed()) };
-        file.set_len(0)?;
-        file.rewind()?;
-        self.hasher.reset();
-        (self.len, self.hashed) = (0, 0);
-        Ok(())
+        self.half()?.restart()
     }
 
     /// The hash of what is here.
-    pub(super) fn digest(&self) -> Digest {
-        Digest(*self.hasher.finalize().as_bytes())
+    pub(super) fn digest(&mut self) -> io::Result<Digest> {
+        self.half()?.hash()
     }
 
     /// Removes it.
@@ -107,34 +91,36 @@ impl Partial {
     /// name is taken with an empty file of ours, which the rename then replaces; between the two,
     /// nobody else can take it. What cannot be renamed stays.
     pub(super) fn keep(mut self, name: &FileName) -> io::Result<PathBuf> {
-        if let Some(file) = &self.file {
-            file.sync_all()?;
-        }
+        let half = self.half()?;
+        half.finish()?;
+        let from = half.path().to_owned();
         let reserved = reserve(&self.dir, name)?;
-        if let Err(error) = fs::rename(&self.path, &reserved) {
+        if let Err(error) = fs::rename(from, &reserved) {
             let _ = fs::remove_file(&reserved);
             return Err(error);
         }
         // Only now: without its lock somebody else could go on with it.
-        self.file = None;
+        self.half = None;
         // The name should outlive a power cut too; what cannot be done here was done as far as
         // this system can.
         let _ = os::sync_dir(openable(&self.dir));
         Ok(reserved)
     }
 
+    fn half(&mut self) -> io::Result<&mut HalfFile> {
+        self.half.as_mut().ok_or_else(closed)
+    }
+
     fn remove(&mut self) {
-        if let Some(file) = self.file.take() {
-            // Some systems remove no file that is open.
-            drop(file);
-            let _ = fs::remove_file(&self.path);
+        if let Some(half) = self.half.take() {
+            let _ = half.discard();
         }
     }
 }
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        if self.len == 0 {
+        if self.len() == 0 {
             self.remove();
         }
     }
@@ -311,7 +297,7 @@ mod tests {
         let mut partial = open(dir.path(), "f.txt", content);
         assert_eq!((partial.len(), partial.hashed()), (6, 6));
         partial.write(b"world").unwrap();
-        assert_eq!(partial.digest(), hash(content));
+        assert_eq!(partial.digest().unwrap(), hash(content));
         let saved = partial.keep(&name("f.txt")).unwrap();
         assert_eq!(fs::read(saved).unwrap(), content);
         assert_eq!(names(dir.path()), ["f.txt"]);
@@ -359,7 +345,7 @@ mod tests {
         partial.write(b"no").unwrap();
         partial.restart().unwrap();
         partial.write(b"hello").unwrap();
-        assert_eq!(partial.digest(), hash(b"hello"));
+        assert_eq!(partial.digest().unwrap(), hash(b"hello"));
         assert_eq!(fs::read(partial.keep(&name("f")).unwrap()).unwrap(), b"hello");
     }
 

@@ -95,9 +95,7 @@ impl Disk {
         };
         if let Err(error) = upload.rehash(self.rehash_bytes) {
             // What cannot be read would stand in the way of every later try.
-            let path = upload.path().to_owned();
-            drop(upload);
-            std::fs::remove_file(path)?;
+            upload.discard()?;
             return Err(error);
         }
         let (bytes, hashed) = (upload.bytes(), upload.hashed());
@@ -140,14 +138,12 @@ impl Disk {
 
     fn close(&mut self, transfer: TransferId, keep: bool) -> io::Result<()> {
         let Some(mut upload) = self.open.remove(&transfer) else { return Ok(()) };
-        let path = upload.path().to_owned();
         let can_go_on = keep && upload.partial().is_some() && upload.bytes() > 0;
         // Its name is not waited for: a half that a loss of power takes was not promised to anyone.
         if can_go_on && upload.pause().is_ok() {
             return Ok(());
         }
-        drop(upload);
-        std::fs::remove_file(path)
+        upload.discard()
     }
 
     fn discard(&mut self, partial: PartialId) -> io::Result<()> {

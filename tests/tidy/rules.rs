@@ -14,7 +14,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub", &["message", "job", "id", "limits"]),
     ("engine", &["hub", "front", "wire", "message", "job", "id", "limits"]),
     ("worker", &["id"]),
-    ("files", &["id", "job", "limits", "message(Digest, UserName)", "os", "worker"]),
+    ("half", &["limits", "message(Digest)", "os"]),
+    ("files", &["half", "id", "job", "limits", "message(Digest, UserName)", "os", "worker"]),
     (
         "store",
         &[
@@ -44,7 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("logging", &["message(Category, Level, Record, visible)", "limits", "os"]),
     ("os", &["limits"]),
-    ("client", &["front", "wire", "message", "id", "limits", "os"]),
+    ("client", &["front", "half", "wire", "message", "id", "limits", "os"]),
 ];
 const COMPOSERS: [&str; 7] = ["lib", "main", "config", "cli", "serve", "options", "admin"];
 const PURE: [&str; 8] = ["id", "limits", "job", "message", "wire", "front", "hub", "engine"];

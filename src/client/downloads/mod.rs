@@ -462,7 +462,7 @@ impl Downloads {
         let Some(entry) = self.entries.get_mut(&transfer) else { return };
         let Some(mut partial) = entry.take_partial() else { return };
         let (hash, label) = (entry.file.hash, entry.label());
-        if partial.digest() != hash {
+        if partial.digest().ok() != Some(hash) {
             if entry.wrong || partial.restart().is_err() {
                 partial.discard();
                 let why = "what came is not what was announced: its hash differs, again";

@@ -384,8 +384,7 @@ impl Uploads {
         match upload.source.read_from(0) {
             Ok(file) => {
                 let hashing = Hashing::new(file, upload.source.size);
-                upload.stage =
-                    Stage::Hashing { hashing: Box::new(hashing), since: now, told: false };
+                upload.stage = Stage::Hashing { hashing, since: now, told: false };
             }
             Err(error) => self.give_up(key, "cannot_read", &lost(&error)),
         }

@@ -44,7 +44,7 @@ pub(super) enum Stage {
     /// Nothing is known of it but its size.
     New,
     /// It is read for its hash.
-    Hashing { hashing: Box<Hashing>, since: Duration, told: bool },
+    Hashing { hashing: Hashing, since: Duration, told: bool },
     /// Its hash is known: announce it.
     Ready,
     /// It is announced, by this request once that is known.
