@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::lifecycle::spread;
 use super::outbox::Outbox;
+use super::states::{Messages, Owed, Standing};
+use super::strangers::spread;
 use crate::front::Protocol;
 use crate::id::{AccountId, ConnId, LetterId, Now, Source, after};
 use crate::limits::{AWAITED_MAX, Limits, PACE, PACE_STEPS};
@@ -39,25 +40,18 @@ pub(super) struct Conn {
     pub(super) empty_frames: u8,
     /// How many transfers are being delivered to it.
     pub(super) pulls: u16,
-    pub(super) logged_in: bool,
-    /// It has had a name, and keeps what a name brings: longer frames, more output.
-    pub(super) trusted: bool,
-    /// Counted among those who have not logged in.
-    pub(super) is_stranger: bool,
-    /// Asked for a sign of life because another one wants its name.
-    pub(super) probed: bool,
-    /// Requests whose answers come later.
-    pub(super) awaited: u16,
-    /// One of them lets no other be handled before it.
-    pub(super) alone: bool,
+    pub(super) standing: Standing,
+    /// The requests whose answers come later.
+    pub(super) owed: Owed,
     /// The last letter that was told to somebody who cannot confirm it.
     pub(super) unconfirmed: Option<(AccountId, LetterId)>,
-    /// Asked for a sign of life and none has come.
+    /// What is in the tail.
+    pub(super) messages: Messages,
+    // What follows may be true or false whatever the others are.
+    /// Asked for a sign of life after a silence, and none has come.
     pub(super) pinged: bool,
-    /// The tail holds messages that wait for their turn.
-    pub(super) stalled: bool,
-    /// In the backlog.
-    pub(super) queued: bool,
+    /// Asked for a sign of life because another one wants its name.
+    pub(super) probed: bool,
     /// In the list of those to be written.
     pub(super) dirty: bool,
     /// Not read because somebody whom it speaks to is slow.
@@ -100,16 +94,12 @@ impl Conn {
             pace_taken: 0,
             empty_frames: 0,
             pulls: 0,
-            logged_in: false,
-            trusted: false,
-            is_stranger: true,
-            probed: false,
-            awaited: 0,
-            alone: false,
+            standing: Standing::Stranger,
+            owed: Owed::NOTHING,
             unconfirmed: None,
+            messages: Messages::Handled,
             pinged: false,
-            stalled: false,
-            queued: false,
+            probed: false,
             dirty: false,
             paced: false,
             ended: false,
@@ -121,6 +111,25 @@ impl Conn {
         self.phase == Phase::Open
     }
 
+    pub(super) fn is_named(&self) -> bool {
+        self.standing == Standing::Named
+    }
+
+    /// Somebody has logged in on it.
+    pub(super) fn is_trusted(&self) -> bool {
+        self.standing != Standing::Stranger
+    }
+
+    /// Counted among those who have not logged in.
+    pub(super) fn is_stranger(&self) -> bool {
+        self.is_open() && self.standing == Standing::Stranger
+    }
+
+    /// Its tail holds messages that wait for their turn.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.messages != Messages::Handled
+    }
+
     /// Bytes that a cut would free; last words are not cut.
     pub(super) fn droppable_len(&self) -> usize {
         if self.is_open() { self.outbox.droppable_len() } else { 0 }
@@ -128,7 +137,7 @@ impl Conn {
 
     /// Output above this: its requests wait until it has read.
     pub(super) fn soft_mark(&self, limits: &Limits) -> usize {
-        let mark = if self.trusted {
+        let mark = if self.is_trusted() {
             limits.output_soft_bytes
         } else {
             limits.output_before_login_bytes / 4
@@ -138,12 +147,15 @@ impl Conn {
 
     /// Output above this: it is cut.
     pub(super) fn hard_mark(&self, limits: &Limits) -> usize {
-        let mark =
-            if self.trusted { limits.output_hard_bytes } else { limits.output_before_login_bytes };
+        let mark = if self.is_trusted() {
+            limits.output_hard_bytes
+        } else {
+            limits.output_before_login_bytes
+        };
         usize::try_from(mark).unwrap_or(usize::MAX)
     }
 
-    /// Takes down that it has fallen behind by another step, or has taken one.
+    /// Notes that it has fallen behind by another step, or has taken one.
     pub(super) fn begin_step(&mut self, now: Now, limits: &Limits) {
         self.pace_mark = self.outbox.len() + self.pace_step(limits);
         self.pace_until_ms = now.after(PACE);
@@ -173,7 +185,7 @@ impl Conn {
 
     /// Its stream has ended, and each request in it was answered.
     pub(super) fn has_said_all(&self) -> bool {
-        self.is_open() && self.ended && !self.stalled && self.awaited == 0
+        self.is_open() && self.ended && !self.is_stalled() && self.owed.count() == 0
     }
 
     /// Requests that may be under way at once: without numbers, answers must keep their order.
@@ -183,14 +195,14 @@ impl Conn {
 
     /// Whether its requests may be handled now, budgets aside.
     pub(super) fn may_ask(&self, limits: &Limits) -> bool {
-        let waits = self.alone || self.awaited >= self.awaited_max();
+        let waits = self.owed.holds_up(self.awaited_max());
         self.is_open() && !self.paced && !waits && self.outbox.len() <= self.soft_mark(limits)
     }
 
     /// Whether the reactor is to read it. One that is said goodbye to is read, and what it sends
     /// thrown away, so that our end of the stream can be seen by it.
     pub(super) fn wants_reading(&self, limits: &Limits) -> bool {
-        !self.ended && (!self.is_open() || (!self.stalled && self.may_ask(limits)))
+        !self.ended && (!self.is_open() || (!self.is_stalled() && self.may_ask(limits)))
     }
 
     /// The next moment at which something may be due, on the monotonic clock.
@@ -198,7 +210,8 @@ impl Conn {
         match self.phase {
             Phase::Flushing { deadline_ms } | Phase::Lingering { deadline_ms } => Some(deadline_ms),
             Phase::Open => {
-                let login = (!self.logged_in).then(|| after(self.nameless_ms, limits.login_before));
+                let login =
+                    (!self.is_named()).then(|| after(self.nameless_ms, limits.login_before));
                 let idle = self.has_timeout(limits).then(|| after(self.asked_ms, limits.timeout));
                 let first = self
                     .protocol
@@ -221,7 +234,7 @@ impl Conn {
 
     /// Whether it is logged out when it asks for nothing.
     pub(super) fn has_timeout(&self, limits: &Limits) -> bool {
-        self.logged_in && !limits.timeout.is_zero()
+        self.is_named() && !limits.timeout.is_zero()
     }
 
     /// People with netcat cannot answer a ping; the kernel's keepalive looks after them.

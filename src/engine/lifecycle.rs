@@ -10,7 +10,8 @@
 use std::time::Duration;
 
 use super::conn::{Conn, Phase};
-use super::strangers::Strangers;
+use super::states::Messages;
+use super::strangers::{Strangers, spread};
 use super::{Engine, Output, tenant};
 use crate::front::{Protocol, detect};
 use crate::id::{ConnId, Now, Source, after, millis};
@@ -49,14 +50,13 @@ impl Engine {
     /// A connection has a name from now on, or has none any more.
     pub(super) fn note_named(&mut self, now: Now, id: ConnId, named: bool) {
         let Some(conn) = tenant(&mut self.conns, id) else { return };
-        if !conn.is_open() || conn.logged_in == named {
+        if !conn.is_open() || conn.is_named() == named {
             return;
         }
-        conn.logged_in = named;
-        conn.trusted |= named;
-        (conn.nameless_ms, conn.asked_ms) = (now.mono_ms, now.mono_ms);
         // Whoever has had a name is a stranger no more, or names given back would shut the door.
         forget_stranger(&mut self.strangers, conn);
+        conn.standing = conn.standing.after(named);
+        (conn.nameless_ms, conn.asked_ms) = (now.mono_ms, now.mono_ms);
         self.arm(id);
         // Its marks have moved, and with them perhaps the reason why it was not asked.
         self.resume(id);
@@ -65,21 +65,14 @@ impl Engine {
     /// The answer to a request comes later.
     pub(super) fn begin_wait(&mut self, id: ConnId, alone: bool) {
         let Some(conn) = self.conn_mut(id) else { return };
-        if conn.alone {
-            // The same request: first for its password, then for the owner of the name.
-            return;
-        }
-        conn.awaited = conn.awaited.saturating_add(1);
-        conn.alone |= alone;
+        conn.owed.begin(alone);
         self.update_reading(id);
     }
 
     /// An answer that was waited for has come.
     pub(super) fn end_wait(&mut self, now: Now, id: ConnId) {
         let Some(conn) = self.conn_mut(id) else { return };
-        conn.awaited = conn.awaited.saturating_sub(1);
-        // Whatever waits alone is the last that was asked.
-        conn.alone &= conn.awaited > 0;
+        conn.owed.end();
         if conn.has_said_all() {
             self.begin_close(now, id, CloseReason::PeerClosed);
         } else {
@@ -167,10 +160,11 @@ impl Engine {
             }
             return;
         }
+        forget_stranger(&mut self.strangers, conn);
         conn.phase = Phase::Flushing { deadline_ms: now.after(drain) };
         conn.tail = Vec::new();
-        forget_stranger(&mut self.strangers, conn);
-        (conn.stalled, conn.paced, conn.over_since_ms) = (false, false, None);
+        conn.messages = Messages::Handled;
+        (conn.paced, conn.over_since_ms) = (false, None);
         conn.ended |= matches!(reason, CloseReason::PeerClosed | CloseReason::PeerReset);
         let protocol = conn.protocol;
         self.say_last_words(id, protocol, reason, missed);
@@ -253,7 +247,7 @@ impl Engine {
         if conn.protocol.is_none() && passed(conn.opened_ms, limits.first_byte_before) {
             return self.begin_close(now, id, CloseReason::FirstByteLate);
         }
-        if !conn.logged_in && passed(conn.nameless_ms, limits.login_before) {
+        if !conn.is_named() && passed(conn.nameless_ms, limits.login_before) {
             return self.begin_close(now, id, CloseReason::LoginLate);
         }
         if conn.over_since_ms.is_some_and(|since_ms| passed(since_ms, limits.output_soft_wait)) {
@@ -310,9 +304,12 @@ impl Engine {
             }
             let Some(id) = self.backlog.pop_front() else { break };
             let Some(conn) = self.conn_mut(id) else { continue };
-            conn.queued = false;
+            if conn.is_stalled() {
+                conn.messages = Messages::Stalled;
+            }
             self.process_tail(now, id);
             self.after_backlog(now, id);
+            self.pump(now);
         }
         self.work_left = self.work_left.max(WORK_SHARE);
     }
@@ -321,7 +318,6 @@ impl Engine {
         let Some(conn) = self.conn(id) else { return };
         if conn.has_said_all() {
             self.begin_close(now, id, CloseReason::PeerClosed);
-            self.pump(now);
         }
         self.update_reading(id);
     }
@@ -331,15 +327,10 @@ impl Engine {
     }
 }
 
-/// Numbers in a row to numbers that are spread evenly over all there are: multiples of the golden
-/// ratio (Knuth 6.4, theorem S).
-pub(super) const fn spread(number: u32) -> u32 {
-    number.wrapping_mul(0x9e37_79b9)
-}
-
-/// A connection is counted among strangers no more, if it was.
-fn forget_stranger(strangers: &mut Strangers, conn: &mut Conn) {
-    if std::mem::take(&mut conn.is_stranger) {
+/// A connection is about to be no stranger any more, or to be closed: it is counted no more, if it
+/// was.
+fn forget_stranger(strangers: &mut Strangers, conn: &Conn) {
+    if conn.is_stranger() {
         strangers.remove(conn.source);
     }
 }

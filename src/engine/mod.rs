@@ -14,15 +14,17 @@ mod conn;
 mod delivery;
 mod lifecycle;
 pub mod outbox;
+mod states;
 mod strangers;
 pub mod timers;
 mod transfers;
 
 use std::collections::VecDeque;
 
-use conn::{Conn, Phase};
+use conn::Conn;
 use delivery::Audience;
 use outbox::Outbox;
+use states::Messages;
 use strangers::Strangers;
 use timers::Timers;
 use transfers::Transfers;
@@ -146,8 +148,6 @@ pub struct Engine {
     paced: Vec<delivery::Paced>,
     outputs: VecDeque<Output>,
     transfers: Transfers,
-    /// The id of the request at hand.
-    answering: Option<u64>,
     /// Connections that have not logged in.
     strangers: Strangers,
     work_left: u32,
@@ -174,7 +174,6 @@ impl Engine {
             paced: Vec::new(),
             outputs: VecDeque::new(),
             transfers: Transfers::default(),
-            answering: None,
             work_left: WORK_TURN,
             output_bytes: 0,
             stopping: None,
@@ -188,10 +187,7 @@ impl Engine {
             Input::Opened { conn, source, peer } => self.on_opened(now, conn, source, peer),
             Input::Bytes { conn, bytes } => self.on_bytes(now, conn, bytes),
             Input::Ended { conn, reset } => self.on_ended(now, conn, reset),
-            Input::Done { ticket, outcome: Outcome::File(outcome) } => {
-                self.on_file_done(now, ticket, outcome);
-            }
-            Input::Done { ticket, outcome } => self.hub.handle_done(now, ticket, outcome),
+            Input::Done { ticket, outcome } => self.on_done(now, ticket, outcome),
             Input::Directory(directory) => self.hub.handle_directory(now, directory),
             Input::Space(bytes) => self.hub.handle_space(bytes),
             Input::Turn => self.on_turn(now),
@@ -275,7 +271,7 @@ impl Engine {
     /// Whether somebody is logged in on a connection.
     #[must_use]
     pub fn is_user(&self, conn: ConnId) -> bool {
-        self.conn(conn).is_some_and(|conn| conn.logged_in)
+        self.conn(conn).is_some_and(|conn| conn.is_named())
     }
 
     /// Numbers about now and since the start.
@@ -306,7 +302,6 @@ impl Engine {
         }
         if self.conn_mut(id).is_some_and(|conn| std::mem::take(&mut conn.probed)) {
             self.hub.handle_heard(id);
-            self.pump(now);
         }
         let Some(conn) = self.conn(id) else { return };
         if conn.protocol.is_none() && !self.on_first_byte(now, id, first) {
@@ -314,7 +309,7 @@ impl Engine {
         }
         let may_ask = self.conn(id).is_some_and(|conn| conn.may_ask(&self.limits));
         let Some(conn) = self.conn_mut(id) else { return };
-        if conn.stalled || !may_ask {
+        if conn.is_stalled() || !may_ask {
             conn.tail.extend_from_slice(bytes);
             self.stall(id);
         } else if conn.tail.is_empty() {
@@ -354,7 +349,7 @@ impl Engine {
         let Some(conn) = self.conn_mut(conn_id) else { return };
         let tail = std::mem::take(&mut conn.tail);
         let scanned = std::mem::take(&mut conn.scanned);
-        conn.stalled = false;
+        conn.messages = Messages::Handled;
         let taken = self.process_messages(now, conn_id, &tail, scanned);
         let Some(conn) = self.conn_mut(conn_id) else { return };
         if !conn.is_open() || taken == tail.len() {
@@ -362,7 +357,7 @@ impl Engine {
         }
         // Nothing was taken: the same buffer goes back, and grows in place.
         conn.tail = if taken == 0 { tail } else { tail[taken..].to_vec() };
-        conn.scanned = if conn.stalled { 0 } else { conn.tail.len() };
+        conn.scanned = if conn.is_stalled() { 0 } else { conn.tail.len() };
     }
 
     /// Handles what has just been read, straight from where it was read to.
@@ -371,7 +366,7 @@ impl Engine {
         let Some(conn) = self.conn_mut(conn_id) else { return };
         if conn.is_open() && taken < bytes.len() {
             conn.tail = bytes[taken..].to_vec();
-            conn.scanned = if conn.stalled { 0 } else { conn.tail.len() };
+            conn.scanned = if conn.is_stalled() { 0 } else { conn.tail.len() };
         }
     }
 
@@ -387,20 +382,26 @@ impl Engine {
         let mut taken = 0;
         let mut commands_left = COMMANDS_TURN;
         let share_end = self.work_left.saturating_sub(WORK_SHARE);
-        while taken < bytes.len() {
+        loop {
+            // What was noted while others were served comes first, and then what each message
+            // has caused, before the next is looked at.
+            self.pump(now);
+            if taken == bytes.len() {
+                break;
+            }
             let Some(conn) = self.conn(conn_id) else { break };
             let Some(protocol) = conn.protocol.filter(|_| conn.is_open()) else { break };
             if commands_left == 0 || self.work_left <= share_end || !conn.may_ask(&self.limits) {
                 self.stall(conn_id);
                 break;
             }
-            match protocol.parse(&bytes[taken..], scanned, conn.trusted) {
+            match protocol.parse(&bytes[taken..], scanned, conn.is_trusted()) {
                 Ok(Some((Incoming::Request { command: Ok(Command::Exit), .. }, _)))
-                    if conn.awaited > 0 =>
+                    if conn.owed.count() > 0 =>
                 {
                     // What was asked before the goodbye is answered before it.
                     if let Some(conn) = self.conn_mut(conn_id) {
-                        conn.alone = true;
+                        conn.owed.close();
                     }
                     self.stall(conn_id);
                     break;
@@ -413,11 +414,7 @@ impl Engine {
                     self.on_incoming(now, conn_id, incoming);
                 }
                 Ok(None) => break,
-                Err(reason) => {
-                    self.begin_close(now, conn_id, reason);
-                    self.pump(now);
-                    break;
-                }
+                Err(reason) => self.begin_close(now, conn_id, reason),
             }
         }
         taken
@@ -428,9 +425,11 @@ impl Engine {
     fn stall(&mut self, conn_id: ConnId) {
         let limits = &self.limits;
         let Some(conn) = tenant(&mut self.conns, conn_id) else { return };
-        conn.stalled = true;
-        if !conn.queued && conn.may_ask(limits) {
-            conn.queued = true;
+        if !conn.is_stalled() {
+            conn.messages = Messages::Stalled;
+        }
+        if conn.messages == Messages::Stalled && conn.may_ask(limits) {
+            conn.messages = Messages::InLine;
             self.backlog.push_back(conn_id);
         }
         self.update_reading(conn_id);
@@ -446,24 +445,14 @@ impl Engine {
         if !by_itself && let Some(conn) = self.conn_mut(conn) {
             conn.asked_ms = now.mono_ms;
         }
-        // What was noted while others were served comes first.
-        self.pump(now);
         match incoming {
             Incoming::Request { id, command: Ok(command) } => {
                 self.hub.handle_command(now, Request { conn, id }, command);
-                self.pump(now);
             }
             Incoming::Request { id, command: Err(refusal) } => {
-                self.answering = id;
-                self.answer(now, conn, &Err(refusal));
-                // The answer may have been one too many for a slow reader, and cut it.
-                self.pump(now);
+                self.answer(now, Request { conn, id }, &Err(refusal));
             }
-            Incoming::Chunk { transfer, bytes } => {
-                self.answering = None;
-                self.on_chunk(now, conn, transfer, &bytes);
-                self.pump(now);
-            }
+            Incoming::Chunk { transfer, bytes } => self.on_chunk(now, conn, transfer, &bytes),
             Incoming::Empty => self.on_empty_frame(now, conn),
             Incoming::Nothing => {}
         }
@@ -473,23 +462,21 @@ impl Engine {
         let Some(conn) = self.conn_mut(conn_id) else { return };
         conn.empty_frames = conn.empty_frames.saturating_add(1);
         let too_many = conn.empty_frames >= EMPTY_FRAMES_MAX;
-        self.answering = None;
-        self.answer(now, conn_id, &Err(Refusal::BadRequest("a frame without content".to_owned())));
+        let refusal = Refusal::BadRequest("a frame without content".to_owned());
+        self.answer(now, Request { conn: conn_id, id: None }, &Err(refusal));
         if too_many {
             self.begin_close(now, conn_id, CloseReason::EmptyFrames);
         }
-        self.pump(now);
     }
 
     /// Carries out what the hub wants until it wants nothing more.
     fn pump(&mut self, now: Now) {
         while let Some(effect) = self.hub.poll_effect() {
             match effect {
-                Effect::Answer { request: Request { conn, id }, answer, late } => {
-                    self.answering = id;
-                    self.answer(now, conn, &answer);
+                Effect::Answer { request, answer, late } => {
+                    self.answer(now, request, &answer);
                     if late {
-                        self.end_wait(now, conn);
+                        self.end_wait(now, request.conn);
                     }
                 }
                 Effect::Wait { conn, alone } => self.begin_wait(conn, alone),
@@ -512,7 +499,7 @@ impl Engine {
                 Effect::StopDelivery { transfer, to } => self.stop_delivery(now, transfer, to),
                 Effect::Forget { transfer, keep } => self.forget(transfer, keep),
                 Effect::Files(job) => {
-                    self.submit(job, None);
+                    self.submit(job, transfers::Aim::Nobody);
                 }
                 Effect::Work { units } => self.spend(units),
                 Effect::Close { conn, reason } => self.begin_close(now, conn, reason),
@@ -521,8 +508,8 @@ impl Engine {
         }
     }
 
-    fn answer(&mut self, now: Now, conn: ConnId, answer: &Result<Reply, Refusal>) {
-        let id = self.answering;
+    fn answer(&mut self, now: Now, request: Request, answer: &Result<Reply, Refusal>) {
+        let Request { conn, id } = request;
         if let Some(protocol) = self.protocol_of(conn) {
             let bytes = protocol.emit_answer(id, answer);
             self.spend(u32::try_from(bytes.len() / ANSWER_BYTES_PER_WORK).unwrap_or(u32::MAX));
@@ -561,7 +548,7 @@ impl Engine {
         assert_eq!(live.clone().count(), self.stats.connections, "connections are miscounted");
         let bytes: usize = live.clone().map(|conn| conn.outbox.len()).sum();
         assert_eq!(bytes as u64, self.output_bytes, "output is miscounted");
-        let strangers = live.clone().filter(|conn| conn.is_stranger).count();
+        let strangers = live.clone().filter(|conn| conn.is_stranger()).count();
         assert_eq!(strangers as u64, self.strangers.total(), "strangers are miscounted");
         for conn in live {
             // The last words of one that was near its mark come on top of it.
@@ -569,14 +556,10 @@ impl Engine {
             let mark = conn.hard_mark(&self.limits) + last_words;
             assert!(conn.outbox.len() <= mark, "{:?} has output over its mark of {mark}", conn.id);
             assert_eq!(conn.paused, !conn.wants_reading(&self.limits), "{:?} paused", conn.id);
-            let open_and_named = conn.is_open() && conn.logged_in;
+            let open_and_named = conn.is_open() && conn.is_named();
             assert_eq!(open_and_named, self.hub.is_logged_in(conn.id), "{:?} logged in", conn.id);
-            let counted = conn.is_open() && !conn.trusted;
-            assert_eq!(conn.is_stranger, counted, "{:?} counted as a stranger", conn.id);
-            if let Phase::Open = conn.phase {
-                let waits = conn.stalled && conn.may_ask(&self.limits);
-                assert!(!waits || conn.queued, "{:?} has messages and nobody comes", conn.id);
-            }
+            let waits = conn.messages == Messages::Stalled && conn.may_ask(&self.limits);
+            assert!(!waits, "{:?} has messages and nobody comes", conn.id);
         }
         self.transfers.check_invariants(self.hub.uploads());
     }

@@ -55,6 +55,12 @@ impl Strangers {
     }
 }
 
+/// Numbers in a row to numbers that are spread evenly over all there are: multiples of the golden
+/// ratio (Knuth 6.4, theorem S).
+pub(super) const fn spread(number: u32) -> u32 {
+    number.wrapping_mul(0x9e37_79b9)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,9 +10,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
 use super::{Engine, Output};
+use crate::hub::Request;
 use crate::hub::upload::{Stage, UploadQueue};
 use crate::id::{ConnId, Now, Ticket, TransferId};
-use crate::job::{FileJob, FileOutcome, Job, PartialId};
+use crate::job::{FileJob, FileOutcome, Job, Outcome, PartialId};
 use crate::limits::{CHUNK_MAX, FILE_JOBS_MAX, STALL_BYTES};
 use crate::message::{Digest, Ending, Event, Refusal};
 
@@ -29,10 +30,8 @@ pub(super) struct Transfers {
     inbound: BTreeMap<TransferId, Inbound>,
     /// By receiver first: one may take several files, and many may take one.
     outbound: BTreeMap<(ConnId, TransferId), Outbound>,
-    tickets: BTreeMap<Ticket, Aim>,
-    next_ticket: u64,
-    /// Jobs given to the worker that it has not answered, those that nobody waits for included.
-    under_way: usize,
+    /// Jobs given to the worker that it has not answered.
+    under_way: BTreeMap<Ticket, Aim>,
     /// There were so many that nobody is given a slot until there are fewer.
     resting: bool,
     /// Downloads that wait until there are fewer, the first to come first.
@@ -46,6 +45,8 @@ pub(super) enum Aim {
     In(TransferId),
     /// For a download.
     Out(ConnId, TransferId),
+    /// For nobody: there was none from the start, or it is over.
+    Nobody,
 }
 
 #[derive(Debug)]
@@ -137,7 +138,7 @@ impl Engine {
             closed: false,
         };
         self.transfers.inbound.insert(transfer, flow);
-        self.submit(FileJob::Open { transfer, partial, size }, Some(Aim::In(transfer)));
+        self.submit(FileJob::Open { transfer, partial, size }, Aim::In(transfer));
     }
 
     /// A file goes to somebody.
@@ -161,7 +162,7 @@ impl Engine {
     pub(super) fn forget(&mut self, transfer: TransferId, keep: bool) {
         let Some(flow) = self.transfers.inbound.remove(&transfer) else { return };
         if !flow.closed {
-            self.submit(FileJob::Close { transfer, keep }, None);
+            self.submit(FileJob::Close { transfer, keep }, Aim::Nobody);
         }
     }
 
@@ -175,7 +176,7 @@ impl Engine {
                 self.transfers.starved.retain(|starved| *starved != (to, transfer));
             }
             Reading::Asked { ticket, .. } => {
-                self.transfers.tickets.remove(&ticket);
+                self.transfers.under_way.insert(ticket, Aim::Nobody);
             }
         }
         self.drop_bulk_of(now, to, transfer);
@@ -191,7 +192,7 @@ impl Engine {
     /// A part of a file came in.
     pub(super) fn on_chunk(&mut self, now: Now, conn: ConnId, transfer: TransferId, bytes: &[u8]) {
         if let Err(refusal) = self.hub.may_send_chunks(conn) {
-            return self.answer(now, conn, &Err(refusal));
+            return self.answer(now, Request { conn, id: None }, &Err(refusal));
         }
         let flow = match self.transfers.inbound.get_mut(&transfer) {
             Some(flow) if flow.from == conn && !flow.finishing => flow,
@@ -218,19 +219,28 @@ impl Engine {
                 }
             }
             None if self.hub.uploads().was_issued(transfer) => {}
-            Some(_) | None => self.answer(now, conn, &Err(Refusal::NoSuchTransfer)),
+            Some(_) | None => {
+                self.answer(now, Request { conn, id: None }, &Err(Refusal::NoSuchTransfer));
+            }
         }
     }
 
-    /// A job is done. One whose transfer is over interests nobody.
-    pub(super) fn on_file_done(&mut self, now: Now, ticket: Ticket, outcome: FileOutcome) {
-        self.transfers.under_way = self.transfers.under_way.saturating_sub(1);
-        if self.transfers.resting && self.transfers.under_way <= FILE_JOBS_MAX / 4 {
+    /// A job is done, of whomever: who waits for it is known by its ticket alone.
+    pub(super) fn on_done(&mut self, now: Now, ticket: Ticket, outcome: Outcome) {
+        match (self.transfers.under_way.remove(&ticket), outcome) {
+            (Some(aim), Outcome::File(outcome)) => self.on_file_done(now, aim, outcome),
+            (None, outcome) => self.hub.handle_done(now, ticket, outcome),
+            (Some(aim), outcome) => debug_assert!(false, "{outcome:?} is nothing for {aim:?}"),
+        }
+    }
+
+    fn on_file_done(&mut self, now: Now, aim: Aim, outcome: FileOutcome) {
+        if self.transfers.resting && self.transfers.under_way.len() <= FILE_JOBS_MAX / 4 {
             self.transfers.resting = false;
             self.hub.resume_admission(now);
         }
-        // Of one that cannot be read for at this moment the next takes the place.
-        while self.transfers.under_way < READS_MAX
+        // If one cannot be served now, the next takes its place.
+        while self.transfers.under_way.len() < READS_MAX
             && let Some((to, transfer)) = self.transfers.starved.pop_front()
         {
             if let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) {
@@ -238,10 +248,10 @@ impl Engine {
             }
             self.pull(to, transfer);
         }
-        match self.transfers.tickets.remove(&ticket) {
-            None => {}
-            Some(Aim::In(transfer)) => self.on_upload_done(now, transfer, outcome),
-            Some(Aim::Out(to, transfer)) => self.on_download_done(now, to, transfer, outcome),
+        match aim {
+            Aim::Nobody => {}
+            Aim::In(transfer) => self.on_upload_done(now, transfer, outcome),
+            Aim::Out(to, transfer) => self.on_download_done(now, to, transfer, outcome),
         }
     }
 
@@ -251,7 +261,7 @@ impl Engine {
         match outcome {
             FileOutcome::Opened { bytes, hashed } if hashed < bytes => {
                 flow.busy = true;
-                self.submit(FileJob::Rehash { transfer }, Some(Aim::In(transfer)));
+                self.submit(FileJob::Rehash { transfer }, Aim::In(transfer));
                 // It is no fault of the sender that this takes time.
                 self.hub.handle_upload_progress(now, transfer, STALL_BYTES);
             }
@@ -311,7 +321,7 @@ impl Engine {
             // What its sender was just told may have been one word too many, and cut him.
             let Ok(hash) = self.hub.handle_upload_complete(transfer) else { return };
             (flow.finishing, flow.busy) = (true, true);
-            self.submit(FileJob::Finish { transfer, hash }, Some(Aim::In(transfer)));
+            self.submit(FileJob::Finish { transfer, hash }, Aim::In(transfer));
         }
     }
 
@@ -324,7 +334,7 @@ impl Engine {
         (flow.busy, flow.writing) = (true, bytes.len() as u64);
         // From here on they may be on the disk: if it breaks now, the half has them.
         self.hub.handle_stored(transfer, flow.stored + flow.writing);
-        self.submit(FileJob::Append { transfer, bytes }, Some(Aim::In(transfer)));
+        self.submit(FileJob::Append { transfer, bytes }, Aim::In(transfer));
     }
 
     fn on_download_done(
@@ -365,13 +375,13 @@ impl Engine {
         if !matches!(flow.reading, Reading::No) || left == 0 || window == 0 {
             return;
         }
-        if self.transfers.under_way >= READS_MAX {
+        if self.transfers.under_way.len() >= READS_MAX {
             flow.reading = Reading::Starved;
             return self.transfers.starved.push_back((to, transfer));
         }
         let len = u32::try_from(left).unwrap_or(u32::MAX).min(window);
         let blob = flow.blob;
-        let ticket = self.submit(FileJob::Read { blob, offset, len }, Some(Aim::Out(to, transfer)));
+        let ticket = self.submit(FileJob::Read { blob, offset, len }, Aim::Out(to, transfer));
         if let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) {
             flow.reading = Reading::Asked { ticket, len };
         }
@@ -411,17 +421,13 @@ impl Engine {
     }
 
     /// Gives the worker a job, for somebody or for nobody.
-    pub(super) fn submit(&mut self, job: FileJob, aim: Option<Aim>) -> Ticket {
-        self.transfers.next_ticket += 1;
-        self.transfers.under_way += 1;
-        if !self.transfers.resting && self.transfers.under_way >= FILE_JOBS_MAX / 2 {
+    pub(super) fn submit(&mut self, job: FileJob, aim: Aim) -> Ticket {
+        let ticket = self.hub.next_ticket();
+        self.transfers.under_way.insert(ticket, aim);
+        if !self.transfers.resting && self.transfers.under_way.len() >= FILE_JOBS_MAX / 2 {
             // Announced and withdrawn again faster than the disk can follow.
             self.transfers.resting = true;
             self.hub.rest_admission();
-        }
-        let ticket = Ticket(self.transfers.next_ticket);
-        if let Some(aim) = aim {
-            self.transfers.tickets.insert(ticket, aim);
         }
         self.outputs.push_back(Output::Job(ticket, Job::File(job)));
         ticket

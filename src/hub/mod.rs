@@ -138,7 +138,8 @@ pub struct Hub {
     retries: VecDeque<(u64, ConnId)>,
     /// What waits for a worker.
     waiting: BTreeMap<Ticket, Waiting>,
-    next_ticket: u64,
+    /// The last ticket that was given, by whomever it is waited for.
+    last_ticket: u64,
     store_trouble: bool,
     effects: VecDeque<Effect>,
 }
@@ -183,7 +184,7 @@ impl Hub {
             seen: BTreeMap::new(),
             retries: VecDeque::new(),
             waiting: BTreeMap::new(),
-            next_ticket: 0,
+            last_ticket: 0,
             store_trouble: false,
             effects: VecDeque::new(),
         }

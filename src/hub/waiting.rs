@@ -95,20 +95,29 @@ impl Hub {
         self.submit(waiting, Job::Store(job));
     }
 
+    /// A ticket for a job of whomever: two jobs never have the same one.
+    pub(crate) fn next_ticket(&mut self) -> Ticket {
+        self.last_ticket += 1;
+        Ticket(self.last_ticket)
+    }
+
     fn submit(&mut self, waiting: Waiting, job: Job) {
-        self.next_ticket += 1;
-        let ticket = Ticket(self.next_ticket);
+        let ticket = self.next_ticket();
         self.waiting.insert(ticket, waiting);
         self.effects.push_back(Effect::Job { ticket, job });
     }
 
     /// A worker has finished.
     pub fn handle_done(&mut self, now: Now, ticket: Ticket, outcome: Outcome) {
-        let Some(waiting) = self.waiting.remove(&ticket) else { return };
+        let Some(waiting) = self.waiting.remove(&ticket) else {
+            // It was told once before, or it is nobody's.
+            debug_assert!(ticket.0 <= self.last_ticket, "{ticket:?} was never given");
+            return;
+        };
         match outcome {
             Outcome::Store(outcome) => self.on_store_done(now, waiting, outcome),
             Outcome::Password(outcome) => self.on_password_done(now, waiting, outcome),
-            Outcome::File(_) => {}
+            Outcome::File(outcome) => debug_assert!(false, "{waiting:?} waited for no {outcome:?}"),
         }
     }
 
