@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
+use super::mailboxes::Mailboxes;
 use super::rows::{self, ACCOUNT, LETTER, STORED, signed};
 use crate::id::{AccountId, LetterId};
 use crate::job::{Account, StoreJob, StoreOutcome, StoredFile};
@@ -11,6 +12,7 @@ use crate::message::{Text, UserName};
 pub(super) fn run(
     file: &Connection,
     job: &StoreJob,
+    mailboxes: &mut Mailboxes,
     troubles: &mut Vec<String>,
 ) -> Result<StoreOutcome> {
     match job {
@@ -20,23 +22,32 @@ pub(super) fn run(
         StoreJob::Block { account, user } => block(file, *account, *user),
         StoreJob::Unblock { account, user } => {
             let sql = "DELETE FROM blocks WHERE account = ?1 AND name_key = ?2";
-            file.execute(sql, params![signed(account.0), key(*user)])?;
+            file.prepare_cached(sql)?.execute(params![signed(account.0), key(*user)])?;
             Ok(StoreOutcome::Done)
         }
         StoreJob::Keep { to, from, text, at_ms, most } => {
-            keep(file, *to, *from, text, *at_ms, *most)
+            if mailboxes.count(file, *to)? >= *most && exists(file, *to)? {
+                return Ok(StoreOutcome::Full);
+            }
+            let outcome = keep(file, *to, *from, text, *at_ms)?;
+            if matches!(outcome, StoreOutcome::Kept(_)) {
+                mailboxes.on_kept(*to);
+            }
+            Ok(outcome)
         }
         StoreJob::Letters { account, after, most } => {
             letters(file, *account, *after, *most, troubles)
         }
         StoreJob::AddFile(stored) => add_file(file, stored),
         StoreJob::RemoveFile { transfer } => {
-            file.execute("DELETE FROM files WHERE number = ?1", [transfer.0])?;
+            file.prepare_cached("DELETE FROM files WHERE number = ?1")?.execute([transfer.0])?;
             Ok(StoreOutcome::Done)
         }
         StoreJob::Arrived { account, up_to } => {
             let sql = "DELETE FROM letters WHERE account = ?1 AND id <= ?2";
-            file.execute(sql, params![signed(account.0), signed(up_to.0)])?;
+            let forgotten = params![signed(account.0), signed(up_to.0)];
+            let forgotten = file.prepare_cached(sql)?.execute(forgotten)?;
+            mailboxes.on_forgotten(*account, forgotten);
             Ok(StoreOutcome::Done)
         }
     }
@@ -91,7 +102,7 @@ fn find(file: &Connection, account: AccountId) -> Result<Option<(rows::Found, i6
 
 fn exists(file: &Connection, account: AccountId) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM accounts WHERE id = ?1)";
-    file.query_row(sql, [signed(account.0)], |row| row.get(0))
+    file.prepare_cached(sql)?.query_row([signed(account.0)], |row| row.get(0))
 }
 
 fn block(file: &Connection, account: AccountId, user: UserName) -> Result<StoreOutcome> {
@@ -110,21 +121,16 @@ fn keep(
     from: UserName,
     text: &Text,
     at_ms: u64,
-    most: u64,
 ) -> Result<StoreOutcome> {
     if !exists(file, to)? {
         return Ok(StoreOutcome::NoAccount);
     }
     let (to, at_ms, text) = (signed(to.0), signed(at_ms), text.as_str());
     let sql = "INSERT INTO letters (account, sender, text, at_ms, seal)
-               SELECT ?1, ?2, ?3, ?4, ?5
-               WHERE (SELECT count(*) FROM letters WHERE account = ?1) < ?6";
+               VALUES (?1, ?2, ?3, ?4, ?5)";
     let seal = rows::seal_letter(to, from, text, at_ms);
-    let kept = file.execute(sql, params![to, from.as_str(), text, at_ms, seal, signed(most)])?;
-    Ok(match kept {
-        0 => StoreOutcome::Full,
-        _ => StoreOutcome::Kept(LetterId(file.last_insert_rowid().unsigned_abs())),
-    })
+    file.prepare_cached(sql)?.execute(params![to, from.as_str(), text, at_ms, seal])?;
+    Ok(StoreOutcome::Kept(LetterId(file.last_insert_rowid().unsigned_abs())))
 }
 
 /// A damaged letter is passed over and does not count; it goes when those behind it have arrived.
@@ -136,7 +142,7 @@ fn letters(
     troubles: &mut Vec<String>,
 ) -> Result<StoreOutcome> {
     let sql = format!("SELECT {LETTER} FROM letters WHERE account = ?1 AND id > ?2 ORDER BY id");
-    let mut statement = file.prepare(&sql)?;
+    let mut statement = file.prepare_cached(&sql)?;
     let mut found = statement.query(params![signed(account.0), signed(after.0)])?;
     let mut letters = Vec::new();
     while let Some(row) = found.next()? {
@@ -177,6 +183,6 @@ fn add_file(file: &Connection, stored: &StoredFile) -> Result<StoreOutcome> {
         "INSERT OR REPLACE INTO files ({STORED})
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
     );
-    file.execute(&sql, values)?;
+    file.prepare_cached(&sql)?.execute(values)?;
     Ok(StoreOutcome::Done)
 }

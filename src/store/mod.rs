@@ -6,6 +6,7 @@
 //! of one commit share its fate; and what is read damaged is reported and never handed on.
 
 mod jobs;
+mod mailboxes;
 mod memory;
 mod owner;
 mod rows;

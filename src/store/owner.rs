@@ -7,6 +7,7 @@ use std::path::Path;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::jobs;
+use super::mailboxes::Mailboxes;
 use super::sqlite::{Access, Error, Sqlite};
 use crate::id::AccountId;
 use crate::job::StoreJob;
@@ -69,7 +70,7 @@ impl Sqlite {
                     Some(id) => jobs::set_hash(file, AccountId(id.unsigned_abs()), hash)?,
                     None => {
                         let job = StoreJob::Create { name: *name, hash: hash.clone() };
-                        jobs::run(file, &job, troubles)?
+                        jobs::run(file, &job, &mut Mailboxes::default(), troubles)?
                     }
                 };
             }

@@ -109,6 +109,7 @@ const STEPS_MAX: usize = STEPS.len();
 mod tests {
     use super::*;
     use crate::message::Digest;
+    use crate::store::mailboxes::Mailboxes;
     use crate::store::tests::{add, create, keep, numbers, texts, user};
     use crate::store::{FILE, Sqlite, Store as _, jobs};
 
@@ -122,7 +123,8 @@ mod tests {
         transaction.pragma_update(None, "application_id", APPLICATION).unwrap();
         transaction.pragma_update(None, "user_version", 1).unwrap();
         for job in [create("Alice"), keep(1, "hello")] {
-            jobs::run(&transaction, &job, &mut Vec::new()).unwrap();
+            let mut mailboxes = Mailboxes::default();
+            jobs::run(&transaction, &job, &mut mailboxes, &mut Vec::new()).unwrap();
         }
         transaction.commit().unwrap();
     }

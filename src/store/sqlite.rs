@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior};
 
+use super::mailboxes::Mailboxes;
 use super::rows::{self, ACCOUNT, STORED};
 use super::{Store, jobs, schema, writes};
 use crate::id::AccountId;
@@ -79,6 +80,7 @@ pub struct Sqlite {
     is_swept: bool,
     /// SQLite's count of foreign commits when the directory was last read.
     seen: Option<i64>,
+    mailboxes: Mailboxes,
     troubles: Vec<String>,
 }
 
@@ -124,8 +126,14 @@ impl Sqlite {
         if verdict != "ok" {
             return Err(Error::Damaged(verdict));
         }
-        let troubles = Vec::new();
-        Ok(Self { path, connection: Some(connection), is_swept: false, seen: None, troubles })
+        Ok(Self {
+            path,
+            connection: Some(connection),
+            is_swept: false,
+            seen: None,
+            mailboxes: Mailboxes::default(),
+            troubles: Vec::new(),
+        })
     }
 
     /// Where the file is.
@@ -179,6 +187,7 @@ impl Sqlite {
         }
         self.is_swept = false;
         self.seen = None;
+        self.mailboxes = Mailboxes::default();
         connect(&self.path)
     }
 
@@ -226,11 +235,19 @@ impl Store for Sqlite {
 
     fn commit(&mut self, jobs: &[StoreJob]) -> Vec<StoreOutcome> {
         let access = if jobs.iter().any(writes) { Access::Write } else { Access::Read };
+        // Given back only after a commit, and to the connection that it was made on.
+        let known = self.connection.is_some().then(|| std::mem::take(&mut self.mailboxes));
+        let mut mailboxes = known.unwrap_or_default();
         let all = |file: &Connection, troubles: &mut Vec<String>| {
-            let run = |job| jobs::run(file, job, troubles).map_err(Error::from);
+            mailboxes.begin(data_version(file)?);
+            let run = |job| jobs::run(file, job, &mut mailboxes, troubles).map_err(Error::from);
             jobs.iter().map(run).collect::<Result<Vec<_>, _>>()
         };
-        self.transact(access, all).unwrap_or_else(|error| {
+        let outcomes = self.transact(access, all);
+        if outcomes.is_ok() {
+            self.mailboxes = mailboxes;
+        }
+        outcomes.unwrap_or_else(|error| {
             let text = error.to_string();
             jobs.iter().map(|_| StoreOutcome::Failed(text.clone())).collect()
         })
@@ -266,6 +283,8 @@ fn connect(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(STORE_BUSY)?;
+    // Room for every statement of `jobs`: to prepare one costs more than to run it.
+    connection.set_prepared_statement_cache_capacity(32);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.pragma_update(None, "foreign_keys", true)?;

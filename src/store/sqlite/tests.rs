@@ -131,6 +131,25 @@ fn a_change_by_another_process_is_noticed_until_the_directory_is_read() {
 }
 
 #[test]
+fn a_mailbox_is_counted_anew_when_others_have_committed_or_a_commit_has_failed() {
+    let (data, mut store) = new();
+    store.commit(&[create("alice"), keep(1, "a"), keep(1, "b"), keep(1, "c")]);
+    assert_eq!(store.commit(&[keep(1, "d")]), [StoreOutcome::Full]);
+    let arrived = |up_to| StoreJob::Arrived { account: AccountId(1), up_to: LetterId(up_to) };
+    let mut other = Sqlite::open_existing(data.path()).unwrap();
+    other.commit(&[arrived(1)]);
+    let outcomes = store.commit(&[keep(1, "e"), keep(1, "f")]);
+    assert_eq!(outcomes, [StoreOutcome::Kept(LetterId(4)), StoreOutcome::Full]);
+    // What a transaction that is rolled back has forgotten is there still.
+    limit_pages(&mut store, 0);
+    let large = StoreJob::Create { name: user("zoe"), hash: "x".repeat(100_000) };
+    assert!(is_failed(&store.commit(&[arrived(4), large])));
+    limit_pages(&mut store, 1_000);
+    assert_eq!(store.commit(&[keep(1, "g")]), [StoreOutcome::Full]);
+    assert_eq!(texts(&mut store, 1), ["b", "c", "e"]);
+}
+
+#[test]
 fn who_only_reads_does_not_wait_for_who_writes() {
     let (data, mut store) = new();
     store.commit(&[create("alice"), keep(1, "hello")]);
