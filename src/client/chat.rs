@@ -22,7 +22,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::commands::{self, Wish};
-use super::downloads::{Downloads, Keeping};
 use super::errand::Errand;
 use super::letters::Letters;
 use super::outcome::{Outcome, Over};
@@ -31,7 +30,8 @@ use super::progress::Progress;
 use super::question::Question;
 use super::screen::Screen;
 use super::session::{ClientEvent, Session};
-use super::uploads::Uploads;
+use super::transfers::Transfers;
+use super::transfers::downloads::Keeping;
 use crate::front::native::Problem;
 use crate::front::text::{describe_refusal, describe_reply};
 use crate::id::TransferId;
@@ -88,8 +88,7 @@ pub(super) struct Chat {
     work: Work,
     link: Link,
     back: Return,
-    uploads: Uploads,
-    downloads: Downloads,
+    transfers: Transfers,
     /// Take every file that is offered.
     accepts_all: bool,
     /// Files for a room that is known when an answer has come.
@@ -148,8 +147,7 @@ impl Chat {
             work: Work::new(start.errand, start.room, start.local),
             link: Link::Up,
             back: Return::new(start.returns_for, start.seed),
-            uploads: Uploads::new(start.seed),
-            downloads: Downloads::new(start.dir, start.seed),
+            transfers: Transfers::new(start.dir, start.seed),
             accepts_all: start.accepts_all,
             delayed: VecDeque::new(),
             unconfirmed: BTreeSet::new(),
@@ -204,7 +202,7 @@ impl Chat {
 
     /// How far each file is that is sent or taken.
     pub(super) fn progress(&self) -> impl Iterator<Item = Progress> {
-        self.uploads.progress(self.now).chain(self.downloads.progress())
+        self.transfers.progress(self.now)
     }
 
     /// How long the server may be silent before [`Chat::handle_silence`].
@@ -355,7 +353,7 @@ impl Chat {
     /// Somebody outside asks for the end: no file is received any further, and goodbye.
     pub(super) fn handle_stop(&mut self) {
         self.on_stopped();
-        self.downloads.give_up_all(match self.keeping() {
+        self.transfers.downloads.give_up_all(match self.keeping() {
             Keeping::Nothing => "stopped here",
             Keeping::AnyName | Keeping::ItsName => "stopped here; what has come of it is kept",
         });
@@ -473,7 +471,7 @@ impl Chat {
             ms => Duration::from_millis(ms.clamp(1000, day_ms)),
         };
         self.pace.set_rate(limits.message_rate);
-        self.downloads.set_places(limits.downloads);
+        self.transfers.downloads.set_places(limits.downloads);
         if self.returning() || self.work.is_terse() {
             return;
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::id::TransferId;
 use crate::limits::{GIB, KIB, MIB};
-use crate::message::visible;
+use crate::message::{FileName, visible};
 
 /// How long a rate is measured before it counts, and the least time between two lines.
 const SECOND: Duration = Duration::from_secs(1);
@@ -137,8 +137,23 @@ impl Meter {
         due
     }
 
+    /// How far a file of this name is: what is being done, and how much of how many bytes.
+    pub(super) fn progress(
+        &self,
+        transfer: Option<TransferId>,
+        name: &FileName,
+        direction: Direction,
+        (state, done): (State, u64),
+        total: u64,
+    ) -> Progress {
+        let moves = state == State::Moving;
+        let (rate, left) = if moves { self.rate(total.saturating_sub(done)) } else { (0, None) };
+        let name = name.as_str().to_owned();
+        Progress { transfer, name, direction, state, done, total, rate, left }
+    }
+
     /// Bytes a second, and how long so many more bytes will take.
-    pub(super) fn rate(&self, left: u64) -> (u64, Option<Duration>) {
+    fn rate(&self, left: u64) -> (u64, Option<Duration>) {
         let time = left.saturating_mul(1000).checked_div(self.rate).map(Duration::from_millis);
         (self.rate, time)
     }

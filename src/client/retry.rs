@@ -38,15 +38,24 @@ impl Retry {
     }
 
     /// It was refused. Answers whether it is to be tried again, at [`Retry::at`].
-    pub(super) fn again(&mut self, now: Duration) -> bool {
+    fn again(&mut self, now: Duration) -> bool {
         self.tries += 1;
         self.wait(now);
         self.tries <= TRIES_MAX
     }
 
     /// It was refused for a reason that passes by itself: that counts for nothing.
-    pub(super) fn wait(&mut self, now: Duration) {
+    fn wait(&mut self, now: Duration) {
         self.at = now + self.backoff.next_wait();
+    }
+
+    /// It was refused. Answers whether it is to be tried again: if it stands behind others of ours
+    /// for as long as it takes, if the reason `passes` a few times.
+    pub(super) fn goes_on(&mut self, now: Duration, behind: bool, passes: bool) -> bool {
+        if behind {
+            self.wait(now);
+        }
+        behind || passes && self.again(now)
     }
 
     /// It was granted.

@@ -80,7 +80,7 @@ impl Chat {
     /// When to be told the time at the latest, as time since the start of the client.
     pub(in crate::client) fn wake_at(&self) -> Option<Duration> {
         let filled = self.filled.then_some(self.now);
-        let files = [self.uploads.wake_at(self.now), self.downloads.wake_at(self.now), filled];
+        let files = [self.transfers.wake_at(self.now), filled];
         [self.alarm, self.pace.wait(self.now)].into_iter().chain(files).flatten().min()
     }
 

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use super::transfers::Aim;
 use super::{Chat, Login};
-use crate::client::downloads::Keeping;
 use crate::client::errand::{Errand, Place, Whom, file_ref};
 use crate::client::listing;
+use crate::client::transfers::downloads::Keeping;
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::FILES_MAX;

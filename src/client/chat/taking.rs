@@ -7,7 +7,7 @@
 use super::transfers::{About, misunderstood};
 use super::{Chat, Login};
 use crate::client::commands::Wanted;
-use crate::client::downloads::{AcceptError, Keeping, is_near};
+use crate::client::transfers::downloads::{AcceptError, Keeping, is_near};
 use crate::front::native::Problem;
 use crate::front::slash;
 use crate::id::TransferId;
@@ -44,7 +44,7 @@ impl Chat {
                     Ok(local) => local,
                     Err(error) => return self.refuse_with(&Refusal::BadFileName(error)),
                 };
-                match self.downloads.accept(transfer, local.clone(), false) {
+                match self.transfers.downloads.accept(transfer, local.clone(), false) {
                     Err(AcceptError::Unknown) => self.look(Sought::Number(transfer), local, None),
                     accepted => self.on_accepted(transfer, accepted),
                 }
@@ -76,32 +76,32 @@ impl Chat {
 
     /// Also while its bytes come: what has come of it is removed at once.
     pub(super) fn reject(&mut self, transfer: TransferId) {
-        self.downloads.forget(transfer);
+        self.transfers.downloads.forget(transfer);
         self.ask_about(About::Reject(transfer), Command::Reject { transfer });
     }
 
     pub(super) fn on_offered(&mut self, file: FileLine) {
         let transfer = file.transfer;
         let alone = matches!(file.to, Target::User(_));
-        if self.downloads.has_taken(&file) {
+        if self.transfers.downloads.has_taken(&file) {
             if alone {
                 self.confirm(transfer);
             }
             return;
         }
-        if !self.downloads.handle_offered(file.clone()) {
+        if !self.transfers.downloads.handle_offered(file.clone()) {
             return;
         }
         let mine = self.me() == Some(file.from);
         self.screen.show(&Event::Offered { file });
         if self.accepts_all && !mine && !self.leaving {
-            let accepted = self.downloads.accept(transfer, None, !alone);
+            let accepted = self.transfers.downloads.accept(transfer, None, !alone);
             self.on_accepted(transfer, accepted);
         }
     }
 
     pub(super) fn on_chunk(&mut self, transfer: TransferId, bytes: &[u8]) {
-        let progress = self.downloads.handle_chunk(transfer, bytes, self.now);
+        let progress = self.transfers.downloads.handle_chunk(transfer, bytes, self.now);
         self.say_progress(progress);
     }
 
@@ -113,15 +113,16 @@ impl Chat {
     pub(super) fn on_get_answer(&mut self, transfer: TransferId, answer: Result<Reply, Problem>) {
         match answer {
             Ok(Reply::Getting { file, offset }) => {
-                self.downloads.handle_getting(&file, offset, self.now);
+                self.transfers.downloads.handle_getting(&file, offset, self.now);
             }
             answer => {
                 let problem = answer.err().unwrap_or_else(misunderstood);
                 let near = self
+                    .transfers
                     .downloads
                     .target(transfer)
                     .is_none_or(|to| is_near(to, self.me(), self.room));
-                self.downloads.handle_refused(transfer, &problem, near, self.now);
+                self.transfers.downloads.handle_refused(transfer, &problem, near, self.now);
             }
         }
     }
@@ -200,10 +201,11 @@ impl Chat {
 
     fn take(&mut self, file: FileLine, local: Option<FileName>) {
         let transfer = file.transfer;
-        self.downloads.handle_offered(file);
+        self.transfers.downloads.handle_offered(file);
         let keeping = self.keeping();
-        self.downloads.set_keeping(keeping);
-        let accepted = self.downloads.accept(transfer, local, keeping == Keeping::ItsName);
+        self.transfers.downloads.set_keeping(keeping);
+        let accepted =
+            self.transfers.downloads.accept(transfer, local, keeping == Keeping::ItsName);
         self.on_accepted(transfer, accepted);
     }
 

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use super::again::Link;
 use super::taking::Look;
 use super::{Chat, Login};
-use crate::client::downloads::DownloadStep;
 use crate::client::progress::Progress;
 use crate::client::retry::Here;
-use crate::client::uploads::{Goal, Source, UploadStep, Withdrawal};
+use crate::client::transfers::uploads::Withdrawal;
+use crate::client::transfers::{Goal, Source, Step, Stopping};
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::CHUNK_MAX;
@@ -79,13 +79,13 @@ impl Chat {
     fn fill_some(&mut self) -> bool {
         let can_ask = self.link == Link::Up && self.login == Login::Done && !self.returning();
         let here = Here { now: self.now, can_ask, room: self.room };
-        let mut done = self.uploads.work(&here) | self.downloads.work(&here);
+        let mut done = self.transfers.work(&here);
         self.take_steps();
         if self.go_on() {
             return true;
         }
         while self.link == Link::Up && self.session.outgoing().len() < AHEAD_MAX {
-            let part = self.uploads.poll_part(self.now);
+            let part = self.transfers.uploads.poll_part(self.now);
             self.take_steps();
             let Some((transfer, bytes, progress)) = part else { break };
             self.session.send_chunk(transfer, &bytes);
@@ -97,7 +97,7 @@ impl Chat {
 
     /// Whether a file is still to be sent or to be saved.
     pub(super) fn has_files(&self) -> bool {
-        !self.uploads.is_empty() || self.downloads.under_way() || !self.delayed.is_empty()
+        self.transfers.under_way() || !self.delayed.is_empty()
     }
 
     /// Sends a file of which only the line is known: all of it is the path if there is such a file,
@@ -128,7 +128,7 @@ impl Chat {
             (Aim::Shelf, room) => Goal::Shelf(room),
         };
         match Source::open(path) {
-            Ok(source) => self.uploads.add(source, goal),
+            Ok(source) => self.transfers.uploads.add(source, goal),
             Err(error) => self.refuse(error.code(), &format!("{}: {error}", path.display())),
         }
     }
@@ -148,20 +148,17 @@ impl Chat {
 
     /// Withdraws a file of one's own, or takes no more of somebody else's.
     pub(super) fn cancel(&mut self, transfer: TransferId) {
-        match self.uploads.cancel(transfer) {
-            Withdrawal::Done => self.on_withdrawn(transfer),
-            Withdrawal::Ask => self.ask_to_cancel(About::Withdraw(transfer), transfer),
-            Withdrawal::Unknown => match self.downloads.cancel(transfer) {
-                Some(false) => self.screen.say(&format!("* transfer {transfer}: stopped")),
-                Some(true) => self.ask_to_cancel(About::Stop(transfer), transfer),
-                None => self.ask_to_cancel(About::Withdraw(transfer), transfer),
-            },
+        match self.transfers.cancel(transfer) {
+            Stopping::Withdrawn => self.on_withdrawn(transfer),
+            Stopping::Stopped => self.screen.say(&format!("* transfer {transfer}: stopped")),
+            Stopping::AskToWithdraw => self.ask_to_cancel(About::Withdraw(transfer), transfer),
+            Stopping::AskToStop => self.ask_to_cancel(About::Stop(transfer), transfer),
         }
     }
 
     /// Sends a file not at all that has no number yet.
     pub(super) fn cancel_named(&mut self, name: &str) {
-        match self.uploads.cancel_named(name) {
+        match self.transfers.uploads.cancel_named(name) {
             Withdrawal::Done | Withdrawal::Ask => {
                 self.refused = true;
                 self.screen.say(&format!("* {}: withdrawn", visible(name)));
@@ -180,20 +177,22 @@ impl Chat {
     pub(super) fn on_file_news(&mut self, event: Event) {
         match event {
             Event::Queued { transfer, place, of } => {
-                self.uploads.handle_queued(transfer, (place, of), self.now);
+                self.transfers.uploads.handle_queued(transfer, (place, of), self.now);
             }
             Event::Admitted { transfer, waited_ms, credit, offset } => {
-                self.uploads.handle_admitted(transfer, waited_ms, credit, offset, self.now);
+                self.transfers
+                    .uploads
+                    .handle_admitted(transfer, waited_ms, credit, offset, self.now);
             }
-            Event::Credit { transfer, bytes } => self.uploads.handle_credit(transfer, bytes),
+            Event::Credit { transfer, bytes } => {
+                self.transfers.uploads.handle_credit(transfer, bytes)
+            }
             Event::Offered { file } => self.on_offered(file),
             Event::Ended { transfer, how } => {
                 if how == Ending::Stored {
                     self.on_stored(transfer);
                 }
-                // What is neither of the two was withdrawn here before.
-                let _ = self.uploads.handle_ended(transfer, how)
-                    || self.downloads.handle_ended(transfer, how);
+                self.transfers.handle_ended(transfer, how);
             }
             event => self.screen.show(&event),
         }
@@ -202,11 +201,11 @@ impl Chat {
     pub(super) fn on_file_answer(&mut self, id: u64, about: About, answer: Result<Reply, Problem>) {
         match (about, answer) {
             (About::Announcement, Ok(Reply::Announced { transfer, place })) => {
-                self.uploads.handle_answered(id, Ok((transfer, place)), self.now);
+                self.transfers.uploads.handle_answered(id, Ok((transfer, place)), self.now);
             }
             (About::Announcement, answer) => {
                 let problem = answer.err().unwrap_or_else(misunderstood);
-                self.uploads.handle_answered(id, Err(&problem), self.now);
+                self.transfers.uploads.handle_answered(id, Err(&problem), self.now);
             }
             (About::Get(transfer), answer) => self.on_get_answer(transfer, answer),
             (About::Look(look), answer) => self.on_found(*look, answer),
@@ -215,11 +214,11 @@ impl Chat {
                 self.unconfirmed.remove(&transfer);
             }
             (About::Withdraw(transfer), Ok(_)) => {
-                self.uploads.handle_withdrawn(transfer, true);
+                self.transfers.uploads.handle_withdrawn(transfer, true);
                 self.on_withdrawn(transfer);
             }
             (About::Withdraw(transfer), Err(problem)) => {
-                self.uploads.handle_withdrawn(transfer, false);
+                self.transfers.uploads.handle_withdrawn(transfer, false);
                 self.refuse(&problem.code, &problem.text);
             }
             // It may have come to its end before, which is as good.
@@ -241,38 +240,23 @@ impl Chat {
 
     /// Asks and says what the files want asked and said.
     pub(super) fn take_steps(&mut self) {
-        while let Some(step) = self.uploads.poll_step() {
-            self.on_upload(step);
-        }
-        while let Some(step) = self.downloads.poll_step() {
-            self.on_download(step);
+        while let Some(step) = self.transfers.poll_step() {
+            self.on_step(step);
         }
     }
 
-    fn on_upload(&mut self, step: UploadStep) {
+    fn on_step(&mut self, step: Step) {
         match step {
-            UploadStep::Announce { key, announcement } => {
+            Step::Announce { key, announcement } => {
                 let id = self.ask_about(About::Announcement, announcement.command());
-                self.uploads.handle_asked(key, id);
+                self.transfers.uploads.handle_asked(key, id);
             }
-            UploadStep::Withdraw(transfer) => {
-                self.ask_to_cancel(About::Quiet, transfer);
-            }
-            UploadStep::Say(line) => self.screen.say(&format!("* {line}")),
-            UploadStep::Refuse { code, text } => self.refuse(&code, &text),
-        }
-    }
-
-    fn on_download(&mut self, step: DownloadStep) {
-        match step {
-            DownloadStep::Get(transfer, offset) => self.ask_for(transfer, offset),
-            DownloadStep::Stop(transfer) => {
-                self.ask_to_cancel(About::Quiet, transfer);
-            }
-            DownloadStep::Saved(path) => self.on_saved(path),
-            DownloadStep::Confirm(transfer) => self.confirm(transfer),
-            DownloadStep::Say(line) => self.screen.say(&format!("* {line}")),
-            DownloadStep::Refuse { code, text } => self.refuse(&code, &text),
+            Step::Get(transfer, offset) => self.ask_for(transfer, offset),
+            Step::Cancel(transfer) => self.ask_to_cancel(About::Quiet, transfer),
+            Step::Saved(path) => self.on_saved(path),
+            Step::Confirm(transfer) => self.confirm(transfer),
+            Step::Say(line) => self.screen.say(&format!("* {line}")),
+            Step::Refuse { code, text } => self.refuse(&code, &text),
         }
     }
 
@@ -289,8 +273,7 @@ impl Chat {
     pub(super) fn break_off_files(&mut self) {
         self.about.clear();
         self.work.handle_lost();
-        self.uploads.handle_lost();
-        self.downloads.handle_lost();
+        self.transfers.handle_lost();
         for Delayed { path, .. } in std::mem::take(&mut self.delayed) {
             self.refuse("not_sent", &path.display().to_string());
         }
@@ -307,8 +290,7 @@ impl Chat {
 
     /// There is nobody any more who could send or take them.
     pub(super) fn give_up_files(&mut self, why: &str) {
-        self.uploads.give_up_all(why);
-        self.downloads.give_up_all(why);
+        self.transfers.give_up_all(why);
         for Delayed { path, .. } in std::mem::take(&mut self.delayed) {
             self.refuse("not_sent", &path.display().to_string());
         }

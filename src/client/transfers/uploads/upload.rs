@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
 use std::time::Duration;
 
-use super::source::{Goal, Source};
+use super::super::source::{Goal, Source};
 use crate::client::hashing::Hashing;
 use crate::client::progress::{Direction, Meter, Progress, State};
 use crate::client::retry::Retry;
@@ -118,7 +118,7 @@ impl Upload {
     /// How far it is.
     pub(super) fn progress(&self, now: Duration) -> Progress {
         let total = self.source.size;
-        let (state, done) = match &self.stage {
+        let at = match &self.stage {
             Stage::New | Stage::Ready => (State::Waiting, 0),
             Stage::Hashing { hashing, .. } => (State::Hashing, hashing.done()),
             Stage::Asked(_) => (State::Queued { place: 0, of: 0, since: Duration::ZERO }, 0),
@@ -129,17 +129,8 @@ impl Upload {
             Stage::Moving { sent, .. } => (State::Moving, *sent),
             Stage::Finishing => (State::Finishing, total),
         };
-        let (rate, left) = match state {
-            State::Moving => self.meter.rate(total - done),
-            State::Waiting
-            | State::Hashing
-            | State::Queued { .. }
-            | State::Finishing
-            | State::Verifying => (0, None),
-        };
-        let name = self.source.name.as_str().to_owned();
-        let direction = Direction::Up;
-        Progress { transfer: self.transfer, name, direction, state, done, total, rate, left }
+        let name = &self.source.name;
+        self.meter.progress(self.transfer, name, Direction::Up, at, total)
     }
 }
 

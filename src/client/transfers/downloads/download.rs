@@ -94,7 +94,7 @@ impl Download {
 
     /// How far it is, if it is accepted.
     pub(super) fn progress(&self) -> Option<Progress> {
-        let (state, done) = match &self.stage {
+        let at = match &self.stage {
             Stage::Offered => return None,
             Stage::Waiting { .. } => (State::Waiting, 0),
             Stage::Comparing { hashing, .. } => (State::Verifying, hashing.done()),
@@ -105,17 +105,7 @@ impl Download {
             }
             Stage::Coming(partial) => (State::Moving, partial.len()),
         };
-        let total = self.file.size;
-        let (rate, left) = match state {
-            State::Moving => self.meter.rate(total.saturating_sub(done)),
-            State::Waiting
-            | State::Hashing
-            | State::Queued { .. }
-            | State::Finishing
-            | State::Verifying => (0, None),
-        };
-        let (transfer, name) = (Some(self.file.transfer), self.file.name.as_str().to_owned());
-        let direction = Direction::Down;
-        Some(Progress { transfer, name, direction, state, done, total, rate, left })
+        let (transfer, name) = (Some(self.file.transfer), &self.file.name);
+        Some(self.meter.progress(transfer, name, Direction::Down, at, self.file.size))
     }
 }

@@ -1,7 +1,7 @@
 //! The files that this client takes: offered, accepted, coming, saved.
 //!
 //! Knows one local folder, but no frames and no screen: what is to be asked and said comes out of
-//! a queue, [`Downloads::poll_step`]. The rules it keeps: a file has its name only when all of it
+//! a queue, [`Downloads::steps`]. The rules it keeps: a file has its name only when all of it
 //! is on the disk and its hash is right; half a file is gone on with, on this connection, on the
 //! next one or by another client; and of what is for many, nothing is saved twice by itself.
 
@@ -10,14 +10,15 @@ mod download;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::hashing::Hashing;
-use super::partial::{Partial, namesake, taken};
-use super::progress::{Progress, percent, size};
-use super::retry::Here;
+use super::step::{Step, Steps};
+use crate::client::hashing::Hashing;
+use crate::client::partial::{Partial, namesake, taken};
+use crate::client::progress::{Progress, percent, size};
+use crate::client::retry::Here;
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::DOWNLOADS_A_USER;
@@ -35,31 +36,9 @@ const TAKEN_MAX: usize = 65_536;
 /// What a server refuses that may be granted in a moment.
 const PASSING: [&str; 4] = ["busy", "slow_down", "store_failed", "too_many_downloads"];
 
-/// What is to be done next for some download.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum DownloadStep {
-    /// Ask for it, from this byte on.
-    Get(TransferId, u64),
-    /// Tell the server that no more of it is wanted.
-    Stop(TransferId),
-    /// It is here, its hash verified.
-    Saved(PathBuf),
-    /// It is saved, on the disk; confirm it.
-    Confirm(TransferId),
-    /// Say this; it is visible.
-    Say(String),
-    /// It is over, and not as it should be.
-    Refuse {
-        /// A stable code.
-        code: String,
-        /// Why; visible.
-        text: String,
-    },
-}
-
 /// What becomes of a file that is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keeping {
+pub(in crate::client) enum Keeping {
     /// It has the first name that is free.
     AnyName,
     /// It has its own name, and is refused where something else has that.
@@ -70,7 +49,7 @@ pub(super) enum Keeping {
 
 /// Why a file cannot be accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AcceptError {
+pub(in crate::client) enum AcceptError {
     /// It is not known here; perhaps the server knows it.
     Unknown,
     /// It is accepted already.
@@ -81,7 +60,7 @@ pub(super) enum AcceptError {
 
 /// All files that are known and not saved.
 #[derive(Debug)]
-pub(super) struct Downloads {
+pub(in crate::client) struct Downloads {
     dir: PathBuf,
     keeping: Keeping,
     /// How many may come at once.
@@ -91,13 +70,14 @@ pub(super) struct Downloads {
     seed: u64,
     /// What was saved in this run, by its hash, because a number may come from another server.
     taken: BTreeMap<TransferId, Digest>,
-    steps: VecDeque<DownloadStep>,
+    /// What is to be asked and said.
+    pub(super) steps: Steps,
 }
 
 impl Downloads {
     /// Saves into `dir`, which should exist; the seed makes the waits of this client others than
     /// those of the next.
-    pub(super) fn new(dir: PathBuf, seed: u64) -> Self {
+    pub(in crate::client) fn new(dir: PathBuf, seed: u64) -> Self {
         Self {
             dir,
             keeping: Keeping::AnyName,
@@ -106,49 +86,44 @@ impl Downloads {
             turns: 0,
             seed,
             taken: BTreeMap::new(),
-            steps: VecDeque::new(),
+            steps: Steps::default(),
         }
     }
 
     /// The server lets so many come at once; 0 is what is usual.
-    pub(super) fn set_places(&mut self, places: u64) {
+    pub(in crate::client) fn set_places(&mut self, places: u64) {
         let told = usize::try_from(places).unwrap_or(usize::MAX);
         self.places = if told == 0 { DOWNLOADS_A_USER } else { told };
     }
 
     /// What becomes of the files that are accepted from now on.
-    pub(super) fn set_keeping(&mut self, keeping: Keeping) {
+    pub(in crate::client) fn set_keeping(&mut self, keeping: Keeping) {
         self.keeping = keeping;
     }
 
     /// Whether a file is accepted and not saved.
-    pub(super) fn under_way(&self) -> bool {
+    pub(in crate::client) fn under_way(&self) -> bool {
         self.entries.values().any(Download::is_wanted)
     }
 
     /// How far each is that is accepted.
-    pub(super) fn progress(&self) -> impl Iterator<Item = Progress> {
+    pub(in crate::client) fn progress(&self) -> impl Iterator<Item = Progress> {
         self.entries.values().filter_map(Download::progress)
     }
 
     /// When one of them is to be asked for again at the earliest.
-    pub(super) fn wake_at(&self, now: Duration) -> Option<Duration> {
+    pub(in crate::client) fn wake_at(&self, now: Duration) -> Option<Duration> {
         let ready = self.entries.values().filter(|entry| matches!(entry.stage, Stage::Ready(_)));
         ready.filter_map(|entry| entry.retry.at(now)).min()
     }
 
-    /// The next thing to be asked or said.
-    pub(super) fn poll_step(&mut self) -> Option<DownloadStep> {
-        self.steps.pop_front()
-    }
-
     /// Whether a file of this number and content was saved in this run.
-    pub(super) fn has_taken(&self, file: &FileLine) -> bool {
+    pub(in crate::client) fn has_taken(&self, file: &FileLine) -> bool {
         self.taken.get(&file.transfer) == Some(&file.hash)
     }
 
     /// A file can be taken. Answers whether that is news; what is under way goes on by itself.
-    pub(super) fn handle_offered(&mut self, file: FileLine) -> bool {
+    pub(in crate::client) fn handle_offered(&mut self, file: FileLine) -> bool {
         let transfer = file.transfer;
         if let Some(known) = self.entries.get(&transfer)
             && (known.is_wanted() || known.file == file)
@@ -173,7 +148,7 @@ impl Downloads {
     ///
     /// # Errors
     /// [`AcceptError`]; nothing has changed then.
-    pub(super) fn accept(
+    pub(in crate::client) fn accept(
         &mut self,
         transfer: TransferId,
         local: Option<FileName>,
@@ -198,17 +173,22 @@ impl Downloads {
 
     /// Does one thing that takes little time: gives the next one its place, asks for one, or hashes
     /// a part of one. Answers whether there was something to do.
-    pub(super) fn work(&mut self, here: &Here) -> bool {
+    pub(in crate::client) fn work(&mut self, here: &Here) -> bool {
         self.begin_one() || here.can_ask && self.ask_for_one(here.now) || self.hash_some()
     }
 
     /// The server sends it from this byte on.
-    pub(super) fn handle_getting(&mut self, file: &FileLine, offset: u64, now: Duration) {
+    pub(in crate::client) fn handle_getting(
+        &mut self,
+        file: &FileLine,
+        offset: u64,
+        now: Duration,
+    ) {
         let transfer = file.transfer;
         let Some(entry) = self.entries.get_mut(&transfer) else { return };
         let Stage::Asked(partial) = &mut entry.stage else { return };
         if (file.size, file.hash) != (entry.file.size, entry.file.hash) || offset != partial.len() {
-            self.steps.push_back(DownloadStep::Stop(transfer));
+            self.steps.ask(Step::Cancel(transfer));
             return self.fail(transfer, "no_such_file", "the server has another file there now");
         }
         let total = entry.file.size;
@@ -218,7 +198,7 @@ impl Downloads {
             0 => format!("{} comes, {}", entry.label(), size(total)),
             _ => format!("{} goes on from {} %", entry.label(), percent(offset, total)),
         };
-        self.steps.push_back(DownloadStep::Say(line));
+        self.steps.say(line);
         if let Some(partial) = entry.take_partial() {
             entry.stage = Stage::Coming(partial);
         }
@@ -229,7 +209,7 @@ impl Downloads {
 
     /// It was refused. Where it is `near`, the server knows it no more if it says so; otherwise it
     /// is for a room that we are not in.
-    pub(super) fn handle_refused(
+    pub(in crate::client) fn handle_refused(
         &mut self,
         transfer: TransferId,
         problem: &Problem,
@@ -241,14 +221,8 @@ impl Downloads {
         let others = self.entries.values().any(coming);
         let Some(entry) = self.entries.get_mut(&transfer) else { return };
         let code = problem.code.as_str();
-        let passes = if full && others {
-            entry.retry.wait(now);
-            true
-        } else {
-            PASSING.contains(&code) && entry.retry.again(now)
-        };
         let text = visible(&problem.text).to_string();
-        if passes {
+        if entry.retry.goes_on(now, full && others, PASSING.contains(&code)) {
             if let Some(partial) = entry.take_partial() {
                 entry.stage = Stage::Ready(partial);
             }
@@ -260,13 +234,13 @@ impl Downloads {
     }
 
     /// Whom it is for.
-    pub(super) fn target(&self, transfer: TransferId) -> Option<Target> {
+    pub(in crate::client) fn target(&self, transfer: TransferId) -> Option<Target> {
         self.entries.get(&transfer).map(|entry| entry.file.to)
     }
 
     /// A part of a file has come; parts that nobody asked for are dropped. Answers with how far it
     /// is, if that is worth a line.
-    pub(super) fn handle_chunk(
+    pub(in crate::client) fn handle_chunk(
         &mut self,
         transfer: TransferId,
         bytes: &[u8],
@@ -276,13 +250,13 @@ impl Downloads {
         let total = entry.file.size;
         let Stage::Coming(partial) = &mut entry.stage else { return None };
         if bytes.len() as u64 > total - partial.len() {
-            self.steps.push_back(DownloadStep::Stop(transfer));
+            self.steps.ask(Step::Cancel(transfer));
             self.discard(transfer);
             self.fail(transfer, "wrong_content", "more bytes came than were announced");
             return None;
         }
         if let Err(error) = partial.write(bytes) {
-            self.steps.push_back(DownloadStep::Stop(transfer));
+            self.steps.ask(Step::Cancel(transfer));
             self.fail(transfer, "cannot_write", &self.cannot_write(&error));
             return None;
         }
@@ -296,10 +270,10 @@ impl Downloads {
     }
 
     /// The server says that it does not come any more. Answers whether it is one of these.
-    pub(super) fn handle_ended(&mut self, transfer: TransferId, how: Ending) -> bool {
+    pub(in crate::client) fn handle_ended(&mut self, transfer: TransferId, how: Ending) -> bool {
         let Some(entry) = self.entries.get(&transfer) else { return false };
         if !entry.is_wanted() {
-            self.steps.push_back(DownloadStep::Say(format!("{}: {how}", entry.label())));
+            self.steps.say(format!("{}: {how}", entry.label()));
             self.entries.remove(&transfer);
             return true;
         }
@@ -320,7 +294,7 @@ impl Downloads {
 
     /// Somebody here wants it no more: what has come of it is removed. Answers whether the server
     /// is to be told, or `None` where it was not wanted.
-    pub(super) fn cancel(&mut self, transfer: TransferId) -> Option<bool> {
+    pub(in crate::client) fn cancel(&mut self, transfer: TransferId) -> Option<bool> {
         let entry = self.entries.get(&transfer).filter(|entry| entry.is_wanted())?;
         let told = matches!(entry.stage, Stage::Asked(_) | Stage::Coming(_));
         self.discard(transfer);
@@ -328,13 +302,13 @@ impl Downloads {
     }
 
     /// The same, and it is not offered any more.
-    pub(super) fn forget(&mut self, transfer: TransferId) {
+    pub(in crate::client) fn forget(&mut self, transfer: TransferId) {
         self.discard(transfer);
         self.entries.remove(&transfer);
     }
 
     /// The connection is lost: what was under way is asked for again on the next one.
-    pub(super) fn handle_lost(&mut self) {
+    pub(in crate::client) fn handle_lost(&mut self) {
         for entry in self.entries.values_mut() {
             if matches!(entry.stage, Stage::Asked(_) | Stage::Coming(_))
                 && let Some(partial) = entry.take_partial()
@@ -345,11 +319,10 @@ impl Downloads {
     }
 
     /// They are not taken any more; what has come of them stays for another time.
-    pub(super) fn give_up_all(&mut self, why: &str) {
+    pub(in crate::client) fn give_up_all(&mut self, why: &str) {
         let wanted: Vec<_> = self.entries.values().filter(|entry| entry.is_wanted()).collect();
         for entry in wanted {
-            let text = format!("{}: {why}", entry.label());
-            self.steps.push_back(DownloadStep::Refuse { code: "not_saved".to_owned(), text });
+            self.steps.refuse(&entry.label(), "not_saved", why);
         }
         self.entries.clear();
     }
@@ -410,7 +383,7 @@ impl Downloads {
             self.finish(transfer);
         } else {
             entry.stage = Stage::Asked(partial);
-            self.steps.push_back(DownloadStep::Get(transfer, offset));
+            self.steps.ask(Step::Get(transfer, offset));
         }
         true
     }
@@ -426,10 +399,10 @@ impl Downloads {
                 Ok(Some(hash)) if hash == entry.file.hash => {
                     let shown = visible(&path.display().to_string()).to_string();
                     let line = format!("transfer {transfer}: you have it already, as {shown}");
-                    self.steps.push_back(DownloadStep::Say(line));
-                    self.steps.push_back(DownloadStep::Saved(path.clone()));
+                    self.steps.say(line);
+                    self.steps.ask(Step::Saved(path.clone()));
                     if self.keeping == Keeping::ItsName && entry.is_for_one() {
-                        self.steps.push_back(DownloadStep::Confirm(transfer));
+                        self.steps.ask(Step::Confirm(transfer));
                     }
                     self.take_down(transfer);
                 }
@@ -471,7 +444,7 @@ impl Downloads {
             entry.wrong = true;
             entry.stage = Stage::Ready(partial);
             let line = format!("{label}: its hash is wrong; it is taken anew");
-            return self.steps.push_back(DownloadStep::Say(line));
+            return self.steps.say(line);
         }
         match partial.keep(&entry.local) {
             Ok(path) => {
@@ -482,10 +455,10 @@ impl Downloads {
                         format!("transfer {transfer}: saved as {shown}, BLAKE3 {hash}")
                     }
                 };
-                self.steps.push_back(DownloadStep::Say(line));
-                self.steps.push_back(DownloadStep::Saved(path));
+                self.steps.say(line);
+                self.steps.ask(Step::Saved(path));
                 if entry.is_for_one() {
-                    self.steps.push_back(DownloadStep::Confirm(transfer));
+                    self.steps.ask(Step::Confirm(transfer));
                 }
                 self.take_down(transfer);
             }
@@ -518,8 +491,7 @@ impl Downloads {
     fn lose(&mut self, transfer: TransferId, code: &str, why: &str) {
         self.discard(transfer);
         if let Some(entry) = self.entries.remove(&transfer) {
-            let text = format!("{}: {why}", entry.label());
-            self.steps.push_back(DownloadStep::Refuse { code: code.to_owned(), text });
+            self.steps.refuse(&entry.label(), code, why);
         }
     }
 
@@ -527,8 +499,7 @@ impl Downloads {
     fn fail(&mut self, transfer: TransferId, code: &str, why: &str) {
         if let Some(entry) = self.entries.get_mut(&transfer) {
             drop(entry.take_partial());
-            let text = format!("{}: {why}", entry.label());
-            self.steps.push_back(DownloadStep::Refuse { code: code.to_owned(), text });
+            self.steps.refuse(&entry.label(), code, why);
         }
     }
 
@@ -538,7 +509,11 @@ impl Downloads {
 }
 
 /// Whether a file can be reached by this user from this room.
-pub(super) fn is_near(to: Target, user: Option<UserName>, room: Option<RoomName>) -> bool {
+pub(in crate::client) fn is_near(
+    to: Target,
+    user: Option<UserName>,
+    room: Option<RoomName>,
+) -> bool {
     match to {
         Target::User(wanted) => user == Some(wanted),
         Target::Room(wanted) | Target::Shelf(wanted) => room == Some(wanted),

@@ -42,7 +42,7 @@ fn accepted(content: &[u8]) -> (Downloads, tempfile::TempDir) {
 
 fn coming(content: &[u8]) -> (Downloads, tempfile::TempDir) {
     let (mut downloads, dir) = accepted(content);
-    assert_eq!(steps(&mut downloads), [DownloadStep::Get(SEVEN, 0)]);
+    assert_eq!(steps(&mut downloads), [Step::Get(SEVEN, 0)]);
     downloads.handle_getting(&line(SEVEN, "f.txt", content), 0, START);
     steps(&mut downloads);
     (downloads, dir)
@@ -52,8 +52,8 @@ fn work(downloads: &mut Downloads) {
     while downloads.work(&Here { now: START, can_ask: true, room: None }) {}
 }
 
-fn steps(downloads: &mut Downloads) -> Vec<DownloadStep> {
-    std::iter::from_fn(|| downloads.poll_step()).collect()
+fn steps(downloads: &mut Downloads) -> Vec<Step> {
+    std::iter::from_fn(|| downloads.steps.poll()).collect()
 }
 
 fn names(dir: &tempfile::TempDir) -> Vec<String> {
@@ -68,9 +68,9 @@ fn half(name: &str, content: &[u8]) -> String {
     format!("{name}.{}.part", &hash(content).to_string()[..16])
 }
 
-fn code(step: &DownloadStep) -> &str {
+fn code(step: &Step) -> &str {
     match step {
-        DownloadStep::Refuse { code, .. } => code,
+        Step::Refuse { code, .. } => code,
         other => panic!("{other:?}"),
     }
 }
@@ -84,8 +84,8 @@ fn a_file_has_its_name_when_all_of_it_is_here_and_the_hash_is_right() {
     assert_eq!(fs::read(dir.path().join("f.txt")).unwrap(), b"hello");
     assert_eq!(names(&dir), ["f.txt"]);
     let steps = steps(&mut downloads);
-    assert_eq!(steps[1], DownloadStep::Saved(dir.path().join("f.txt")));
-    assert_eq!(steps[2], DownloadStep::Confirm(SEVEN), "what it brings goes first");
+    assert_eq!(steps[1], Step::Saved(dir.path().join("f.txt")));
+    assert_eq!(steps[2], Step::Confirm(SEVEN), "what it brings goes first");
     assert!(!downloads.under_way() && downloads.has_taken(&line(SEVEN, "f.txt", b"hello")));
 }
 
@@ -97,7 +97,7 @@ fn half_a_file_of_an_earlier_run_is_hashed_and_gone_on_with() {
         downloads.accept(SEVEN, None, false).unwrap();
         work(&mut downloads);
         if kept < 5 {
-            assert_eq!(steps(&mut downloads), [DownloadStep::Get(SEVEN, kept as u64)]);
+            assert_eq!(steps(&mut downloads), [Step::Get(SEVEN, kept as u64)]);
             downloads.handle_getting(&line(SEVEN, "f.txt", b"hello"), kept as u64, START);
             downloads.handle_chunk(SEVEN, &b"hello"[kept..], START);
         }
@@ -112,14 +112,14 @@ fn a_half_that_is_wrong_is_thrown_away_and_the_file_is_taken_anew_once() {
     fs::write(dir.path().join(half("f.txt", b"hello")), b"hex").unwrap();
     downloads.accept(SEVEN, None, false).unwrap();
     work(&mut downloads);
-    assert_eq!(steps(&mut downloads), [DownloadStep::Get(SEVEN, 3)]);
+    assert_eq!(steps(&mut downloads), [Step::Get(SEVEN, 3)]);
     downloads.handle_getting(&line(SEVEN, "f.txt", b"hello"), 3, START);
     downloads.handle_chunk(SEVEN, b"lo", START);
     assert!(!dir.path().join("f.txt").exists());
     work(&mut downloads);
     let all = steps(&mut downloads);
-    assert!(matches!(&all[1], DownloadStep::Say(line) if line.contains("its hash is wrong")));
-    assert_eq!(all[2], DownloadStep::Get(SEVEN, 0));
+    assert!(matches!(&all[1], Step::Say(line) if line.contains("its hash is wrong")));
+    assert_eq!(all[2], Step::Get(SEVEN, 0));
     downloads.handle_getting(&line(SEVEN, "f.txt", b"hello"), 0, START);
     downloads.handle_chunk(SEVEN, b"hexlo", START);
     assert_eq!(code(steps(&mut downloads).last().unwrap()), "wrong_content");
@@ -149,7 +149,7 @@ fn bytes_that_nobody_asked_for_reach_no_disk() {
     downloads.handle_chunk(SEVEN, b"hello", START);
     downloads.handle_lost();
     work(&mut downloads);
-    assert_eq!(steps(&mut downloads).last(), Some(&DownloadStep::Get(SEVEN, 0)));
+    assert_eq!(steps(&mut downloads).last(), Some(&Step::Get(SEVEN, 0)));
     drop(downloads);
     assert!(names(&dir).is_empty());
 }
@@ -159,12 +159,12 @@ fn more_bytes_than_announced_and_another_file_are_not_taken() {
     let (mut downloads, dir) = coming(b"hello");
     downloads.handle_chunk(SEVEN, b"hello!", START);
     let all = steps(&mut downloads);
-    assert_eq!((&all[0], code(&all[1])), (&DownloadStep::Stop(SEVEN), "wrong_content"));
+    assert_eq!((&all[0], code(&all[1])), (&Step::Cancel(SEVEN), "wrong_content"));
     assert!(names(&dir).is_empty());
     for (other, offset) in [(&b"olleh"[..], 0), (b"hell", 0), (b"hello", 1)] {
         let (mut downloads, dir) = accepted(b"hello");
         downloads.handle_getting(&line(SEVEN, "f.txt", other), offset, START);
-        assert_eq!(steps(&mut downloads)[1], DownloadStep::Stop(SEVEN));
+        assert_eq!(steps(&mut downloads)[1], Step::Cancel(SEVEN));
         assert!(!downloads.under_way() && names(&dir).is_empty());
     }
 }
@@ -208,7 +208,7 @@ fn a_download_that_is_refused_for_now_is_asked_for_again() {
     assert!(steps(&mut downloads).is_empty(), "not at once");
     let now = downloads.wake_at(START).unwrap();
     downloads.work(&Here { now, can_ask: true, room: None });
-    assert_eq!(steps(&mut downloads), [DownloadStep::Get(SEVEN, 0)]);
+    assert_eq!(steps(&mut downloads), [Step::Get(SEVEN, 0)]);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn a_folder_that_is_gone_is_said_and_the_file_can_be_asked_for_again() {
     fs::create_dir(path).unwrap();
     downloads.accept(SEVEN, None, false).unwrap();
     work(&mut downloads);
-    assert_eq!(steps(&mut downloads), [DownloadStep::Get(SEVEN, 0)]);
+    assert_eq!(steps(&mut downloads), [Step::Get(SEVEN, 0)]);
 }
 
 #[test]

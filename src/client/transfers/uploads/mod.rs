@@ -2,30 +2,29 @@
 //! the next part that may go.
 //!
 //! Knows local files, but no frames and no screen: what is to be asked and said comes out of a
-//! queue, [`Uploads::poll_step`]. The rules it keeps: no more bytes go out than were granted, and
+//! queue, [`Uploads::steps`]. The rules it keeps: no more bytes go out than were granted, and
 //! never another number of bytes than was announced, whatever happens to the file meanwhile; and a
 //! lost connection costs no upload, because each is announced again under its hash.
 
-mod source;
 mod upload;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use super::hashing::Hashing;
-use super::progress::{Progress, percent};
-use super::retry::Here;
+use super::source::{Announcement, Goal, Source, lost};
+use super::step::{Step, Steps};
+use crate::client::hashing::Hashing;
+use crate::client::progress::{Progress, percent};
+use crate::client::retry::Here;
 use crate::front::native::Problem;
 use crate::front::text::seconds;
 use crate::id::TransferId;
 use crate::limits::UPLOADS_A_USER;
-use crate::message::{Announced, Command, Digest, Ending, Refusal, visible};
-use source::lost;
-pub(super) use source::{Goal, Source};
+use crate::message::{Ending, Refusal, visible};
 use upload::{Stage, Upload};
 
 /// How long a file may be hashed before that is said.
@@ -39,56 +38,9 @@ const PASSING: [&str; 2] = ["busy", "slow_down"];
 const PASSING_AGAIN: [&str; 5] =
     ["queue_full", "too_many_uploads", "store_failed", "no_such_user", "login_under_way"];
 
-/// What is to be done next for some upload.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum UploadStep {
-    /// Announce it, and tell [`Uploads::handle_asked`] by which request.
-    Announce {
-        /// Which.
-        key: u64,
-        /// How.
-        announcement: Announcement,
-    },
-    /// Tell the server that it is withdrawn.
-    Withdraw(TransferId),
-    /// Say this; it is visible.
-    Say(String),
-    /// It is over, and not as it should be.
-    Refuse {
-        /// A stable code.
-        code: String,
-        /// Why; visible.
-        text: String,
-    },
-}
-
-/// What is said of a file to the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Announcement {
-    goal: Goal,
-    name: String,
-    size: u64,
-    hash: Option<Digest>,
-    again: bool,
-}
-
-impl Announcement {
-    /// As a request.
-    pub(super) fn command(&self) -> Command<'_> {
-        let Self { goal, name, size, hash, again } = self;
-        let file =
-            Announced { name: name.as_str().into(), size: *size, hash: *hash, again: *again };
-        match goal {
-            Goal::User(user) => Command::SendFile { user: Some(user.as_str().into()), file },
-            Goal::Room(_) => Command::SendFile { user: None, file },
-            Goal::Shelf(_) => Command::Upload { file },
-        }
-    }
-}
-
 /// What became of a wish to withdraw an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Withdrawal {
+pub(in crate::client) enum Withdrawal {
     /// It is none of ours.
     Unknown,
     /// It was only here, or will be withdrawn when its number is known.
@@ -99,42 +51,38 @@ pub(super) enum Withdrawal {
 
 /// All uploads that are not over, in the order in which they were wanted.
 #[derive(Debug, Default)]
-pub(super) struct Uploads {
+pub(in crate::client) struct Uploads {
     entries: BTreeMap<u64, Upload>,
     last_key: u64,
     seed: u64,
-    steps: VecDeque<UploadStep>,
+    /// What is to be asked and said.
+    pub(super) steps: Steps,
 }
 
 impl Uploads {
     /// None yet; the seed makes the waits of this client others than those of the next.
-    pub(super) fn new(seed: u64) -> Self {
+    pub(in crate::client) fn new(seed: u64) -> Self {
         Self { seed, ..Self::default() }
     }
 
     /// Whether none is under way.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::client) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// How far each is.
-    pub(super) fn progress(&self, now: Duration) -> impl Iterator<Item = Progress> {
+    pub(in crate::client) fn progress(&self, now: Duration) -> impl Iterator<Item = Progress> {
         self.entries.values().map(move |upload| upload.progress(now))
     }
 
     /// When one of them is to be announced again at the earliest.
-    pub(super) fn wake_at(&self, now: Duration) -> Option<Duration> {
+    pub(in crate::client) fn wake_at(&self, now: Duration) -> Option<Duration> {
         let ready = self.entries.values().filter(|upload| matches!(upload.stage, Stage::Ready));
         ready.filter_map(|upload| upload.retry.at(now)).min()
     }
 
-    /// The next thing to be asked or said.
-    pub(super) fn poll_step(&mut self) -> Option<UploadStep> {
-        self.steps.pop_front()
-    }
-
     /// Sends a file.
-    pub(super) fn add(&mut self, source: Source, goal: Goal) {
+    pub(in crate::client) fn add(&mut self, source: Source, goal: Goal) {
         self.last_key += 1;
         let seed = self.seed.wrapping_add(self.last_key);
         self.entries.insert(self.last_key, Upload::new(source, goal, seed));
@@ -142,12 +90,12 @@ impl Uploads {
 
     /// Does one thing that takes little time: announces a file or hashes a part of one. Answers
     /// whether there was something to do.
-    pub(super) fn work(&mut self, here: &Here) -> bool {
+    pub(in crate::client) fn work(&mut self, here: &Here) -> bool {
         here.can_ask && self.announce_one(here) || self.hash_some(here.now)
     }
 
     /// The next part that may go, and how far its upload is if that is worth a line.
-    pub(super) fn poll_part(
+    pub(in crate::client) fn poll_part(
         &mut self,
         now: Duration,
     ) -> Option<(TransferId, Vec<u8>, Option<Progress>)> {
@@ -169,14 +117,14 @@ impl Uploads {
     }
 
     /// The announcement of an upload went out as this request.
-    pub(super) fn handle_asked(&mut self, key: u64, id: u64) {
+    pub(in crate::client) fn handle_asked(&mut self, key: u64, id: u64) {
         if let Some(upload) = self.entries.get_mut(&key) {
             upload.stage = Stage::Asked(Some(id));
         }
     }
 
     /// The announcement `id` was answered with a number and a place, or with a refusal.
-    pub(super) fn handle_answered(
+    pub(in crate::client) fn handle_answered(
         &mut self,
         id: u64,
         answer: Result<(TransferId, u32), &Problem>,
@@ -192,17 +140,22 @@ impl Uploads {
     }
 
     /// The line moved.
-    pub(super) fn handle_queued(&mut self, transfer: TransferId, at: (u32, u32), now: Duration) {
+    pub(in crate::client) fn handle_queued(
+        &mut self,
+        transfer: TransferId,
+        at: (u32, u32),
+        now: Duration,
+    ) {
         let Some(upload) = self.numbered(transfer) else { return };
         if let Stage::Queued { place, of, .. } = &mut upload.stage {
             (*place, *of) = at;
             let line = format!("transfer {transfer}: {}", upload.progress(now));
-            self.steps.push_back(UploadStep::Say(line));
+            self.steps.say(line);
         }
     }
 
     /// It has a slot: it goes on behind `offset`, and at first so many bytes of it.
-    pub(super) fn handle_admitted(
+    pub(in crate::client) fn handle_admitted(
         &mut self,
         transfer: TransferId,
         waited_ms: u64,
@@ -235,25 +188,25 @@ impl Uploads {
             }
             Some(_) | None => format!("{} begins, waited {}", upload.label(), seconds(waited_ms)),
         };
-        self.steps.push_back(UploadStep::Say(line));
+        self.steps.say(line);
     }
 
     /// So many bytes more may be sent.
-    pub(super) fn handle_credit(&mut self, transfer: TransferId, bytes: u64) {
+    pub(in crate::client) fn handle_credit(&mut self, transfer: TransferId, bytes: u64) {
         if let Some(Upload { stage: Stage::Moving { credit, .. }, .. }) = self.numbered(transfer) {
             *credit = credit.saturating_add(bytes);
         }
     }
 
     /// The server says that it is over. Answers whether it was one of these.
-    pub(super) fn handle_ended(&mut self, transfer: TransferId, how: Ending) -> bool {
+    pub(in crate::client) fn handle_ended(&mut self, transfer: TransferId, how: Ending) -> bool {
         let Some(key) = self.key(transfer) else { return false };
         let Some(upload) = self.entries.get_mut(&key) else { return false };
         match how {
             Ending::Stored => {
                 let hash = upload.hash.map_or_else(String::new, |hash| format!(", BLAKE3 {hash}"));
                 let line = format!("{} sent{hash}", upload.label());
-                self.steps.push_back(UploadStep::Say(line));
+                self.steps.say(line);
                 self.entries.remove(&key);
             }
             _ if upload.cancelled => {
@@ -263,7 +216,7 @@ impl Uploads {
                 upload.ended = true;
                 break_off(upload);
                 let line = format!("{}: {how}; announced again", upload.label());
-                self.steps.push_back(UploadStep::Say(line));
+                self.steps.say(line);
             }
             Ending::Mismatch => self.on_changed(key, "the file changed while it was sent"),
             Ending::SenderGone
@@ -278,13 +231,13 @@ impl Uploads {
     }
 
     /// Somebody here wants it no more.
-    pub(super) fn cancel(&mut self, transfer: TransferId) -> Withdrawal {
+    pub(in crate::client) fn cancel(&mut self, transfer: TransferId) -> Withdrawal {
         let Some(key) = self.key(transfer) else { return Withdrawal::Unknown };
         self.cancel_key(key)
     }
 
     /// The same for the first of this name that has no number yet.
-    pub(super) fn cancel_named(&mut self, name: &str) -> Withdrawal {
+    pub(in crate::client) fn cancel_named(&mut self, name: &str) -> Withdrawal {
         let named = |upload: &Upload| {
             upload.transfer.is_none() && !upload.cancelled && upload.source.name.as_str() == name
         };
@@ -293,7 +246,7 @@ impl Uploads {
     }
 
     /// The server was asked to withdraw it, and has or has not.
-    pub(super) fn handle_withdrawn(&mut self, transfer: TransferId, is_done: bool) {
+    pub(in crate::client) fn handle_withdrawn(&mut self, transfer: TransferId, is_done: bool) {
         let Some(key) = self.key(transfer) else { return };
         if is_done {
             self.entries.remove(&key);
@@ -303,7 +256,7 @@ impl Uploads {
     }
 
     /// The connection is lost: all that was announced is announced again on the next one.
-    pub(super) fn handle_lost(&mut self) {
+    pub(in crate::client) fn handle_lost(&mut self) {
         self.entries.retain(|_, upload| !upload.cancelled);
         for upload in self.entries.values_mut().filter(|upload| upload.is_announced()) {
             break_off(upload);
@@ -311,7 +264,7 @@ impl Uploads {
     }
 
     /// They are not sent any more.
-    pub(super) fn give_up_all(&mut self, why: &str) {
+    pub(in crate::client) fn give_up_all(&mut self, why: &str) {
         let keys: Vec<u64> = self.entries.keys().copied().collect();
         for key in keys {
             self.give_up(key, "not_delivered", why);
@@ -358,15 +311,10 @@ impl Uploads {
                 return true;
             }
         }
-        let announcement = Announcement {
-            goal: upload.goal.clone(),
-            name: upload.source.name.as_str().to_owned(),
-            size: upload.source.size,
-            hash: upload.hash,
-            again: upload.again,
-        };
+        let announcement =
+            Announcement::new(&upload.source, &upload.goal, upload.hash, upload.again);
         upload.stage = Stage::Asked(None);
-        self.steps.push_back(UploadStep::Announce { key, announcement });
+        self.steps.ask(Step::Announce { key, announcement });
         true
     }
 
@@ -397,7 +345,7 @@ impl Uploads {
         let Stage::Hashing { hashing, since, told } = &mut upload.stage else { return };
         if !*told && now.saturating_sub(*since) >= HASHING_UNTOLD {
             *told = true;
-            self.steps.push_back(UploadStep::Say(format!("{name}: hashing")));
+            self.steps.say(format!("{name}: hashing"));
         }
         match hashing.step() {
             Ok(None) => {}
@@ -416,11 +364,11 @@ impl Uploads {
         // It stands at the end of the line.
         upload.stage = Stage::Queued { place, of: place, since: now };
         if upload.cancelled {
-            self.steps.push_back(UploadStep::Withdraw(transfer));
+            self.steps.ask(Step::Cancel(transfer));
             self.entries.remove(&key);
         } else if place > 0 {
             let line = format!("transfer {transfer}: {}", upload.progress(now));
-            self.steps.push_back(UploadStep::Say(line));
+            self.steps.say(line);
         }
     }
 
@@ -433,10 +381,7 @@ impl Uploads {
             PASSING.contains(&code) || upload.again && PASSING_AGAIN.contains(&code) || full;
         if upload.cancelled {
             self.entries.remove(&key);
-        } else if full && others {
-            upload.stage = Stage::Ready;
-            upload.retry.wait(now);
-        } else if passes && upload.retry.again(now) {
+        } else if upload.retry.goes_on(now, full && others, passes) {
             upload.stage = Stage::Ready;
         } else {
             self.give_up(key, code, visible(&problem.text).as_ref());
@@ -445,7 +390,7 @@ impl Uploads {
 
     fn on_unreadable(&mut self, key: u64, transfer: TransferId, error: &io::Error) {
         if error.kind() == io::ErrorKind::UnexpectedEof {
-            self.steps.push_back(UploadStep::Withdraw(transfer));
+            self.steps.ask(Step::Cancel(transfer));
             self.on_changed(key, "the file changed while it was sent");
         } else {
             self.withdraw(transfer, &lost(error));
@@ -465,14 +410,14 @@ impl Uploads {
                 let goal = upload.goal.clone();
                 *upload = Upload { changed: true, ..Upload::new(source, goal, seed) };
                 let line = format!("{label}: {what}; it is sent anew, as it is now");
-                self.steps.push_back(UploadStep::Say(line));
+                self.steps.say(line);
             }
             Err(error) => self.give_up(key, error.code(), &format!("{what}: {error}")),
         }
     }
 
     fn withdraw(&mut self, transfer: TransferId, why: &str) {
-        self.steps.push_back(UploadStep::Withdraw(transfer));
+        self.steps.ask(Step::Cancel(transfer));
         if let Some(key) = self.key(transfer) {
             self.give_up(key, "cannot_read", why);
         }
@@ -499,8 +444,7 @@ impl Uploads {
     /// `why` is visible.
     fn give_up(&mut self, key: u64, code: &str, why: &str) {
         if let Some(upload) = self.entries.remove(&key) {
-            let text = format!("{}: {why}", upload.label());
-            self.steps.push_back(UploadStep::Refuse { code: code.to_owned(), text });
+            self.steps.refuse(&upload.label(), code, why);
         }
     }
 }

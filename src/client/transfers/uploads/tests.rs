@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits::{CHUNK_MAX, MIB};
+use crate::message::Digest;
 use crate::message::RoomName;
 use std::fs;
 
@@ -30,8 +31,8 @@ fn upload(size: usize) -> (Uploads, tempfile::TempDir) {
 /// Works until something is announced; answers with the announcement.
 fn announcement(uploads: &mut Uploads, id: u64) -> Option<Announcement> {
     while uploads.work(&here()) {
-        while let Some(step) = uploads.poll_step() {
-            if let UploadStep::Announce { key, announcement } = step {
+        while let Some(step) = uploads.steps.poll() {
+            if let Step::Announce { key, announcement } = step {
                 uploads.handle_asked(key, id);
                 return Some(announcement);
             }
@@ -59,8 +60,8 @@ fn sent(uploads: &mut Uploads, transfer: TransferId) -> Vec<u8> {
     all
 }
 
-fn steps(uploads: &mut Uploads) -> Vec<UploadStep> {
-    std::iter::from_fn(|| uploads.poll_step()).collect()
+fn steps(uploads: &mut Uploads) -> Vec<Step> {
+    std::iter::from_fn(|| uploads.steps.poll()).collect()
 }
 
 fn problem(code: &str) -> Problem {
@@ -99,7 +100,7 @@ fn an_upload_goes_on_behind_what_the_server_has() {
     }
     let (mut uploads, _dir) = announced(1000);
     uploads.handle_admitted(SEVEN, 0, 5000, 1001, START);
-    assert_eq!(steps(&mut uploads)[0], UploadStep::Withdraw(SEVEN));
+    assert_eq!(steps(&mut uploads)[0], Step::Cancel(SEVEN));
     assert!(uploads.is_empty(), "it has no such byte");
 }
 
@@ -108,7 +109,7 @@ fn a_long_file_is_hashed_in_many_steps() {
     let size = usize::try_from(5 * MIB).unwrap();
     let (mut uploads, _dir) = upload(size);
     let mut done = Vec::new();
-    while uploads.work(&here()) && uploads.poll_step().is_none() {
+    while uploads.work(&here()) && uploads.steps.poll().is_none() {
         done.push(uploads.progress(START).next().unwrap().done);
     }
     assert_eq!(done[..5], [0, MIB, 2 * MIB, 3 * MIB, 4 * MIB]);
@@ -120,7 +121,7 @@ fn that_a_file_is_hashed_is_said_if_it_takes_long() {
     for ms in [0, 900, 1000, 1100] {
         uploads.work(&Here { now: Duration::from_millis(ms), ..here() });
     }
-    assert_eq!(steps(&mut uploads), [UploadStep::Say("a b.bin: hashing".to_owned())]);
+    assert_eq!(steps(&mut uploads), [Step::Say("a b.bin: hashing".to_owned())]);
 }
 
 #[test]
@@ -156,7 +157,7 @@ fn a_file_that_is_gone_or_changed_is_not_announced_again_as_it_was() {
     uploads.handle_lost();
     uploads.work(&here());
     let text = "transfer 7: a b.bin: the file is gone".to_owned();
-    let gone = UploadStep::Refuse { code: "cannot_read".to_owned(), text };
+    let gone = Step::Refuse { code: "cannot_read".to_owned(), text };
     assert_eq!(steps(&mut uploads), [gone]);
 
     let (mut uploads, dir) = announced(100);
@@ -179,10 +180,8 @@ fn a_file_that_grows_is_sent_as_announced_and_one_that_shrinks_is_withdrawn_and_
     fs::write(dir.path().join("a b.bin"), [1; 4]).unwrap();
     assert_eq!(sent(&mut uploads, SEVEN), [1; 4]);
     let steps = steps(&mut uploads);
-    assert_eq!(steps[0], UploadStep::Withdraw(SEVEN));
-    assert!(
-        matches!(&steps[1], UploadStep::Say(line) if line.contains("changed while it was sent"))
-    );
+    assert_eq!(steps[0], Step::Cancel(SEVEN));
+    assert!(matches!(&steps[1], Step::Say(line) if line.contains("changed while it was sent")));
     assert_eq!(announcement(&mut uploads, 4).unwrap().size, 4);
     assert!(!uploads.handle_ended(SEVEN, Ending::Cancelled), "it is another upload by now");
 }
@@ -196,7 +195,7 @@ fn a_refused_announcement_leaves_nothing_behind_unless_it_passes() {
     assert!(!uploads.work(&here()), "not yet");
     let now = uploads.wake_at(START).unwrap();
     assert!(uploads.work(&Here { now, ..here() }));
-    let Some(UploadStep::Announce { key, .. }) = uploads.poll_step() else { panic!("not asked") };
+    let Some(Step::Announce { key, .. }) = uploads.steps.poll() else { panic!("not asked") };
     uploads.handle_asked(key, 4);
     uploads.handle_answered(4, Err(&problem("file_too_large")), now);
     assert!(uploads.is_empty());
@@ -205,7 +204,7 @@ fn a_refused_announcement_leaves_nothing_behind_unless_it_passes() {
 
 #[test]
 fn only_a_file_that_can_be_read_can_be_sent() {
-    use super::source::SourceError;
+    use crate::client::transfers::source::SourceError;
     let dir = tempfile::tempdir().unwrap();
     assert!(matches!(Source::open(dir.path()), Err(SourceError::NotAFile)));
     let nowhere = Source::open(&dir.path().join("nowhere"));

@@ -1,4 +1,4 @@
-//! A local file that is sent, and whom it is for.
+//! A local file that is sent, whom it is for, and what is said of it to the server.
 //!
 //! Knows the file by its path and holds it open only while it is read, so that any number can wait.
 //! The rule it keeps: only a file that has a size and a name that can be sent is announced.
@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::message::{FileName, NameError, RoomName};
+use crate::message::{Announced, Command, Digest, FileName, NameError, RoomName};
 
 /// Whom a file is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +106,35 @@ impl Source {
             now.is_file() && now.len() == self.size && now.modified().ok() == self.modified
         };
         fs::metadata(&self.path).map(|now| same(&now))
+    }
+}
+
+/// What is said of a file to the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::client) struct Announcement {
+    goal: Goal,
+    name: String,
+    pub(super) size: u64,
+    pub(super) hash: Option<Digest>,
+    pub(super) again: bool,
+}
+
+impl Announcement {
+    pub(super) fn new(source: &Source, goal: &Goal, hash: Option<Digest>, again: bool) -> Self {
+        let (name, size) = (source.name.as_str().to_owned(), source.size);
+        Self { goal: goal.clone(), name, size, hash, again }
+    }
+
+    /// As a request.
+    pub(in crate::client) fn command(&self) -> Command<'_> {
+        let Self { goal, name, size, hash, again } = self;
+        let file =
+            Announced { name: name.as_str().into(), size: *size, hash: *hash, again: *again };
+        match goal {
+            Goal::User(user) => Command::SendFile { user: Some(user.as_str().into()), file },
+            Goal::Room(_) => Command::SendFile { user: None, file },
+            Goal::Shelf(_) => Command::Upload { file },
+        }
     }
 }
 
