@@ -7,10 +7,10 @@
 //!   |       front    frames and lines <-> meaning                                    |
 //!   |       wire     bytes <-> frames and lines                                      |
 //!   |       hub      who may do what, who hears what                                 |
-//!   |       message, job, id, limits    the words that all of them speak             |
+//!   |       message, facts, job, id, limits    the words that all of them speak      |
 //!   +--------------------------------------------------------------------------------+
 //!         ^ Input: Opened, Bytes, Ended, Done, Turn, Deadlines, Shutdown
-//!         v Output: Close, HalfClose, Pause, Resume, Job, Audit; and bytes in outboxes
+//!         v Output: Close, HalfClose, Pause, Resume, Job, Note; and bytes in outboxes
 //!   +--------------------------------------------------------------------------------+
 //!   | I/O   reactor  poll, sockets, signals: one thread that never waits for a disk  |
 //!   |       files    the worker that touches the disk       logging  the audit log   |
@@ -29,6 +29,7 @@ pub mod admin;
 pub mod client;
 pub mod config;
 pub mod engine;
+pub mod facts;
 pub mod files;
 pub mod front;
 mod half;

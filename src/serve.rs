@@ -5,11 +5,12 @@
 
 use crate::config::{Config, Mistake};
 use crate::engine::Setup;
+use crate::facts::{ServerFact, TroubleFact};
 use crate::files::Disk;
 use crate::job::{Catalogue, Half, StoreJob, StoreOutcome, StoredFile};
 use crate::limits::DESCRIPTORS_KEPT;
 use crate::logging::{self, Log};
-use crate::message::{Category, Digest, Record, visible};
+use crate::message::{Digest, visible};
 use crate::os;
 use crate::reactor::{self, Reactor};
 use crate::store::{self, Sqlite, Store as _};
@@ -131,7 +132,7 @@ fn react(config: &Config) -> Result<(), Error> {
     let reactor = Reactor::bind(&config.listen, setup, disk, Box::new(store))?;
     announce(&reactor.addresses(), config);
     let report = reactor.run()?;
-    logging::write(&Record::info(Category::Shutdown, format!("Stopped: {report}")));
+    logging::note(&ServerFact::Stopped { report: report.clone() }.into());
     let _ = writeln!(io::stdout(), "parlor stopped: {report}");
     Ok(())
 }
@@ -153,9 +154,8 @@ fn forget_lost(catalogue: &mut Catalogue, disk: &Disk, store: &mut Sqlite) -> Re
         return Ok(());
     }
     for StoredFile { line, .. } in &lost {
-        let (transfer, name) = (line.transfer, visible(line.name.as_str()));
-        let text = format!("file {transfer} ({name}) of {} has no content any more", line.from);
-        logging::write(&Record::error(text));
+        let (transfer, name, from) = (line.transfer, line.name.clone(), line.from);
+        logging::note(&TroubleFact::ContentLost { transfer, name, from }.into());
     }
     let job = |file: &StoredFile| StoreJob::RemoveFile { transfer: file.line.transfer };
     let jobs: Vec<_> = lost.iter().map(job).collect();
@@ -170,8 +170,8 @@ fn forget_lost(catalogue: &mut Catalogue, disk: &Disk, store: &mut Sqlite) -> Re
 fn announce(bound: &[SocketAddr], config: &Config) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(banner(bound, config).as_bytes()).and_then(|()| out.flush());
-    let text = format!("Listening on {}, version {}", joined(bound), env!("CARGO_PKG_VERSION"));
-    logging::write(&Record::info(Category::Server, text));
+    let (addresses, version) = (joined(bound), env!("CARGO_PKG_VERSION"));
+    logging::note(&ServerFact::Listening { addresses, version }.into());
 }
 
 /// The words at the start: where the server listens, what is in force, how to connect. Plain lines
@@ -282,12 +282,9 @@ fn lock_folder(folder: &Path) -> Result<File, Error> {
 fn note_descriptors(connections: u64, descriptors: u64) {
     let needed = connections.saturating_add(DESCRIPTORS_KEPT);
     if needed > descriptors {
-        let text = format!(
-            "{connections} connections need {needed} descriptors and the limit is {descriptors}; \
-             when they run out, newcomers wait"
-        );
-        let _ = writeln!(io::stderr(), "parlor: note: {text}");
-        logging::write(&Record::info(Category::Server, text));
+        let fact = ServerFact::FewDescriptors { connections, needed, descriptors }.into();
+        let _ = writeln!(io::stderr(), "parlor: note: {}", logging::Words(&fact));
+        logging::note(&fact);
     }
 }
 

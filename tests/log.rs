@@ -1,7 +1,9 @@
 //! The log of a whole process: there is one, so this file has one test.
 
+use parlor::facts::{ConnFact, RoomFact, TalkFact, TroubleFact};
+use parlor::id::ConnId;
 use parlor::logging::{self, Log};
-use parlor::message::{Category, Record};
+use parlor::message::{RoomName, Text, UserName};
 use std::path::Path;
 
 /// The lines of a file without their times, each of which must be one.
@@ -28,18 +30,22 @@ fn records_become_lines_survive_a_rotation_and_are_all_there_at_the_end() {
 
     std::fs::rename(&path, &rotated).unwrap();
     logging::reopen();
-    logging::write(&Record::info(Category::Login, "alice"));
-    logging::write(&Record::debug(Category::Broadcast, "a secret"));
-    logging::write(&Record::error("two\nlines"));
+    let alice = UserName::parse("alice").unwrap();
+    let room = RoomName::parse("lobby").unwrap();
+    let text = Text::parse("a secret".into(), 100).unwrap();
+    logging::note(&RoomFact::Left { user: alice, room }.into());
+    logging::note(&TalkFact::BroadcastText { from: alice, text }.into());
+    logging::note(&TroubleFact::WorkerTrouble { why: "two\nlines".to_owned() }.into());
     log::error!(target: "mio", "not ours");
     for number in 0..1000 {
-        logging::write(&Record::info(Category::FileQueue, number.to_string()));
+        let conn = ConnId { slot: number, generation: 0 };
+        logging::note(&ConnFact::Connected { conn, peer: "here".into() }.into());
     }
     drop(log);
-    logging::write(&Record::info(Category::Login, "too late"));
+    logging::note(&RoomFact::RoomGone { room }.into());
 
-    let mut expected = vec!["[LOGIN] alice".to_owned(), "[ERROR] two\\nlines".to_owned()];
-    expected.extend((0..1000).map(|number| format!("[FILE-QUEUE] {number}")));
+    let mut expected = vec!["[LEAVE] alice <- lobby".to_owned(), "[ERROR] two\\nlines".to_owned()];
+    expected.extend((0..1000).map(|number| format!("[CLIENT] c{number}.0 connected from here")));
     // What was logged about the time of the rotation may be on either side of it, but only once.
     let mut all = if rotated.metadata().unwrap().len() > 0 { lines(&rotated) } else { Vec::new() };
     all.extend(lines(&path));

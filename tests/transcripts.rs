@@ -259,7 +259,7 @@ impl Stage {
                     self.engine.handle(self.now, Input::Ended { conn, reset: false });
                 }
                 Output::Close(conn) => self.hear(conn, "| closed".to_owned()),
-                Output::Audit(_) | Output::Pause(_) | Output::Resume(_) => {}
+                Output::Note(_) | Output::Pause(_) | Output::Resume(_) => {}
             }
         }
         self.engine.check_invariants();

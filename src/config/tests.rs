@@ -406,7 +406,7 @@ fn the_documentation_has_the_table_of_all_settings() {
 #[test]
 fn the_documentation_has_every_category_of_the_log() {
     let document = include_str!("../../docs/operations.md");
-    for category in crate::message::Category::ALL {
+    for category in crate::facts::Category::ALL {
         assert!(document.contains(&format!("| `{category}` |")), "{category}");
     }
 }

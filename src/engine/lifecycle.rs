@@ -13,10 +13,11 @@ use super::conn::{Conn, Phase};
 use super::states::Messages;
 use super::strangers::{Strangers, spread};
 use super::{Engine, Output, tenant};
+use crate::facts::{ConnFact, ServerFact};
 use crate::front::{Protocol, detect};
 use crate::id::{ConnId, Now, Source, after, millis};
 use crate::limits::{WORK_SHARE, WORK_TURN};
-use crate::message::{Category, CloseReason, Event, LogoutReason, Record};
+use crate::message::{CloseReason, Event, LogoutReason};
 
 /// How long a peer may take to close its end once ours is closed.
 const LINGER: Duration = Duration::from_secs(2);
@@ -40,7 +41,7 @@ impl Engine {
         self.hub.handle_opened(id, source);
         let admitted = self.strangers.admits(&self.limits, source, spread(id.generation));
         self.strangers.add(source);
-        self.audit(Category::Client, format!("{id:?} connected from {peer}"));
+        self.note(ConnFact::Connected { conn: id, peer: peer.into() });
         self.arm(id);
         if !admitted {
             self.begin_close(now, id, CloseReason::TooManyWaiting);
@@ -134,8 +135,7 @@ impl Engine {
         if self.stopping.is_none() {
             self.stopping = Some(0);
             self.hub.handle_stop();
-            let count = self.stats.connections;
-            self.audit(Category::Shutdown, format!("telling {count} connections"));
+            self.note(ServerFact::Stopping { connections: self.stats.connections });
         }
     }
 
@@ -320,10 +320,6 @@ impl Engine {
             self.begin_close(now, id, CloseReason::PeerClosed);
         }
         self.update_reading(id);
-    }
-
-    pub(super) fn note_error(&mut self, text: String) {
-        self.outputs.push_back(Output::Audit(Record::error(text)));
     }
 }
 

@@ -31,6 +31,7 @@ use transfers::Transfers;
 
 pub use crate::hub::{Policy, Setup};
 
+use crate::facts::{ConnFact, Fact};
 use crate::front::{Incoming, Protocol, detect, slash};
 use crate::hub::{Effect, Hub, Request};
 use crate::id::{ConnId, Now, Source, Ticket};
@@ -39,9 +40,7 @@ use crate::limits::{
     ANSWER_BYTES_PER_WORK, COMMANDS_TURN, EMPTY_FRAMES_MAX, Limits, WORK_PER_COMMAND, WORK_SHARE,
     WORK_TURN,
 };
-use crate::message::{
-    Category, CloseReason, Command, Event, Greeting, PROTOCOL_VERSION, Record, Refusal, Reply,
-};
+use crate::message::{CloseReason, Command, Event, Greeting, PROTOCOL_VERSION, Refusal, Reply};
 
 /// No last words are longer than this, in bytes.
 const LAST_WORDS_MAX: usize = 256;
@@ -104,8 +103,8 @@ pub enum Output {
     Resume(ConnId),
     /// Have a worker do this.
     Job(Ticket, Job),
-    /// Write this into the audit log.
-    Audit(Record),
+    /// Something happened; for the audit log and whoever counts.
+    Note(Fact),
 }
 
 /// Numbers about a running engine.
@@ -336,8 +335,7 @@ impl Engine {
                 true
             }
             Err(reason) => {
-                let text = format!("{conn:?} speaks no known protocol: first byte {first:#04x}");
-                self.audit(Category::Client, text);
+                self.note(ConnFact::UnknownProtocol { conn, first });
                 self.begin_close(now, conn, reason);
                 false
             }
@@ -503,7 +501,7 @@ impl Engine {
                 }
                 Effect::Work { units } => self.spend(units),
                 Effect::Close { conn, reason } => self.begin_close(now, conn, reason),
-                Effect::Audit(record) => self.outputs.push_back(Output::Audit(record)),
+                Effect::Note(fact) => self.note(fact),
             }
         }
     }
@@ -534,8 +532,8 @@ impl Engine {
         tenant(&mut self.conns, id)
     }
 
-    fn audit(&mut self, category: Category, text: String) {
-        self.outputs.push_back(Output::Audit(Record::info(category, text)));
+    fn note(&mut self, fact: impl Into<Fact>) {
+        self.outputs.push_back(Output::Note(fact.into()));
     }
 
     /// Checks what must always hold, for tests and the simulation.

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
 use super::{Engine, Output};
+use crate::facts::TroubleFact;
 use crate::hub::Request;
 use crate::hub::upload::{Stage, UploadQueue};
 use crate::id::{ConnId, Now, Ticket, TransferId};
@@ -276,8 +277,8 @@ impl Engine {
                 self.hub.end_upload(now, transfer, Ending::Mismatch);
             }
             FileOutcome::Bytes(_) => {}
-            FileOutcome::Failed(text) => {
-                self.note_error(format!("transfer {transfer}: {text}"));
+            FileOutcome::Failed(why) => {
+                self.note(TroubleFact::TransferFailed { transfer, to: None, why });
                 self.hub.end_upload(now, transfer, Ending::StoreFailed);
             }
         }
@@ -346,14 +347,14 @@ impl Engine {
     ) {
         let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) else { return };
         let asked = std::mem::replace(&mut flow.reading, Reading::No).len();
-        let text = match outcome {
+        let why = match outcome {
             FileOutcome::Bytes(bytes) if bytes.len() == asked as usize => {
                 return self.on_read(now, to, transfer, &bytes);
             }
-            FileOutcome::Failed(text) => text,
+            FileOutcome::Failed(why) => why,
             _ => "the file is too short".to_owned(),
         };
-        self.note_error(format!("transfer {transfer} to {to:?}: {text}"));
+        self.note(TroubleFact::TransferFailed { transfer, to: Some(to), why });
         self.hub.end_download(to, transfer, Ending::StoreFailed);
     }
 

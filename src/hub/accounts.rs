@@ -7,11 +7,12 @@
 
 use super::login::Newcomer;
 use super::{Answer, Hub, Request, State, UserKey, Waiting};
+use crate::facts::{LoginFact, TroubleFact};
 use crate::id::{AccountId, ConnId, Now, Source};
 use crate::job::{PasswordJob, PasswordOutcome, StoreJob, StoreOutcome};
 use crate::limits::PENALTY_ACCOUNT;
 use crate::message::{
-    Category, LogoutReason, Refusal, Reply, Secret, UserName, check_password, may_be_password,
+    LogoutReason, Refusal, Reply, Secret, UserName, check_password, may_be_password,
 };
 
 impl Hub {
@@ -92,7 +93,7 @@ impl Hub {
         outcome: &StoreOutcome,
     ) {
         if let StoreOutcome::Failed(why) = outcome {
-            self.complain(format!("tokens are void until the next start only: {why}"));
+            self.note(TroubleFact::TokensVoid { why: why.clone() });
         } else {
             self.directory.begin_epoch(account, None);
         }
@@ -114,7 +115,7 @@ impl Hub {
             outcome => {
                 self.registering.remove(&name.key());
                 if let PasswordOutcome::Failed(why) = outcome {
-                    self.complain(format!("a password could not be hashed: {why}"));
+                    self.note(TroubleFact::HashFailed { why });
                 }
                 if self.is_entering(request.conn) {
                     self.set_state(request.conn, State::Nameless);
@@ -137,7 +138,7 @@ impl Hub {
         self.registering.remove(&name.key());
         let answer = match outcome {
             StoreOutcome::Created(account) => {
-                self.audit(Category::Login, || format!("{name} registered ({:?})", request.conn));
+                self.note(LoginFact::Registered { user: name, conn: request.conn });
                 let account_id = account.id;
                 self.directory.add(account);
                 if self.stopping {
@@ -206,7 +207,7 @@ impl Hub {
             // Logged out meanwhile; the password is changed all the same.
             return self.answer_late(request, Ok(Reply::PasswordChanged { token: String::new() }));
         };
-        self.audit(Category::Login, || format!("{} has another password", user.name));
+        self.note(LoginFact::PasswordChanged { user: user.name });
         let token = self.tokens.issue(now, &user, epoch);
         self.answer_late(request, Ok(Reply::PasswordChanged { token }));
     }

@@ -1,8 +1,9 @@
 //! What the hub wants done: effects go into a queue and are taken out one by one.
 
+use crate::facts::Fact;
 use crate::id::{ConnId, RoomId, Ticket, TransferId};
 use crate::job::{FileJob, Job, PartialId};
-use crate::message::{CloseReason, Digest, Event, Record, Refusal, Reply};
+use crate::message::{CloseReason, Digest, Event, Refusal, Reply};
 
 /// Which request is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +135,6 @@ pub enum Effect {
         /// Why.
         reason: CloseReason,
     },
-    /// Write a line into the audit log.
-    Audit(Record),
+    /// Something happened.
+    Note(Fact),
 }

@@ -6,12 +6,13 @@
 
 use super::upload::{Draft, Party, Stage, Upload};
 use super::{Effect, Hub, Waiting, count};
+use crate::facts::{FileFact, Parcel, Slots};
 use crate::id::{AccountId, ConnId, Now, TransferId, millis};
 use crate::job::{Half, PartialId, StoreJob, StoreOutcome, StoredFile};
 use crate::limits::{FILES_A_USER, FILES_MAX, LIST_MAX};
 use crate::message::{
-    Announced, Category, Digest, Ending, Event, FileLine, FileName, Record, Refusal, Reply, Target,
-    UploadLine, UserName, visible,
+    Announced, Digest, Ending, Event, FileLine, FileName, Refusal, Reply, Target, UploadLine,
+    UserName,
 };
 
 /// Somebody to whom a file can be handed.
@@ -93,7 +94,7 @@ impl Hub {
         if let Err(refusal) = self.check_room_for(&draft, half) {
             return self.refuse_upload(&draft, refusal);
         }
-        let what = describe(&draft);
+        let what = parcel(&draft);
         let transfer = match self.uploads.announce(now, draft.clone(), half_bytes.min(size)) {
             Ok(transfer) => transfer,
             Err(refusal) => return self.refuse_upload(&draft, refusal),
@@ -101,26 +102,19 @@ impl Hub {
         if let Some(half) = half {
             self.files.take_half(half.id);
         }
-        self.audit(Category::SendFile, || format!("Announced: {what} as transfer {transfer}"));
+        self.note(FileFact::Announced { transfer, file: what.clone() });
         self.admit(now);
         let place = self.uploads.place(transfer);
         if place > 0 {
-            let (waiting, used, slots) =
-                (self.uploads.waiting(), self.uploads.used(), self.uploads.slots());
-            self.audit(Category::FileQueue, || {
-                format!("Waiting: {what} place {place} of {waiting} [{used}/{slots}]")
-            });
+            let (waiting, slots) = (self.uploads.waiting(), self.slots());
+            self.note(FileFact::Waiting { transfer, file: what, place, waiting, slots });
         }
         Ok(Reply::Announced { transfer, place: count(place) })
     }
 
     fn refuse_upload(&mut self, draft: &Draft, refusal: Refusal) -> Result<Reply, Refusal> {
-        let text = format!("Refused: {}: {refusal}", describe(draft));
-        let category = match refusal {
-            Refusal::QueueFull { .. } | Refusal::TooManyUploads { .. } => Category::FileQueue,
-            _ => Category::SendFile,
-        };
-        self.effects.push_back(Effect::Audit(Record::info(category, text)));
+        let file = parcel(draft);
+        self.note(FileFact::UploadRefused { file, refusal: Box::new(refusal.clone()) });
         Err(refusal)
     }
 
@@ -286,7 +280,7 @@ impl Hub {
             |conn| self.user_of(conn).ok().filter(|u| u.account.is_none()).map(|u| u.serial);
         let from_guest = serial(upload.draft.from.conn);
         let to_guest = upload.draft.guest.and_then(serial);
-        self.audit(Category::SendFile, || format!("Received: {}", describe(&upload.draft)));
+        self.note(FileFact::Received { transfer, file: parcel(&upload.draft) });
         self.files.add(file, from_guest, to_guest);
         self.wake_sweep(now);
         self.end_upload(now, transfer, Ending::Stored);
@@ -307,10 +301,8 @@ impl Hub {
             self.effects.push_back(Effect::Forget { transfer, keep });
         }
         self.settle_half(now, &upload, keep, how);
-        let (used, slots) = (self.uploads.used(), self.uploads.slots());
-        self.audit(Category::FileQueue, || {
-            format!("Removed: {} {how} [{used}/{slots}]", describe(&upload.draft))
-        });
+        let (file, slots) = (parcel(&upload.draft), self.slots());
+        self.note(FileFact::UploadEnded { transfer, file, how, slots });
         self.tell(upload.draft.from.conn, Event::Ended { transfer, how });
         self.admit(now);
         self.tell_places(&line_before);
@@ -368,12 +360,13 @@ impl Hub {
             let Draft { from, size, partial, .. } = upload.draft;
             let from = from.conn;
             self.effects.push_back(Effect::Receive { transfer, from, size, partial, waited_ms });
-            let (used, slots) = (self.uploads.used(), self.uploads.slots());
-            self.audit(Category::FileQueue, || {
-                let waited = format!("waited {}.{:03} s", waited_ms / 1000, waited_ms % 1000);
-                format!("Added: {} [{used}/{slots}] {waited}", describe(&upload.draft))
-            });
+            let (file, slots) = (parcel(&upload.draft), self.slots());
+            self.note(FileFact::Admitted { transfer, file, waited_ms, slots });
         }
+    }
+
+    fn slots(&self) -> Slots {
+        Slots { used: self.uploads.used(), slots: self.uploads.slots() }
     }
 
     fn line_ids(&self) -> Vec<TransferId> {
@@ -393,7 +386,7 @@ impl Hub {
     }
 }
 
-fn describe(draft: &Draft) -> String {
+fn parcel(draft: &Draft) -> Box<Parcel> {
     let Draft { from, to, name, size, .. } = draft;
-    format!("{} -> {to} ({}, {size} bytes)", from.name, visible(name.as_str()))
+    Box::new(Parcel { from: from.name, to: *to, name: name.clone(), size: *size })
 }

@@ -9,10 +9,11 @@ use std::borrow::Cow;
 
 use super::session::Letters;
 use super::{Answer, Effect, Hub, Request, State, Waiting};
+use crate::facts::TalkFact;
 use crate::id::{AccountId, ConnId, LetterId, Now};
 use crate::job::{Letter, StoreJob, StoreOutcome};
 use crate::limits::{LETTERS_AT_ONCE, LETTERS_RETRY};
-use crate::message::{Category, Event, Refusal, Reply, Text, UserName, visible};
+use crate::message::{Event, Refusal, Reply, Text, UserName};
 
 /// A letter on its way into the store.
 #[derive(Clone, Debug)]
@@ -51,10 +52,8 @@ impl Hub {
         let text = Text::parse(text, self.limits.message_bytes).map_err(Refusal::BadText)?;
         self.take_message(now, conn)?;
         let bytes = text.as_str().len();
-        self.audit(Category::Whisper, || format!("{from} -> {name}: {bytes} bytes"));
-        self.audit_body(Category::Whisper, || {
-            format!("{from} -> {name}: {}", visible(text.as_str()))
-        });
+        self.note(TalkFact::Whispered { from, to: name, bytes });
+        self.note_body(|| TalkFact::WhisperedText { from, to: name, text: text.clone() });
         let at_ms = now.wall_ms;
         if let Some((to, to_name)) = account {
             let most = self.limits.letters;

@@ -8,12 +8,12 @@
 
 use super::session::{Letters, User};
 use super::{Answer, Effect, Hub, Request, State, UserKey, Waiting};
+use crate::facts::{LoginFact, TroubleFact};
 use crate::id::{AccountId, ConnId, Now, Source};
 use crate::job::{Account, PasswordJob, PasswordOutcome};
 use crate::limits::TAKEOVER_WAIT;
 use crate::message::{
-    Category, CloseReason, Event, LogoutReason, Proof, Refusal, Reply, Secret, UserName,
-    may_be_password,
+    CloseReason, Event, LogoutReason, Proof, Refusal, Reply, Secret, UserName, may_be_password,
 };
 
 /// Somebody who is to get a name, with all that had to be shown for it.
@@ -123,7 +123,7 @@ impl Hub {
         // Somebody with netcat cannot answer in time, so only a password is stronger than he is.
         let askable = account.is_some() || self.answers_pings(owner);
         if !askable || self.contests.contains_key(&name.key()) {
-            self.audit(Category::Login, || format!("{:?} refused: {name} is in use", request.conn));
+            self.note(LoginFact::NameInUse { conn: request.conn, user: name });
             return in_use;
         }
         self.set_state(request.conn, State::Entering { name });
@@ -154,9 +154,7 @@ impl Hub {
         }
         self.set_state(owner, State::Nameless);
         self.effects.push_back(Effect::Close { conn: owner, reason: CloseReason::TakenOver });
-        self.audit(Category::Login, || {
-            format!("{name} ({:?}) takes over from {owner:?}", newcomer.request.conn)
-        });
+        self.note(LoginFact::TakenOver { user: name, conn: newcomer.request.conn, owner });
         self.begin_session(now, newcomer, seat)
     }
 
@@ -186,7 +184,7 @@ impl Hub {
             self.rooms.get(room).map(|room| room.name)
         });
         if !known {
-            self.audit(Category::Login, || format!("{name} ({conn:?})"));
+            self.note(LoginFact::LoggedIn { user: name, conn });
             self.tell_presence(conn, name, Event::Online { user: name, at: now.wall_ms });
         }
         self.seen(now, name);
@@ -210,7 +208,7 @@ impl Hub {
         let Some(contest) = self.contests.remove(&key) else { return };
         let Newcomer { request, name, .. } = contest.newcomer;
         self.set_state(request.conn, State::Nameless);
-        self.audit(Category::Login, || format!("{:?} refused: {name} is in use", request.conn));
+        self.note(LoginFact::NameInUse { conn: request.conn, user: name });
         self.answer_late(request, Err(Refusal::NameInUse(name)));
     }
 
@@ -251,7 +249,7 @@ impl Hub {
     /// Logs somebody out who has not asked for it; the connection stays.
     pub fn log_out(&mut self, now: Now, conn: ConnId, reason: LogoutReason) {
         let Ok(user) = self.user_of(conn) else { return };
-        self.audit(Category::Login, || format!("{} logged out: {reason}", user.name));
+        self.note(LoginFact::LoggedOut { user: user.name, conn, reason });
         let given_back = self.end_session(now, conn, true);
         self.tell(conn, Event::LoggedOut { reason });
         self.pass_on(now, given_back);
@@ -260,7 +258,7 @@ impl Hub {
     /// Somebody gives his name back because he wants to.
     pub(super) fn leave_name(&mut self, now: Now, conn: ConnId) {
         let Ok(user) = self.user_of(conn) else { return };
-        self.audit(Category::Login, || format!("{} logged out ({conn:?})", user.name));
+        self.note(LoginFact::NameGivenBack { user: user.name, conn });
         let given_back = self.end_session(now, conn, true);
         self.pass_on(now, given_back);
     }
@@ -320,9 +318,7 @@ impl Hub {
         let key = name.key();
         let answer = self.end_try(now, name, from, outcome);
         if let Err(Refusal::WrongPassword | Refusal::LockedOut { .. }) = answer {
-            self.audit(Category::Login, || {
-                format!("{:?} refused: wrong password for {name}", request.conn)
-            });
+            self.note(LoginFact::WrongPassword { conn: request.conn, user: name });
         }
         if !self.is_entering(request.conn) {
             return;
@@ -363,7 +359,7 @@ impl Hub {
             }
             PasswordOutcome::Failed(why) => {
                 self.guard.undecided(key, from);
-                self.complain(format!("a password could not be checked: {why}"));
+                self.note(TroubleFact::CheckFailed { why });
                 Err(Refusal::Busy { wait_ms: 1000 })
             }
         }

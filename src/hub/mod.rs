@@ -37,12 +37,13 @@ use token::Tokens;
 use upload::{Bounds, UploadQueue};
 use waiting::{Answer, Waiting};
 
+use crate::facts::{ConnFact, Fact, TalkFact, Who};
 use crate::id::{ConnId, Now, RoomId, Source, Ticket, TransferId};
 use crate::job;
 use crate::limits::{Limits, USER_NAME_MAX};
 use crate::message::{
-    Category, CloseReason, Command, Digest, Ending, Event, Key, Op, PROTOCOL_VERSION, Record,
-    Refusal, Reply, UserName,
+    CloseReason, Command, Digest, Ending, Event, Key, Op, PROTOCOL_VERSION, Refusal, Reply,
+    UserName,
 };
 
 /// What a user is found by.
@@ -57,7 +58,7 @@ pub struct Setup {
     pub limits: Limits,
     /// Who may do what before he has shown anything.
     pub policy: Policy,
-    /// Make records at debug level that hold what was said.
+    /// Note what was said, which is for the log at debug level.
     pub log_bodies: bool,
     /// What the store knows.
     pub directory: job::Directory,
@@ -272,12 +273,7 @@ impl Hub {
         }
         let name = self.name_of(conn).ok();
         let given_back = self.end_session(now, conn, reason == CloseReason::Exit);
-        self.audit(Category::Disconnect, || {
-            let who = name.map_or_else(|| format!("{conn:?}"), |name| format!("{name} ({conn:?})"));
-            let missed =
-                if missed > 0 { format!(", missed {missed} messages") } else { String::new() };
-            format!("{who}: {reason}{missed}")
-        });
+        self.note(ConnFact::Disconnected { conn, user: name, reason, missed });
         self.sessions[conn.slot as usize] = None;
         self.pass_on(now, given_back);
     }
@@ -298,11 +294,8 @@ impl Hub {
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = &answer {
-            let who = session.state.name();
-            self.audit(Category::Client, || {
-                let who = who.map_or_else(|| format!("{conn:?}"), |name| name.to_string());
-                format!("{who}: {} refused: {}", op.name(), refusal.code())
-            });
+            let who = Who::new(conn, session.state.name());
+            self.note(ConnFact::Refused { who, op, code: refusal.code() });
         }
         if let Some(answer) = answer.transpose() {
             self.effects.push_front(Effect::Answer { request, answer, late: false });
@@ -399,17 +392,14 @@ impl Hub {
         self.effects.push_back(Effect::Tell { conn, by: None, event });
     }
 
-    fn audit(&mut self, category: Category, text: impl FnOnce() -> String) {
-        self.effects.push_back(Effect::Audit(Record::info(category, text())));
+    fn note(&mut self, fact: impl Into<Fact>) {
+        self.effects.push_back(Effect::Note(fact.into()));
     }
 
-    fn complain(&mut self, text: String) {
-        self.effects.push_back(Effect::Audit(Record::error(text)));
-    }
-
-    fn audit_body(&mut self, category: Category, text: impl FnOnce() -> String) {
+    /// Notes what was said, if that is to be read by anybody.
+    fn note_body(&mut self, fact: impl FnOnce() -> TalkFact) {
         if self.log_bodies {
-            self.effects.push_back(Effect::Audit(Record::debug(category, text())));
+            self.note(fact());
         }
     }
 

@@ -8,10 +8,11 @@
 use std::borrow::Cow;
 
 use super::{Answer, Effect, Hub, Request, UserKey, Waiting, count};
+use crate::facts::{ConnFact, TalkFact, Who};
 use crate::id::{ConnId, Now};
 use crate::job::{StoreJob, StoreOutcome};
 use crate::limits::{BLOCKS_MAX, LIST_MAX, SEEN_MAX};
-use crate::message::{Category, Event, Names, Refusal, Reply, Text, UserName, visible};
+use crate::message::{Event, Names, Refusal, Reply, Text, UserName};
 
 impl Hub {
     /// To the room, as in system A; outside of one to everybody online, as in system D.
@@ -25,10 +26,8 @@ impl Hub {
         let deaf = self.deaf_to(from);
         let others = self.users.len() - 1 - deaf.len();
         let bytes = text.as_str().len();
-        self.audit(Category::Broadcast, || format!("{from} to all: {bytes} bytes to {others}"));
-        self.audit_body(Category::Broadcast, || {
-            format!("{from} to all: {}", visible(text.as_str()))
-        });
+        self.note(TalkFact::Broadcast { from, bytes, heard: others });
+        self.note_body(|| TalkFact::BroadcastText { from, text: text.clone() });
         let blocked = !deaf.is_empty();
         let event = Event::Broadcast { from, text, at: now.wall_ms };
         self.effects.push_back(Effect::TellAll { by: conn, except: deaf, event });
@@ -97,7 +96,7 @@ impl Hub {
         }
         let Some(account) = own.account else {
             self.directory.block(owner, name);
-            self.note_block(own.name.to_string(), name, true);
+            self.note(ConnFact::BlockSet { who: Who::User(own.name), user: name, blocks: true });
             return Ok(Some(Reply::Done));
         };
         let waiting = Waiting::Block { request, owner, user: name, blocks: true };
@@ -113,7 +112,7 @@ impl Hub {
         }
         let Some(account) = own.account else {
             self.directory.unblock(owner, name.key());
-            self.note_block(own.name.to_string(), name, false);
+            self.note(ConnFact::BlockSet { who: Who::User(own.name), user: name, blocks: false });
             return Ok(Some(Reply::Done));
         };
         let waiting = Waiting::Block { request, owner, user: name, blocks: false };
@@ -136,16 +135,9 @@ impl Hub {
         } else {
             self.directory.unblock(owner, user.key());
         }
-        match self.name_of(request.conn) {
-            Ok(who) => self.note_block(who.to_string(), user, blocks),
-            Err(_) => self.note_block(format!("{:?}", request.conn), user, blocks),
-        }
+        let who = Who::new(request.conn, self.name_of(request.conn).ok());
+        self.note(ConnFact::BlockSet { who, user, blocks });
         self.answer_late(request, Ok(Reply::Done));
-    }
-
-    fn note_block(&mut self, who: String, user: UserName, blocks: bool) {
-        let what = if blocks { "blocks" } else { "unblocks" };
-        self.audit(Category::Client, || format!("{who} {what} {user}"));
     }
 
     pub(super) fn list_blocked(&self, conn: ConnId) -> Answer {

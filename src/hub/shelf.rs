@@ -9,6 +9,7 @@ use super::catalogue::{Entry, Pattern};
 use super::session::User;
 use super::upload::Stage;
 use super::{Answer, Effect, Hub, Request, Waiting, count};
+use crate::facts::{FileFact, Parcel};
 use crate::id::{ConnId, Now, TransferId, after, millis};
 use crate::job::{FileJob, PartialId, StoreJob, StoreOutcome, StoredFile};
 use crate::limits::{
@@ -16,8 +17,7 @@ use crate::limits::{
     OFFERS_AT_ONCE, SWEEP_AT_ONCE, SWEEP_MORE,
 };
 use crate::message::{
-    Category, Digest, Ending, Event, FileLine, FileRef, Refusal, Reply, RoomName, Target, UserName,
-    visible,
+    Digest, Ending, Event, FileLine, FileRef, Refusal, Reply, RoomName, Target, UserName,
 };
 
 /// Files that are looked at in the time in which a message is put into an outbox, some 100 ns.
@@ -82,10 +82,11 @@ impl Hub {
         if self.downloads_of(conn).count() >= DOWNLOADS_A_USER {
             return Err(Refusal::TooManyDownloads { limit: DOWNLOADS_A_USER as u64 });
         }
-        self.audit(Category::SendFile, || format!("Sent: {} to {}", describe(&line), user.name));
+        let (transfer, file) = (line.transfer, Parcel::of(&line));
+        self.note(FileFact::Sent { transfer, file, user: user.name });
         if offset < line.size {
             self.downloads.insert((conn, line.transfer));
-            let (transfer, blob, size) = (line.transfer, line.hash, line.size);
+            let (blob, size) = (line.hash, line.size);
             self.effects.push_back(Effect::Deliver { transfer, to: conn, blob, offset, size });
         }
         Ok(Reply::Getting { file: line, offset })
@@ -119,7 +120,7 @@ impl Hub {
         if !is_from(user, entry.ok_or(Refusal::NoSuchFile)?) {
             return Err(Refusal::NotYourFile);
         }
-        self.audit(Category::SendFile, || format!("{} removes transfer {transfer}", user.name));
+        self.note(FileFact::Withdrawn { transfer, user: user.name });
         self.ask_to_remove(Some(request), transfer, None)
     }
 
@@ -194,8 +195,8 @@ impl Hub {
         if let Some(sender) = self.sender_of(transfer) {
             self.tell(sender, Event::Ended { transfer, how });
         }
-        let what = self.files.get(transfer).map(|entry| describe(&entry.file.line));
-        self.audit(Category::SendFile, || format!("Removed: {}: {how}", what.unwrap_or_default()));
+        let file = self.files.get(transfer).map(|entry| Parcel::of(&entry.file.line));
+        self.note(FileFact::Orphaned { transfer, file, how });
         self.remove_file(transfer);
     }
 
@@ -297,13 +298,14 @@ impl Hub {
 
     /// A file leaves the server because the one whom it was for has it, or does not want it.
     fn part_with(&mut self, request: Request, transfer: TransferId, took: bool) -> Answer {
-        let by = self.name_of(request.conn)?;
-        let what = self.files.get(transfer).map(|entry| describe(&entry.file.line));
-        self.audit(Category::SendFile, || {
-            let how = if took { "Delivered" } else { "Rejected" };
-            format!("{how}: {} by {by}", what.unwrap_or_default())
+        let user = self.name_of(request.conn)?;
+        let file = self.files.get(transfer).map(|entry| Parcel::of(&entry.file.line));
+        self.note(if took {
+            FileFact::Delivered { transfer, file, user }
+        } else {
+            FileFact::Rejected { transfer, file, user }
         });
-        self.ask_to_remove(Some(request), transfer, Some((by, took)))
+        self.ask_to_remove(Some(request), transfer, Some((user, took)))
     }
 
     /// A file is nobody's any more.
@@ -446,14 +448,14 @@ impl Hub {
                 break;
             }
             if entry.goes || line.until <= now.wall_ms {
-                over.push((line.transfer, describe(line)));
+                over.push((line.transfer, Parcel::of(line)));
             } else if self.is_orphan(now, entry) {
                 orphans.push(line.transfer);
             }
         }
         let is_more = over.len() + orphans.len() >= SWEEP_AT_ONCE && !self.store_trouble;
-        for (transfer, what) in over {
-            self.audit(Category::SendFile, || format!("Removed: {what}: its time is over"));
+        for (transfer, file) in over {
+            self.note(FileFact::Expired { transfer, file });
             self.remove_file(transfer);
         }
         for transfer in orphans {
@@ -520,9 +522,4 @@ fn is_from(user: User, entry: &Entry) -> bool {
                 entry.file.owner.is_none() && (is_shelved || same)
             }
         }
-}
-
-fn describe(line: &FileLine) -> String {
-    let FileLine { from, to, name, size, .. } = line;
-    format!("{from} -> {to} ({}, {size} bytes)", visible(name.as_str()))
 }

@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 
 use super::{Answer, Effect, Hub, State, count};
+use crate::facts::{RoomFact, TalkFact};
 use crate::id::{ConnId, Now, RoomId};
 use crate::limits::LIST_MAX;
-use crate::message::{
-    Category, Event, Names, Refusal, Reply, RoomLine, RoomName, Text, UserName, visible,
-};
+use crate::message::{Event, Names, Refusal, Reply, RoomLine, RoomName, Text, UserName};
 
 impl Hub {
     /// Joining while in a room moves: everything that could refuse is looked at before the old
@@ -31,10 +30,10 @@ impl Hub {
         let user = user.name;
         let room = self.rooms.get(id).map_or(wanted, |room| room.name);
         if made {
-            self.audit(Category::Room, || format!("{room} made by {user}"));
+            self.note(RoomFact::RoomMade { room, user });
         }
         let count = self.members(id).len();
-        self.audit(Category::Join, || format!("{user} -> {room} ({count} there)"));
+        self.note(RoomFact::Joined { user, room, members: count });
         let event = Event::Joined { room, user, at: now.wall_ms };
         let except = self.apart_from(user);
         let hidden = except.iter().filter(|&&conn| self.room_of(conn) == Some(id)).count();
@@ -70,9 +69,9 @@ impl Hub {
             self.reseat(moved, seat);
         }
         self.set_state(conn, State::Named { user });
-        self.audit(Category::Leave, || format!("{name} <- {room}"));
+        self.note(RoomFact::Left { user: name, room });
         if self.rooms.close_if_empty(id) {
-            self.audit(Category::Room, || format!("{room} is gone"));
+            self.note(RoomFact::RoomGone { room });
         } else if !self.stopping {
             let event = Event::Left { room, user: name, at: now.wall_ms };
             let except = self.apart_from(name);
@@ -98,10 +97,8 @@ impl Hub {
         except.retain(|&conn| self.room_of(conn) == Some(id));
         let (others, blocked) = (others - except.len(), !except.is_empty());
         let bytes = text.as_str().len();
-        self.audit(Category::Broadcast, || format!("{from} in {room}: {bytes} bytes to {others}"));
-        self.audit_body(Category::Broadcast, || {
-            format!("{from} in {room}: {}", visible(text.as_str()))
-        });
+        self.note(TalkFact::Said { from, room, bytes, heard: others });
+        self.note_body(|| TalkFact::SaidText { from, room, text: text.clone() });
         let event = Event::Said { room, from, text, me, at: now.wall_ms };
         self.effects.push_back(Effect::TellRoom { room: id, by: conn, except, event });
         Ok(Some(Reply::Heard { count: count(others), blocked }))

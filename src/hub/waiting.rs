@@ -6,6 +6,7 @@
 
 use super::letters::Draft;
 use super::{Effect, Hub, Request, State, UserKey};
+use crate::facts::{ServerFact, TroubleFact};
 use crate::id::{AccountId, ConnId, Now, Source, Ticket, TransferId};
 use crate::job::{
     Account, Job, Outcome, PasswordJob, PasswordOutcome, StoreJob, StoreOutcome, StoredFile,
@@ -142,7 +143,7 @@ impl Hub {
 
     fn on_store_done(&mut self, now: Now, waiting: Waiting, outcome: StoreOutcome) {
         if !matches!(outcome, StoreOutcome::Failed(_)) && std::mem::take(&mut self.store_trouble) {
-            self.audit(crate::message::Category::Server, || "the store works again".to_owned());
+            self.note(ServerFact::StoreWorks);
         }
         match waiting {
             Waiting::Create { request, name } => self.on_created(now, request, name, outcome),
@@ -176,7 +177,7 @@ impl Hub {
         if let StoreOutcome::Failed(why) = outcome
             && !std::mem::replace(&mut self.store_trouble, true)
         {
-            self.complain(format!("the store fails: {why}; what needs it is refused"));
+            self.note(TroubleFact::StoreFails { why: why.clone() });
         }
         match outcome {
             StoreOutcome::NoAccount => Refusal::NoAccount,

@@ -4,8 +4,10 @@
 //! text holds, and looks as the lines do that simplelog writes.
 
 use super::TIME;
+use super::line::Words;
 use super::queue::Queue;
-use crate::message::{Level, Record, visible};
+use crate::facts::{Fact, Level};
+use crate::message::visible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use time::{OffsetDateTime, UtcOffset};
@@ -36,9 +38,9 @@ impl Audit {
         &self.queue
     }
 
-    /// Adds a line for a record, if the log is kept down to its level.
-    pub(super) fn write(&self, record: &Record) {
-        let level = match record.level {
+    /// Adds a line for a fact, if the log is kept down to its level.
+    pub(super) fn write(&self, fact: &Fact) {
+        let level = match fact.level() {
             Level::Error => log::Level::Error,
             Level::Info => log::Level::Info,
             Level::Debug => log::Level::Debug,
@@ -48,12 +50,13 @@ impl Audit {
         }
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let second = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-        self.write_at(second, record);
+        self.write_at(second, fact);
     }
 
-    fn write_at(&self, second: i64, record: &Record) {
-        let text = visible(&record.text);
-        let category = record.category.as_str();
+    fn write_at(&self, second: i64, fact: &Fact) {
+        let text = Words(fact).to_string();
+        let text = visible(&text);
+        let category = fact.category().as_str();
         let mut stamp = self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
         stamp.show(second, self.offset);
         let parts = [stamp.shown.as_str(), " [", category, "] ", &text, "\n"];
@@ -75,40 +78,45 @@ impl Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Category;
+    use crate::facts::{RoomFact, TalkFact, TroubleFact};
+    use crate::message::{RoomName, Text, UserName};
 
-    fn lines(records: &[(i64, Record)]) -> String {
+    fn lines(facts: &[(i64, Fact)]) -> String {
         let queue = Arc::new(Queue::new(4096));
         let offset = UtcOffset::from_hms(2, 0, 0).unwrap();
         let audit = Audit::new(log::LevelFilter::Info, offset, Arc::clone(&queue));
-        for (second, record) in records {
-            audit.write_at(*second, record);
+        for (second, fact) in facts {
+            audit.write_at(*second, fact);
         }
         String::from_utf8(queue.take_now()).unwrap()
     }
 
+    fn trouble(why: &str) -> Fact {
+        TroubleFact::WorkerTrouble { why: why.to_owned() }.into()
+    }
+
     #[test]
-    fn a_line_has_the_local_time_of_its_second_the_category_and_the_text() {
-        let record = |text: &str| Record::info(Category::FileQueue, text);
+    fn a_line_has_the_local_time_of_its_second_the_category_and_the_words() {
+        let room = RoomName::parse("lobby").unwrap();
         let shown = lines(&[
-            (1_748_692_962, record("Added: alice12 -> bob23")),
-            (1_748_692_962, record("the same second")),
-            (1_748_735_999, record("midnight is near")),
-            (1_748_692_962, record("the clock was set back")),
+            (1_748_692_962, RoomFact::RoomGone { room }.into()),
+            (1_748_692_962, trouble("the same second")),
+            (1_748_735_999, trouble("midnight is near")),
+            (1_748_692_962, trouble("the clock was set back")),
         ]);
         let expected = [
-            "[2025-05-31 14:02:42] [FILE-QUEUE] Added: alice12 -> bob23",
-            "[2025-05-31 14:02:42] [FILE-QUEUE] the same second",
-            "[2025-06-01 01:59:59] [FILE-QUEUE] midnight is near",
-            "[2025-05-31 14:02:42] [FILE-QUEUE] the clock was set back",
+            "[2025-05-31 14:02:42] [ROOM] lobby is gone",
+            "[2025-05-31 14:02:42] [ERROR] the same second",
+            "[2025-06-01 01:59:59] [ERROR] midnight is near",
+            "[2025-05-31 14:02:42] [ERROR] the clock was set back",
         ];
         assert_eq!(shown.lines().collect::<Vec<_>>(), expected);
     }
 
     #[test]
-    fn a_record_is_one_line_whatever_is_in_it() {
+    fn a_fact_is_one_line_whatever_is_in_it() {
         let text = "a\n[2025-05-31 14:02:42] [LOGIN] forged\r\x1b[2J\u{202e}";
-        let shown = lines(&[(0, Record::info(Category::Room, text))]);
+        let shown = lines(&[(0, trouble(text))]);
         assert_eq!(shown.matches('\n').count(), 1);
         assert!(shown.ends_with("forged\\r\\x1b[2J\\u{202e}\n"), "{shown}");
     }
@@ -117,8 +125,10 @@ mod tests {
     fn what_the_log_is_not_kept_down_to_stays_out() {
         let queue = Arc::new(Queue::new(4096));
         let audit = Audit::new(log::LevelFilter::Info, UtcOffset::UTC, Arc::clone(&queue));
-        audit.write(&Record::debug(Category::Whisper, "the body"));
-        audit.write(&Record::error("the disk"));
+        let from = UserName::parse("alice").unwrap();
+        let text = Text::parse("the body".into(), 100).unwrap();
+        audit.write(&TalkFact::BroadcastText { from, text }.into());
+        audit.write(&trouble("the disk"));
         let shown = String::from_utf8(queue.take_now()).unwrap();
         assert_eq!((shown.lines().count(), shown.contains("[ERROR] the disk")), (1, true));
     }

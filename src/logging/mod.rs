@@ -1,30 +1,33 @@
-//! I/O. The audit log: one record, one line, in a file.
+//! I/O. The audit log: one fact, one line, in a file.
 //!
 //! ```text
 //! [2025-05-31 14:02:42] [FILE-QUEUE] Added: alice12 -> bob23 (test.pdf, 1024 bytes) [1/5]
 //! ```
 //!
 //! ```text
-//! write(record) ------ Audit (the time) -------------------> Queue ==> thread -> file
+//! note(fact) --------- Audit (the time) -------------------> Queue ==> thread -> file
 //! log::info!(..) -> OneLine -> simplelog (the time) -> Intake -^
 //!                  `---- the caller's thread, memory only ----'
 //! ```
 //!
-//! Records, of which there is one for each message, go straight into the queue: simplelog takes as
+//! Facts, of which there is one for each message, go straight into the queue: simplelog takes as
 //! long for a line as the hub for all that the line tells of. Lines of the `log` macros go through
 //! it, and look the same.
 //!
-//! Refuses to know what the records are about. The rules it keeps: nobody who logs ever waits for
-//! the disk; a record is exactly one line, whatever is in it; a line that could not be kept is
+//! Refuses to know why things happen. The rules it keeps: nobody who logs ever waits for
+//! the disk; a fact is exactly one line, whatever is in it; a line that could not be kept is
 //! counted, and the count is in the log as soon as the disk can follow again.
 
 mod audit;
+mod line;
 mod queue;
 mod thread;
 
+use crate::facts::Fact;
 use crate::limits::{LOG_BYTES_MAX, LOG_CLOSE};
-use crate::message::{Record, visible};
+use crate::message::visible;
 use audit::Audit;
+pub use line::Words;
 use queue::Queue;
 use std::fmt;
 use std::io::{self, Write as _};
@@ -78,10 +81,10 @@ impl Drop for Log {
     }
 }
 
-/// Puts one record into the log; never waits for the disk.
-pub fn write(record: &Record) {
+/// Puts a fact into the log; never waits for the disk.
+pub fn note(fact: &Fact) {
     if let Some(audit) = AUDIT.get() {
-        audit.write(record);
+        audit.write(fact);
     }
 }
 

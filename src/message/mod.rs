@@ -9,7 +9,6 @@
 /// The version of the native protocol that this server and this client speak.
 pub const PROTOCOL_VERSION: u32 = 1;
 
-mod audit;
 mod command;
 mod event;
 mod file;
@@ -19,7 +18,6 @@ mod refusal;
 mod reply;
 mod text;
 
-pub use audit::{Category, Level, Record};
 pub use command::{Announced, Command, FileRef, Op, Proof, Secret};
 pub use event::{CloseReason, Ending, Event, Greeting, LogoutReason};
 pub use file::{Digest, FileLine, Target};

@@ -35,6 +35,7 @@ pub use turns::Turns;
 use workers::{News, Workers};
 
 use crate::engine::{Engine, Input, Output, Setup};
+use crate::facts::{ServerFact, TroubleFact};
 use crate::files::Disk;
 use crate::id::{ConnId, Now, Source, Ticket, millis};
 use crate::job::Job;
@@ -43,7 +44,6 @@ use crate::limits::{
     WRITE_JOIN_BYTES,
 };
 use crate::logging;
-use crate::message::{Category, Record};
 use crate::os::{self, Signal, Signals, Trouble};
 use crate::store::Store;
 
@@ -283,7 +283,7 @@ impl Reactor {
                 Signal::Stop => self.begin_stop(now),
                 Signal::Report => {
                     let report = self.report();
-                    logging::write(&Record::info(Category::Server, report));
+                    logging::note(&ServerFact::Report { report }.into());
                 }
                 Signal::Reopen => logging::reopen(),
             }
@@ -291,7 +291,7 @@ impl Reactor {
     }
 
     fn begin_stop(&mut self, now: Now) {
-        logging::write(&Record::info(Category::Shutdown, "asked to stop; accepting no more"));
+        logging::note(&ServerFact::StopAsked.into());
         self.listeners = None;
         self.stop_at = Some(Instant::now() + self.drain);
         self.feed(now, Input::Shutdown);
@@ -341,8 +341,8 @@ impl Reactor {
         self.turned_away += 1;
         if self.complained_at.is_none_or(|last| at.duration_since(last) >= COMPLAIN_EVERY) {
             self.complained_at = Some(at);
-            let text = format!("{text} ({} such troubles so far)", self.turned_away);
-            logging::write(&Record::error(text));
+            let (why, so_far) = (text.to_owned(), self.turned_away);
+            logging::note(&TroubleFact::TurnedAway { why, so_far }.into());
         }
     }
 
@@ -401,7 +401,9 @@ impl Reactor {
         while let Some(news) = self.workers.poll() {
             match news {
                 News::Input(input) => self.feed(now, input),
-                News::Trouble(text) => logging::write(&Record::error(text)),
+                News::Trouble(why) => {
+                    logging::note(&TroubleFact::WorkerTrouble { why }.into());
+                }
             }
         }
     }
@@ -486,7 +488,7 @@ impl Reactor {
     fn take_outputs(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Audit(record) => logging::write(&record),
+                Output::Note(fact) => logging::note(&fact),
                 Output::Job(ticket, job) => self.jobs.push((ticket, job)),
                 Output::Close(id) => self.to_close.push_back(id),
                 Output::HalfClose(id) => {

@@ -5,10 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use parlor::facts::{Category, Fact, Level};
 use parlor::id::AccountId;
 use parlor::job::{Directory, StoredFile};
 use parlor::limits::Limits;
-use parlor::message::{Category, CloseReason, Level, Record};
+use parlor::logging::Words;
+use parlor::message::CloseReason;
 
 use super::line::{Announced, Line};
 use super::post::Post;
@@ -87,12 +89,12 @@ impl Oracle {
         Self { presence_users: limits.presence_users, line, shelf, ..Self::default() }
     }
 
-    pub(crate) fn note(&mut self, now_ms: u64, record: &Record) {
-        let text = &record.text;
+    pub(crate) fn note(&mut self, now_ms: u64, fact: &Fact) {
+        let text = &Words(fact).to_string();
         if self.now_ms != now_ms {
             (self.now_ms, self.lately) = (now_ms, (now_ms, Vec::new()));
         }
-        match (record.category, record.level) {
+        match (fact.category(), fact.level()) {
             (Category::Client, _) => self.note_client(now_ms, text),
             (Category::Login, _) => self.note_login(now_ms, text),
             (Category::Join, _) => self.note_join(text),

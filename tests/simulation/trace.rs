@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use parlor::facts::Fact;
 use parlor::id::ConnId;
 use parlor::job::Job;
-use parlor::message::Record;
+use parlor::logging::Words;
 
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
@@ -33,12 +34,9 @@ impl Trace {
         add(&mut self.closes, at_ms, &conn.to_token().to_be_bytes());
     }
 
-    pub(super) fn logged(&mut self, at_ms: u64, record: &Record) {
-        add(
-            &mut self.log,
-            at_ms,
-            format!("{:?} {} {}", record.level, record.category, record.text).as_bytes(),
-        );
+    pub(super) fn logged(&mut self, at_ms: u64, fact: &Fact) {
+        let line = format!("{:?} {} {}", fact.level(), fact.category(), Words(fact));
+        add(&mut self.log, at_ms, line.as_bytes());
     }
 
     pub(super) fn submitted(&mut self, at_ms: u64, job: &Job) {

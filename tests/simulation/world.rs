@@ -291,9 +291,9 @@ impl World {
 
     fn on_output(&mut self, output: Output) {
         match output {
-            Output::Audit(record) => {
-                self.trace.logged(self.now.mono_ms, &record);
-                self.oracle.note(self.now.mono_ms, &record);
+            Output::Note(fact) => {
+                self.trace.logged(self.now.mono_ms, &fact);
+                self.oracle.note(self.now.mono_ms, &fact);
             }
             Output::Job(ticket, job) => {
                 self.trace.submitted(self.now.mono_ms, &job);

@@ -94,7 +94,7 @@ impl World {
                 Output::HalfClose(conn) => {
                     self.engine.handle(self.now, Input::Ended { conn, reset: false });
                 }
-                Output::Pause(_) | Output::Resume(_) | Output::Audit(_) => {}
+                Output::Pause(_) | Output::Resume(_) | Output::Note(_) => {}
             }
         }
     }

@@ -2,17 +2,18 @@
 
 use super::source::{Source, paths};
 
-/// Which rooms a room may use. `message(Category, Record)` means those words and no others.
+/// Which rooms a room may use. `message(Digest, UserName)` means those words and no others.
 /// Whoever is not in the table (`lib`, `main`, `config`, `cli`) puts the rooms together.
 const ARROWS: &[(&str, &[&str])] = &[
     ("id", &[]),
     ("limits", &[]),
     ("message", &["id", "limits"]),
+    ("facts", &["id", "limits", "message"]),
     ("job", &["id", "limits", "message(Digest, FileLine, FileName, Key, Target, Text, UserName)"]),
     ("wire", &["id", "limits"]),
     ("front", &["message", "wire", "id", "limits"]),
-    ("hub", &["message", "job", "id", "limits"]),
-    ("engine", &["hub", "front", "wire", "message", "job", "id", "limits"]),
+    ("hub", &["message", "facts", "job", "id", "limits"]),
+    ("engine", &["hub", "front", "wire", "message", "facts", "job", "id", "limits"]),
     ("worker", &["id"]),
     ("half", &["limits", "message(Digest)", "os"]),
     ("files", &["half", "id", "job", "limits", "message(Digest, UserName)", "os", "worker"]),
@@ -30,25 +31,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("passwords", &["id", "job", "limits", "os", "worker"]),
     (
         "reactor",
-        &[
-            "engine",
-            "files",
-            "store",
-            "passwords",
-            "id",
-            "job",
-            "limits",
-            "logging",
-            "message(Category, Record)",
-            "os",
-        ],
+        &["engine", "facts", "files", "store", "passwords", "id", "job", "limits", "logging", "os"],
     ),
-    ("logging", &["message(Category, Level, Record, visible)", "limits", "os"]),
+    ("logging", &["facts", "message(visible)", "limits", "os"]),
     ("os", &["limits"]),
     ("client", &["front", "half", "wire", "message", "id", "limits", "os"]),
 ];
 const COMPOSERS: [&str; 7] = ["lib", "main", "config", "cli", "serve", "options", "admin"];
-const PURE: [&str; 8] = ["id", "limits", "job", "message", "wire", "front", "hub", "engine"];
+const PURE: [&str; 9] =
+    ["id", "limits", "job", "message", "facts", "wire", "front", "hub", "engine"];
 
 /// Arrows between rooms go only where the table allows.
 pub(crate) fn imports(source: &Source) -> Vec<String> {

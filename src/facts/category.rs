@@ -1,8 +1,7 @@
-//! What the audit log is told: a category, a level and a text.
+//! What kinds of facts there are, and how much each matters.
 //!
-//! Refuses to know where the log is kept, what time it is and which crate writes it. The rule it
-//! keeps: whoever makes a record has made untrusted text visible first, and puts the body of a
-//! message into a record of [`Level::Debug`] only.
+//! Refuses to know what happened. The rule it keeps: the words are stable, for people search for
+//! them.
 
 use std::fmt;
 
@@ -82,7 +81,7 @@ impl fmt::Display for Category {
     }
 }
 
-/// How much a record matters; the owner chooses down to which level the log is kept.
+/// How much a fact matters; the owner chooses down to which level the log is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Something failed.
@@ -91,37 +90,6 @@ pub enum Level {
     Info,
     /// Details, among them what was said.
     Debug,
-}
-
-/// One line of the audit log, before it has a time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// What kind of activity it tells of.
-    pub category: Category,
-    /// How much it matters.
-    pub level: Level,
-    /// What happened, fit to be shown.
-    pub text: String,
-}
-
-impl Record {
-    /// An activity.
-    #[must_use]
-    pub fn info(category: Category, text: impl Into<String>) -> Self {
-        Self { category, level: Level::Info, text: text.into() }
-    }
-
-    /// A failure.
-    #[must_use]
-    pub fn error(text: impl Into<String>) -> Self {
-        Self { category: Category::Error, level: Level::Error, text: text.into() }
-    }
-
-    /// A detail, or the body of a message.
-    #[must_use]
-    pub fn debug(category: Category, text: impl Into<String>) -> Self {
-        Self { category, level: Level::Debug, text: text.into() }
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,153 @@
+//! The facts themselves, by what they are about. Where nothing else is said, `conn` is the
+//! connection that something happened on, `user` who is named on it, and `from` who speaks or
+//! sends.
+//!
+//! The rule they keep: what is in a fact is what was known when it happened, as values.
+
+use super::{Parcel, Slots, Who};
+use crate::id::{ConnId, TransferId};
+use crate::message::{
+    CloseReason, Ending, FileName, LogoutReason, Op, Refusal, RoomName, Text, UserName,
+};
+
+/// Of connections and what they ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum ConnFact {
+    /// A connection was made, from an address.
+    Connected { conn: ConnId, peer: Box<str> },
+    /// What came first on a connection begins no protocol.
+    UnknownProtocol { conn: ConnId, first: u8 },
+    /// A request was refused; `code` is that of the refusal.
+    Refused { who: Who, op: Op, code: &'static str },
+    /// Somebody blocks a user from now on, or does not.
+    BlockSet { who: Who, user: UserName, blocks: bool },
+    /// A connection ended. It was not told `missed` messages of others.
+    Disconnected { conn: ConnId, user: Option<UserName>, reason: CloseReason, missed: u64 },
+}
+
+/// Of names and who has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum LoginFact {
+    /// A connection has a name.
+    LoggedIn { user: UserName, conn: ConnId },
+    /// A login was refused, for the name has an owner who lives.
+    NameInUse { conn: ConnId, user: UserName },
+    /// A login was refused, for the password is wrong or must not be tried now.
+    WrongPassword { conn: ConnId, user: UserName },
+    /// A connection has the name and the room of another one, its `owner`, that is closed.
+    TakenOver { user: UserName, conn: ConnId, owner: ConnId },
+    /// Somebody was logged out without having asked for it.
+    LoggedOut { user: UserName, conn: ConnId, reason: LogoutReason },
+    /// Somebody gave the name back.
+    NameGivenBack { user: UserName, conn: ConnId },
+    /// An account was made.
+    Registered { user: UserName, conn: ConnId },
+    /// An account has another password.
+    PasswordChanged { user: UserName },
+}
+
+/// Of rooms and who is in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum RoomFact {
+    /// Somebody is in a room, of which there are `members` now.
+    Joined { user: UserName, room: RoomName, members: usize },
+    /// Somebody is not in a room any more.
+    Left { user: UserName, room: RoomName },
+    /// A room is there.
+    RoomMade { room: RoomName, user: UserName },
+    /// A room is not there any more.
+    RoomGone { room: RoomName },
+}
+
+/// Of what is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum TalkFact {
+    /// So many bytes were said in a room, to so many others.
+    Said { from: UserName, room: RoomName, bytes: usize, heard: usize },
+    /// What was said in a room.
+    SaidText { from: UserName, room: RoomName, text: Text },
+    /// So many bytes were said to all who are online.
+    Broadcast { from: UserName, bytes: usize, heard: usize },
+    /// What was said to all.
+    BroadcastText { from: UserName, text: Text },
+    /// So many bytes were said to one user.
+    Whispered { from: UserName, to: UserName, bytes: usize },
+    /// What was said to one user.
+    WhisperedText { from: UserName, to: UserName, text: Text },
+}
+
+/// Of files, on their way here and after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum FileFact {
+    /// A file is to come, and has a number.
+    Announced { transfer: TransferId, file: Box<Parcel> },
+    /// A file that was announced may not come.
+    UploadRefused { file: Box<Parcel>, refusal: Box<Refusal> },
+    /// An upload has no slot yet: its place in the line, and how many wait.
+    Waiting { transfer: TransferId, file: Box<Parcel>, place: usize, waiting: usize, slots: Slots },
+    /// An upload has its slot, after so long.
+    Admitted { transfer: TransferId, file: Box<Parcel>, waited_ms: u64, slots: Slots },
+    /// A file is here, whole.
+    Received { transfer: TransferId, file: Box<Parcel> },
+    /// An upload is over, well or not.
+    UploadEnded { transfer: TransferId, file: Box<Parcel>, how: Ending, slots: Slots },
+    /// A user takes a file.
+    Sent { transfer: TransferId, file: Box<Parcel>, user: UserName },
+    /// The one whom a file was for has it.
+    Delivered { transfer: TransferId, file: Option<Box<Parcel>>, user: UserName },
+    /// The one whom a file was for does not want it.
+    Rejected { transfer: TransferId, file: Option<Box<Parcel>>, user: UserName },
+    /// The sender of a file takes it back.
+    Withdrawn { transfer: TransferId, user: UserName },
+    /// Nobody will ever take a file.
+    Orphaned { transfer: TransferId, file: Option<Box<Parcel>>, how: Ending },
+    /// A file has lain here for as long as it may.
+    Expired { transfer: TransferId, file: Box<Parcel> },
+}
+
+/// Of what failed and the owner of the server should know of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum TroubleFact {
+    /// The store failed; what needs it is refused.
+    StoreFails { why: String },
+    /// A new secret for tokens could not be kept: they are void until the next start only.
+    TokensVoid { why: String },
+    /// A password could not be hashed.
+    HashFailed { why: String },
+    /// A password could not be compared with its hash.
+    CheckFailed { why: String },
+    /// The disk failed an upload, or a download `to` a connection.
+    TransferFailed { transfer: TransferId, to: Option<ConnId>, why: String },
+    /// A worker has trouble that no request waits for.
+    WorkerTrouble { why: String },
+    /// The content of a stored file is gone; so is the file.
+    ContentLost { transfer: TransferId, name: FileName, from: UserName },
+    /// Somebody could not be let in; nor were so many before, each time for some reason.
+    TurnedAway { why: String, so_far: u64 },
+}
+
+/// Of the server itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum ServerFact {
+    /// The store works again.
+    StoreWorks,
+    /// The server listens.
+    Listening { addresses: String, version: &'static str },
+    /// There may be more connections than descriptors for them.
+    FewDescriptors { connections: u64, needed: u64, descriptors: u64 },
+    /// The numbers of a running server.
+    Report { report: String },
+    /// The server was asked to stop.
+    StopAsked,
+    /// So many connections are told that the server stops.
+    Stopping { connections: usize },
+    /// The server has stopped; its last numbers.
+    Stopped { report: String },
+}

@@ -1,0 +1,212 @@
+//! A fact in the words of the log.
+//!
+//! Refuses to know the time and where the words go. The rule it keeps: a fact's words are stable,
+//! for people and scripts search for them; the names of files and the bodies of messages are made
+//! visible here.
+
+use crate::facts::{
+    ConnFact, Fact, FileFact, LoginFact, Parcel, RoomFact, ServerFact, Slots, TalkFact,
+    TroubleFact, Who,
+};
+use crate::message::visible;
+use std::fmt::{self, Display, Formatter};
+
+/// Shows a fact in the words of the log, without time and category.
+#[derive(Clone, Copy, Debug)]
+pub struct Words<'a>(pub &'a Fact);
+
+impl Display for Words<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Fact::Conn(fact) => of_conn(fact, f),
+            Fact::Login(fact) => of_login(fact, f),
+            Fact::Room(fact) => of_room(fact, f),
+            Fact::Talk(fact) => of_talk(fact, f),
+            Fact::File(fact) => of_file(fact, f),
+            Fact::Trouble(fact) => of_trouble(fact, f),
+            Fact::Server(fact) => of_server(fact, f),
+        }
+    }
+}
+
+fn of_conn(fact: &ConnFact, f: &mut Formatter<'_>) -> fmt::Result {
+    match fact {
+        ConnFact::Connected { conn, peer } => write!(f, "{conn:?} connected from {peer}"),
+        ConnFact::UnknownProtocol { conn, first } => {
+            write!(f, "{conn:?} speaks no known protocol: first byte {first:#04x}")
+        }
+        ConnFact::Refused { who, op, code } => {
+            write!(f, "{}: {} refused: {code}", Shown(who), op.name())
+        }
+        ConnFact::BlockSet { who, user, blocks } => {
+            write!(f, "{} {} {user}", Shown(who), if *blocks { "blocks" } else { "unblocks" })
+        }
+        ConnFact::Disconnected { conn, user, reason, missed } => {
+            match user {
+                Some(user) => write!(f, "{user} ({conn:?}): {reason}"),
+                None => write!(f, "{conn:?}: {reason}"),
+            }?;
+            if *missed > 0 { write!(f, ", missed {missed} messages") } else { Ok(()) }
+        }
+    }
+}
+
+fn of_login(fact: &LoginFact, f: &mut Formatter<'_>) -> fmt::Result {
+    match fact {
+        LoginFact::LoggedIn { user, conn } => write!(f, "{user} ({conn:?})"),
+        LoginFact::NameInUse { conn, user } => write!(f, "{conn:?} refused: {user} is in use"),
+        LoginFact::WrongPassword { conn, user } => {
+            write!(f, "{conn:?} refused: wrong password for {user}")
+        }
+        LoginFact::TakenOver { user, conn, owner } => {
+            write!(f, "{user} ({conn:?}) takes over from {owner:?}")
+        }
+        LoginFact::LoggedOut { user, conn: _, reason } => write!(f, "{user} logged out: {reason}"),
+        LoginFact::NameGivenBack { user, conn } => write!(f, "{user} logged out ({conn:?})"),
+        LoginFact::Registered { user, conn } => write!(f, "{user} registered ({conn:?})"),
+        LoginFact::PasswordChanged { user } => write!(f, "{user} has another password"),
+    }
+}
+
+fn of_room(fact: &RoomFact, f: &mut Formatter<'_>) -> fmt::Result {
+    match fact {
+        RoomFact::Joined { user, room, members } => write!(f, "{user} -> {room} ({members} there)"),
+        RoomFact::Left { user, room } => write!(f, "{user} <- {room}"),
+        RoomFact::RoomMade { room, user } => write!(f, "{room} made by {user}"),
+        RoomFact::RoomGone { room } => write!(f, "{room} is gone"),
+    }
+}
+
+fn of_talk(fact: &TalkFact, f: &mut Formatter<'_>) -> fmt::Result {
+    match fact {
+        TalkFact::Said { from, room, bytes, heard } => {
+            write!(f, "{from} in {room}: {bytes} bytes to {heard}")
+        }
+        TalkFact::SaidText { from, room, text } => {
+            write!(f, "{from} in {room}: {}", visible(text.as_str()))
+        }
+        TalkFact::Broadcast { from, bytes, heard } => {
+            write!(f, "{from} to all: {bytes} bytes to {heard}")
+        }
+        TalkFact::BroadcastText { from, text } => {
+            write!(f, "{from} to all: {}", visible(text.as_str()))
+        }
+        TalkFact::Whispered { from, to, bytes } => write!(f, "{from} -> {to}: {bytes} bytes"),
+        TalkFact::WhisperedText { from, to, text } => {
+            write!(f, "{from} -> {to}: {}", visible(text.as_str()))
+        }
+    }
+}
+
+fn of_file(fact: &FileFact, f: &mut Formatter<'_>) -> fmt::Result {
+    match fact {
+        FileFact::Announced { transfer, file } => {
+            write!(f, "Announced: {} as transfer {transfer}", Shown(file))
+        }
+        FileFact::UploadRefused { file, refusal } => {
+            write!(f, "Refused: {}: {refusal}", Shown(file))
+        }
+        FileFact::Waiting { transfer: _, file, place, waiting, slots } => {
+            let file = Shown(file);
+            write!(f, "Waiting: {file} place {place} of {waiting} {}", Shown(slots))
+        }
+        FileFact::Admitted { transfer: _, file, waited_ms, slots } => {
+            let (s, ms) = (waited_ms / 1000, waited_ms % 1000);
+            write!(f, "Added: {} {} waited {s}.{ms:03} s", Shown(file), Shown(slots))
+        }
+        FileFact::Received { transfer: _, file } => write!(f, "Received: {}", Shown(file)),
+        FileFact::UploadEnded { transfer: _, file, how, slots } => {
+            write!(f, "Removed: {} {how} {}", Shown(file), Shown(slots))
+        }
+        FileFact::Sent { transfer: _, file, user } => write!(f, "Sent: {} to {user}", Shown(file)),
+        FileFact::Delivered { transfer: _, file, user } => {
+            write!(f, "Delivered: {} by {user}", Shown(file))
+        }
+        FileFact::Rejected { transfer: _, file, user } => {
+            write!(f, "Rejected: {} by {user}", Shown(file))
+        }
+        FileFact::Withdrawn { transfer, user } => write!(f, "{user} removes transfer {transfer}"),
+        FileFact::Orphaned { transfer: _, file, how } => {
+            write!(f, "Removed: {}: {how}", Shown(file))
+        }
+        FileFact::Expired { transfer: _, file } => {
+            write!(f, "Removed: {}: its time is over", Shown(file))
+        }
+    }
+}
+
+fn of_trouble(fact: &TroubleFact, f: &mut Formatter<'_>) -> fmt::Result {
+    match fact {
+        TroubleFact::StoreFails { why } => {
+            write!(f, "the store fails: {why}; what needs it is refused")
+        }
+        TroubleFact::TokensVoid { why } => {
+            write!(f, "tokens are void until the next start only: {why}")
+        }
+        TroubleFact::HashFailed { why } => write!(f, "a password could not be hashed: {why}"),
+        TroubleFact::CheckFailed { why } => write!(f, "a password could not be checked: {why}"),
+        TroubleFact::TransferFailed { transfer, to: None, why } => {
+            write!(f, "transfer {transfer}: {why}")
+        }
+        TroubleFact::TransferFailed { transfer, to: Some(to), why } => {
+            write!(f, "transfer {transfer} to {to:?}: {why}")
+        }
+        TroubleFact::WorkerTrouble { why } => f.write_str(why),
+        TroubleFact::ContentLost { transfer, name, from } => {
+            let name = visible(name.as_str());
+            write!(f, "file {transfer} ({name}) of {from} has no content any more")
+        }
+        TroubleFact::TurnedAway { why, so_far } => {
+            write!(f, "{why} ({so_far} such troubles so far)")
+        }
+    }
+}
+
+fn of_server(fact: &ServerFact, f: &mut Formatter<'_>) -> fmt::Result {
+    match fact {
+        ServerFact::StoreWorks => f.write_str("the store works again"),
+        ServerFact::Listening { addresses, version } => {
+            write!(f, "Listening on {addresses}, version {version}")
+        }
+        ServerFact::FewDescriptors { connections, needed, descriptors } => write!(
+            f,
+            "{connections} connections need {needed} descriptors and the limit is {descriptors}; \
+             when they run out, newcomers wait"
+        ),
+        ServerFact::Report { report } => f.write_str(report),
+        ServerFact::StopAsked => f.write_str("asked to stop; accepting no more"),
+        ServerFact::Stopping { connections } => write!(f, "telling {connections} connections"),
+        ServerFact::Stopped { report } => write!(f, "Stopped: {report}"),
+    }
+}
+
+/// A part of a fact as the log shows it.
+struct Shown<'a, T>(&'a T);
+
+impl Display for Shown<'_, Who> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Who::Conn(conn) => write!(f, "{conn:?}"),
+            Who::User(user) => write!(f, "{user}"),
+        }
+    }
+}
+
+impl Display for Shown<'_, Box<Parcel>> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Parcel { from, to, name, size } = &**self.0;
+        write!(f, "{from} -> {to} ({}, {size} bytes)", visible(name.as_str()))
+    }
+}
+
+impl Display for Shown<'_, Option<Box<Parcel>>> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |file| Shown(file).fmt(f))
+    }
+}
+
+impl Display for Shown<'_, Slots> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}/{}]", self.0.used, self.0.slots)
+    }
+}
