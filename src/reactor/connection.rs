@@ -1,14 +1,14 @@
 //! One accepted socket and what the poller has said of it.
 
 use mio::event::Event;
-use mio::net::TcpStream;
 
+use super::transport::Transport;
 use crate::os;
 
 /// A connection in the slab.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) stream: TcpStream,
+    pub(super) transport: Transport,
     /// Which tenant of the slot this is.
     pub(super) generation: u32,
     /// An edge came and no read has emptied the socket since.
@@ -28,9 +28,9 @@ pub(super) struct Connection {
 impl Connection {
     /// Before the first edge a new socket is taken for writable, because it is, and for unread,
     /// because the edge tells.
-    pub(super) fn new(stream: TcpStream, generation: u32) -> Self {
+    pub(super) fn new(transport: Transport, generation: u32) -> Self {
         Self {
-            stream,
+            transport,
             generation,
             readable: false,
             short_empties: os::SHORT_READ_EMPTIES,
@@ -49,7 +49,7 @@ impl Connection {
 
     /// A read asked for `wanted` bytes and brought `n`, not none.
     pub(super) fn note_read(&mut self, n: usize, wanted: usize) {
-        if n < wanted && self.short_empties {
+        if n < wanted && self.short_empties && !self.transport.holds_more() {
             self.readable = false;
         }
     }

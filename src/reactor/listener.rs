@@ -1,13 +1,14 @@
 //! Sockets that accept, and what to do when the process has no descriptor left.
 
 use std::fs::File;
-use std::io::{self, Write as _};
-use std::net::{Shutdown, SocketAddr};
+use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
+use super::transport::{Peer, Transport};
 use crate::limits::ACCEPT_RETRY;
 use crate::os::{self, Trouble};
 
@@ -35,9 +36,9 @@ pub(super) struct Listeners {
 /// What came of one attempt to accept.
 pub(super) enum Accepted {
     /// A connection.
-    One(TcpStream, SocketAddr),
+    One(Transport, Peer),
     /// One was told that there is no place for it.
-    TurnedAway(SocketAddr),
+    TurnedAway(Peer),
     /// The process has no descriptors or memory; accepting rests for a moment.
     Exhausted(io::Error),
     /// Nobody waits.
@@ -98,7 +99,9 @@ impl Listeners {
         for _ in 0..SKIPS_MAX {
             let Some((socket, ready)) = self.next_ready() else { return Accepted::Nobody };
             let error = match socket.accept() {
-                Ok((stream, peer)) => return Accepted::One(stream, peer),
+                Ok((stream, peer)) => {
+                    return Accepted::One(Transport::Tcp(stream), Peer::Net(peer));
+                }
                 Err(error) => error,
             };
             match Trouble::of(&error) {
@@ -130,8 +133,8 @@ impl Listeners {
             .next_ready()
             .and_then(|(socket, _)| had_reserve.then(|| socket.accept().ok()).flatten());
         let turned_away = accepted.map(|(stream, peer)| {
-            turn_away(stream);
-            peer
+            turn_away(Transport::Tcp(stream));
+            Peer::Net(peer)
         });
         self.reserve = os::open_reserve().ok();
         if let Some(peer) = turned_away.filter(|_| self.reserve.is_some()) {
@@ -143,10 +146,10 @@ impl Listeners {
 }
 
 /// Tells a connection that there is no place for it, and closes it.
-pub(super) fn turn_away(mut stream: TcpStream) {
+pub(super) fn turn_away(mut transport: Transport) {
     // A new socket takes a line at once or is broken; either way nothing more can be done.
-    let _ = stream.write(FULL);
-    let _ = stream.shutdown(Shutdown::Write);
+    let _ = transport.write(FULL);
+    transport.end();
 }
 
 fn bind(address: SocketAddr, dead_after: Duration) -> io::Result<TcpListener> {

@@ -13,31 +13,35 @@
 //! next wait a glance.
 
 mod connection;
+mod door;
 mod listener;
 mod ready;
+mod transport;
 mod turns;
 mod workers;
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, Read as _, Write as _};
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::event::Event;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
 use connection::Connection;
-use listener::{Accepted, Listeners, turn_away};
+use door::{Came, Door};
+use listener::Listeners;
 use ready::Ready;
+use transport::{Peer, Transport};
 pub use turns::Turns;
 use workers::{News, Workers};
 
 use crate::engine::{Engine, Input, Output, Setup};
 use crate::facts::{ServerFact, TroubleFact};
 use crate::files::Disk;
-use crate::id::{ConnId, Now, Source, Ticket, millis};
+use crate::id::{ConnId, Now, Ticket, millis};
 use crate::job::Job;
 use crate::limits::{
     ACCEPT_RETRY, ACCEPTS_TURN, CLOSES_TURN, READ_TURN_BYTES, TURN_FLUSH, TURN_READ, WRITE_BATCH,
@@ -52,9 +56,6 @@ const SPECIAL_SLOT: u32 = u32::MAX;
 const WAKER: u32 = 0;
 const SIGNALS: u32 = 1;
 const FIRST_LISTENER: u32 = 2;
-
-/// Errors about exhausted descriptors are logged once in this time.
-const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
 
 /// How long the workers may take for their last jobs.
 const WORKERS_STOP: Duration = Duration::from_secs(2);
@@ -93,7 +94,7 @@ fn explain(address: SocketAddr, error: &io::Error) -> String {
 /// A server that listens.
 pub struct Reactor {
     poll: Poll,
-    listeners: Option<Listeners>,
+    door: Door,
     signals: Signals,
     connections: Slab<Connection>,
     next_generation: u32,
@@ -113,8 +114,6 @@ pub struct Reactor {
     /// When a stopping server stops waiting for its clients.
     stop_at: Option<Instant>,
     stop_now: bool,
-    complained_at: Option<Instant>,
-    turned_away: u64,
     turns: Turns,
 }
 
@@ -141,7 +140,7 @@ impl Reactor {
         let limits = setup.limits.clone();
         Ok(Self {
             poll,
-            listeners: Some(listeners),
+            door: Door::new(listeners),
             signals,
             connections: Slab::new(),
             next_generation: 0,
@@ -158,8 +157,6 @@ impl Reactor {
             started: Instant::now(),
             stop_at: None,
             stop_now: false,
-            complained_at: None,
-            turned_away: 0,
             turns: Turns::default(),
         })
     }
@@ -167,7 +164,7 @@ impl Reactor {
     /// Where it listens, with the ports that were taken.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners.as_ref().map(Listeners::addresses).unwrap_or_default()
+        self.door.addresses()
     }
 
     /// Serves until it is told to stop; answers with its last report.
@@ -223,7 +220,7 @@ impl Reactor {
         }
         let deadline =
             self.engine.next_deadline_ms().map(|ms| self.started + Duration::from_millis(ms));
-        let accept = self.listeners.as_ref().and_then(|listeners| listeners.next_at(at));
+        let accept = self.door.next_at(at);
         let starved = (!self.starved.is_empty()).then(|| self.starved_until.unwrap_or(at));
         let next = [deadline, accept, starved, self.stop_at].into_iter().flatten().min()?;
         // Deadlines are whole milliseconds: a wait rounded down would come back just before one.
@@ -247,10 +244,7 @@ impl Reactor {
                 }
                 ConnId { slot: SPECIAL_SLOT, generation: SIGNALS } => self.take_signals(now),
                 ConnId { slot: SPECIAL_SLOT, generation } => {
-                    let index = (generation - FIRST_LISTENER) as usize;
-                    if let Some(listeners) = &mut self.listeners {
-                        listeners.on_edge(index);
-                    }
+                    self.door.on_edge((generation - FIRST_LISTENER) as usize);
                 }
                 id => self.on_event(id, event),
             }
@@ -292,57 +286,42 @@ impl Reactor {
 
     fn begin_stop(&mut self, now: Now) {
         logging::note(&ServerFact::StopAsked.into());
-        self.listeners = None;
+        self.door.shut();
         self.stop_at = Some(Instant::now() + self.drain);
         self.feed(now, Input::Shutdown);
     }
 
     fn accept(&mut self, now: Now, began: Instant) {
         for _ in 0..ACCEPTS_TURN {
-            let Some(listeners) = &mut self.listeners else { return };
-            match listeners.accept(began) {
-                Accepted::One(stream, peer) => self.admit(now, stream, peer),
-                Accepted::TurnedAway(peer) => self.complain(began, &format!("{peer} turned away")),
-                Accepted::Exhausted(error) => {
-                    return self.complain(began, &format!("accepting rests: {error}"));
-                }
-                Accepted::Nobody => return,
+            match self.door.accept(began) {
+                Came::One(transport, peer) => self.admit(now, transport, peer),
+                Came::Refused => {}
+                Came::Nobody => return,
             }
         }
     }
 
-    fn admit(&mut self, now: Now, stream: mio::net::TcpStream, peer: SocketAddr) {
+    fn admit(&mut self, now: Now, transport: Transport, peer: Peer) {
         if self.connections.len() >= self.connections_max {
-            turn_away(stream);
-            return self.complain(Instant::now(), &format!("{peer} turned away: server is full"));
+            return self.door.refuse(transport, peer);
         }
         let generation = self.next_generation;
         self.next_generation = self.next_generation.wrapping_add(1);
         let entry = self.connections.vacant_entry();
         let slot = u32::try_from(entry.key()).expect("descriptors are far fewer than 2^32");
         let id = ConnId { slot, generation };
-        let connection = entry.insert(Connection::new(stream, generation));
-        let interest = os::READ_INTEREST | Interest::WRITABLE;
+        let connection = entry.insert(Connection::new(transport, generation));
         let token = Token(usize::try_from(id.to_token()).expect("tokens are 64 bits wide"));
-        match self.poll.registry().register(&mut connection.stream, token, interest) {
+        match connection.transport.register(self.poll.registry(), token) {
             Ok(()) => {
-                let source = source(peer.ip());
-                self.feed(now, Input::Opened { conn: id, source, peer: &peer.to_string() });
+                let (source, peer) = (peer.source(), peer.to_string());
+                self.feed(now, Input::Opened { conn: id, source, peer: &peer });
             }
             Err(error) => {
                 self.connections.remove(slot as usize);
-                self.complain(Instant::now(), &format!("{peer} cannot be watched: {error}"));
+                let text = format!("{peer} cannot be watched: {error}");
+                self.door.complain(Instant::now(), &text);
             }
-        }
-    }
-
-    /// Logs that somebody was turned away, at most once a second, with how many there were.
-    fn complain(&mut self, at: Instant, text: &str) {
-        self.turned_away += 1;
-        if self.complained_at.is_none_or(|last| at.duration_since(last) >= COMPLAIN_EVERY) {
-            self.complained_at = Some(at);
-            let (why, so_far) = (text.to_owned(), self.turned_away);
-            logging::note(&TroubleFact::TurnedAway { why, so_far }.into());
         }
     }
 
@@ -369,7 +348,7 @@ impl Reactor {
                 return;
             }
             let mut scratch = std::mem::take(&mut self.scratch);
-            match connection.stream.read(&mut scratch[taken..]) {
+            match connection.transport.read(&mut scratch[taken..]) {
                 Ok(0) => {
                     connection.readable = false;
                     self.feed(now, Input::Ended { conn: id, reset: false });
@@ -439,11 +418,11 @@ impl Reactor {
         let Some(outbox) = self.engine.outbox(id).filter(|_| connection.writable) else { return };
         let result = match outbox.join(&mut self.scratch[..WRITE_JOIN_BYTES]) {
             Some(0) => Ok(0),
-            Some(n) => connection.stream.write(&self.scratch[..n]),
+            Some(n) => connection.transport.write(&self.scratch[..n]),
             None => {
                 let mut slices = [IoSlice::new(&[]); WRITE_BATCH];
                 let count = outbox.gather(&mut slices);
-                connection.stream.write_vectored(&slices[..count])
+                connection.transport.write_vectored(&slices[..count])
             }
         };
         match result {
@@ -493,8 +472,7 @@ impl Reactor {
                 Output::Close(id) => self.to_close.push_back(id),
                 Output::HalfClose(id) => {
                     if let Some(connection) = connection_mut(&mut self.connections, id) {
-                        // A socket that cannot be shut down is broken, and its reading end says so.
-                        let _ = connection.stream.shutdown(Shutdown::Write);
+                        connection.transport.end();
                     }
                 }
                 Output::Pause(id) => {
@@ -533,16 +511,6 @@ impl Reactor {
             logging::dropped(),
             self.turns
         )
-    }
-}
-
-/// What limits take for one source. The numbers of IPv4 and of IPv6 do not meet: those that are
-/// routed begin with 001.
-fn source(ip: IpAddr) -> Source {
-    match ip.to_canonical() {
-        ip if ip.is_loopback() => Source::THIS_MACHINE,
-        IpAddr::V4(ip) => Source(1 << 32 | u64::from(ip.to_bits())),
-        IpAddr::V6(ip) => Source((ip.to_bits() >> 64) as u64 | 1 << 63),
     }
 }
 
