@@ -6,6 +6,9 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+#[path = "support/server.rs"]
+mod server;
+
 /// A data folder and the binary.
 struct Owner {
     dir: TempDir,
@@ -21,8 +24,8 @@ impl Owner {
     }
 
     fn command(&self, args: &[&str], password: Option<&str>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
-        command.args(args).current_dir(self.dir.path()).env_clear().stdin(Stdio::null());
+        let mut command = server::parlor();
+        command.args(args).current_dir(self.dir.path());
         command.env("PARLOR_DATA", self.data());
         if let Some(password) = password {
             command.env("PARLOR_PASSWORD", password);

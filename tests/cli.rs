@@ -1,16 +1,17 @@
 //! The real binary, as far as it goes without a server or a client: help, version, mistakes.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
+
+#[path = "support/server.rs"]
+mod server;
 
 /// Runs the binary with an environment of nothing but `env`.
 fn parlor(args: &[&str], env: &[(&str, &str)]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_parlor"))
+    server::parlor()
         .args(args)
         .current_dir(std::env::temp_dir())
-        .env_clear()
         .envs(env.iter().copied())
-        .stdin(Stdio::null())
         .output()
         .unwrap()
 }
@@ -135,7 +136,7 @@ fn what_keeps_a_server_from_starting_is_one_line_and_exit_code_1() {
 fn a_reader_that_closes_the_pipe_early_is_no_mistake() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let mut parlor = Command::new(env!("CARGO_BIN_EXE_parlor"));
+    let mut parlor = Command::new(server::PARLOR);
     let output = parlor.args(["serve", "--help"]).stdout(writer).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }

@@ -24,6 +24,8 @@ mod mail;
 mod promises;
 #[path = "support/rng.rs"]
 mod rng;
+#[path = "support/server.rs"]
+mod running;
 #[path = "crash/server.rs"]
 mod server;
 #[path = "crash/swarm.rs"]

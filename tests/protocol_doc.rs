@@ -8,11 +8,14 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use parlor::message::Op;
 use serde_json::Value;
+use server::{ANYWHERE, Running};
+
+#[path = "support/server.rs"]
+mod server;
 
 const DOCUMENT: &str = include_str!("../docs/protocol.md");
 /// How long the server may take for what is expected next.
@@ -484,45 +487,24 @@ fn refusal_codes() -> Vec<String> {
 
 /// The real server, with a folder of its own.
 struct Server {
-    child: Child,
+    running: Running,
     address: String,
-    /// Kept open: the server writes its last report there.
-    _out: BufReader<std::process::ChildStdout>,
-    _data: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl Server {
     fn start(options: &[String]) -> Self {
-        let data = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = server::parlor();
         // Who comes and goes is told where an example asks for it.
-        let quiet = !options.iter().any(|option| option == "--presence");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_parlor"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data.path())
-            .args(["--presence", "0"].iter().filter(|_| quiet))
-            .args(options)
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut first = String::new();
-        out.read_line(&mut first).unwrap();
-        let address = first.rsplit(' ').next().unwrap_or_default().trim().to_owned();
-        assert!(address.contains(':'), "the server did not start with {options:?}: {first:?}");
-        Self { child, address, _out: out, _data: data }
+        command.env("PARLOR_PRESENCE", "0");
+        let (data, stderr) = (folder.path().join("data"), folder.path().join("stderr"));
+        let running = Running::start(command, ANYWHERE, &data, options, Some(&stderr));
+        Self { address: running.addr.to_string(), running, _folder: folder }
     }
 
     fn terminate(&self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
+        let pid = rustix::process::Pid::from_child(&self.running.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -6,12 +6,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::number;
 use crate::rng::Rng;
-use crate::server::{PARLOR, Server};
+use crate::server::{Server, parlor};
 
 /// More than passes between two looks at a folder.
 const SIZE: usize = 24 * 1024 * 1024;
@@ -134,8 +134,7 @@ impl Play {
 
     /// On the port that it had before.
     fn start_server(&mut self) {
-        let listen = format!("--listen={}", self.listen);
-        let server = Server::start_at(&listen, self.folder.path(), &OPTIONS);
+        let server = Server::start_at(&self.listen, self.folder.path(), &OPTIONS);
         self.listen = server.addr.to_string();
         self.server = Some(server);
     }
@@ -281,24 +280,13 @@ impl Play {
             .append(true)
             .open(self.folder.path().join("client.log"))
             .unwrap();
-        Command::new(PARLOR)
-            .args(arguments)
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap()
+        parlor().args(arguments).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
     }
 
     /// The names and numbers of the files that somebody else is shown.
     fn shown(&self) -> Vec<(String, u64)> {
-        let output = Command::new(PARLOR)
-            .args(["files", &self.listen, "--user=carol", "--json"])
-            .env_clear()
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        let arguments = ["files", &self.listen, "--user=carol", "--json"];
+        let output = parlor().args(arguments).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         let files: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
         let name = |file: &serde_json::Value| file["name"].as_str().unwrap().to_owned();
@@ -309,9 +297,8 @@ impl Play {
         let input = self.folder.path().join("input");
         let (_, number) = self.shown().pop().unwrap();
         fs::write(&input, format!("/remove {number}\n")).unwrap();
-        let status = Command::new(PARLOR)
+        let status = parlor()
             .args(["chat", &self.listen, "--user=alice"])
-            .env_clear()
             .stdin(fs::File::open(&input).unwrap())
             .stdout(Stdio::null())
             .status()

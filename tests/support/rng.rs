@@ -1,4 +1,6 @@
-//! Random numbers that a seed repeats: SplitMix64 (Steele, Lea and Flood, 2014).
+//! Random numbers that a seed repeats: SplitMix64 (Steele, Lea and Flood, 2014). The one generator
+//! of the tests and the load test; each of them uses some of its methods.
+#![allow(dead_code)]
 
 /// A stream of numbers, the same for the same seed on every machine.
 #[derive(Clone, Debug)]
@@ -35,6 +37,11 @@ impl Rng {
     /// True this often in a thousand.
     pub(crate) fn chance(&mut self, in_1000: u64) -> bool {
         self.below(1000) < in_1000
+    }
+
+    /// Bytes with no short period, so that a part that is missing, doubled or of another file shows.
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        (0..count).map(|_| self.next().to_le_bytes()[3]).collect()
     }
 
     pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {

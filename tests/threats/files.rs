@@ -1,6 +1,7 @@
 //! Files without sockets: who may have how much, for how long, and who sees what.
 
-use crate::support::{Dice, Frames, frame, size};
+use crate::rng::Rng;
+use crate::support::{Frames, frame, size};
 use crate::world::{PASSWORD, World, count, guest, login, resume};
 use parlor::engine::Input;
 use parlor::id::{ConnId, TransferId};
@@ -144,11 +145,11 @@ fn row_54_one_content_under_a_hundred_names_is_kept_until_the_last_is_gone() {
         .map(|n| world.give(alice, send_to("bob", &format!("file {n}"), content), content))
         .collect();
     assert_eq!(world.disk.whole().len(), 1);
-    let mut dice = Dice::new(54);
+    let mut dice = Rng::new(54);
     while !left.is_empty() {
-        let transfer = left.swap_remove(dice.roll(left.len()));
+        let transfer = left.swap_remove(dice.index(left.len()));
         assert_eq!(world.take(bob, transfer), content);
-        let (conn, op) = dice.pick(&[(bob, "received"), (bob, "reject"), (alice, "remove")]);
+        let (conn, op) = *dice.pick(&[(bob, "received"), (bob, "reject"), (alice, "remove")]);
         assert_eq!(world.code(conn, on(op, transfer)), "done");
         assert_eq!(world.disk.whole().len(), usize::from(!left.is_empty()), "{op}");
         world.engine.check_invariants();
@@ -159,18 +160,18 @@ fn row_54_one_content_under_a_hundred_names_is_kept_until_the_last_is_gone() {
 fn row_55_any_order_of_lies_leaves_no_slot_no_half_and_no_file_behind() {
     let mut world = world(Limits { upload_slots: 3, ..Limits::default() });
     let conns: Vec<ConnId> = (0..5).map(|n| world.login(&format!("liar{n}"))).collect();
-    let mut dice = Dice::new(55);
+    let mut dice = Rng::new(55);
     let mut last = 0;
     for step in 0..size(20_000, 1_000_000) {
-        let conn = dice.pick(&conns);
-        let content = vec![u8::try_from(dice.roll(256)).unwrap(); dice.roll(40)];
-        match dice.roll(6) {
+        let conn = *dice.pick(&conns);
+        let content = vec![u8::try_from(dice.index(256)).unwrap(); dice.index(40)];
+        match dice.index(6) {
             0 => {
                 let mut message = shelve("f", &content);
-                if dice.roll(2) == 0 {
+                if dice.index(2) == 0 {
                     message["hash"] = hash_of(b"something else").into();
                 }
-                message["size"] = (content.len() + dice.roll(3)).into();
+                message["size"] = (content.len() + dice.index(3)).into();
                 let answer = world.answer(conn, message);
                 last = answer["transfer"].as_u64().unwrap_or(last);
             }
@@ -178,7 +179,7 @@ fn row_55_any_order_of_lies_leaves_no_slot_no_half_and_no_file_behind() {
                 world.ask(conn, &frame(&json!({"op": "cancel", "transfer": last})));
             }
             _ => {
-                let about = last.saturating_sub(dice.roll(4) as u64);
+                let about = last.saturating_sub(dice.index(4) as u64);
                 let transfer = TransferId(u32::try_from(about).unwrap());
                 world.ask(conn, &emit_chunk(transfer, &content));
             }

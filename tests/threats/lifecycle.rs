@@ -26,7 +26,7 @@ fn row_19_resets_at_any_point_leave_nothing_behind() {
     let addr = server.addr;
     let storm = move || {
         on_four_threads(size(5_000, 100_000), |n| {
-            let mut dice = Dice::new(n as u64);
+            let mut dice = Rng::new(n as u64);
             let name = format!("u{n}");
             let mut bytes: Vec<u8> = [
                 frame(&json!({"op": "login", "user": name})),
@@ -36,10 +36,10 @@ fn row_19_resets_at_any_point_leave_nothing_behind() {
                 frame(&json!({"op": "help"})).repeat(5),
             ]
             .concat();
-            bytes.truncate(dice.roll(bytes.len() + 1));
+            bytes.truncate(dice.index(bytes.len() + 1));
             let mut stream = connect_from_many(addr);
             stream.write_all(&bytes).unwrap();
-            if dice.roll(2) == 0 && !bytes.is_empty() {
+            if dice.index(2) == 0 && !bytes.is_empty() {
                 // The server is in the middle of its answers, or through with them.
                 let _ = stream.read(&mut [0; 700]);
             }
@@ -240,8 +240,8 @@ fn row_25_a_stream_in_pieces_of_any_size_is_the_same_stream() {
     let mut reader = Native::login_over(connect_narrow(server.addr), "reader");
     reader.join("lobby");
     let count = size(3_000, 100_000);
-    let mut dice = Dice::new(25);
-    let lengths: Vec<usize> = (0..count).map(|_| 20 + dice.roll(4_000)).collect();
+    let mut dice = Rng::new(25);
+    let lengths: Vec<usize> = (0..count).map(|_| 20 + dice.index(4_000)).collect();
     let text =
         |n: usize| format!("{n:08}{}", "abcdefghij".repeat(410)).split_at(lengths[n]).0.to_owned();
     let mut bytes = frame(&json!({"op": "login", "user": "speaker"}));
@@ -254,7 +254,7 @@ fn row_25_a_stream_in_pieces_of_any_size_is_the_same_stream() {
     let mut frames = Frames::default();
     let mut next = 0;
     while next < count {
-        let mut piece = vec![0; 1 + dice.roll(3_000)];
+        let mut piece = vec![0; 1 + dice.index(3_000)];
         let n = reader.stream.read(&mut piece).unwrap();
         assert!(n > 0, "the end after {next} messages");
         frames.push(&piece[..n]);

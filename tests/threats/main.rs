@@ -12,6 +12,10 @@ mod lifecycle;
 mod live;
 mod passwords;
 mod pure;
+#[path = "../support/rng.rs"]
+mod rng;
+#[path = "../support/server.rs"]
+mod running;
 mod sessions;
 mod shelves;
 mod startup;

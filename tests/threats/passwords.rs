@@ -1,6 +1,7 @@
 //! Rows 41 to 47: passwords cost much, so they are bounded, and tell a stranger nothing.
 
-use crate::support::{Dice, frame, size};
+use crate::rng::Rng;
+use crate::support::{frame, size};
 use crate::world::{PASSWORD, World, code_of, guest, login, resume, wait_ms, whisper};
 use parlor::client::backoff::Backoff;
 use parlor::engine::{Input, Policy, Setup};
@@ -271,12 +272,12 @@ fn row_47_whoever_attacks_a_name_from_everywhere_does_not_lock_its_owner_out() {
     world.register_on(conn, "bob");
     world.feed(Input::Ended { conn, reset: true });
     world.settle();
-    let mut dice = Dice::new(47);
+    let mut dice = Rng::new(47);
     let mut failed = 0;
     for minute in 0..100 {
         // A thousand tries in each minute.
         for _ in 0..1_000 {
-            let conn = world.open_from(Source(100 + dice.roll(500) as u64));
+            let conn = world.open_from(Source(100 + dice.index(500) as u64));
             let code = world.code(conn, wrong("bob"));
             assert!(["wrong_password", "locked_out"].contains(&&*code), "{code}");
             failed += usize::from(code == "wrong_password");
@@ -288,7 +289,7 @@ fn row_47_whoever_attacks_a_name_from_everywhere_does_not_lock_its_owner_out() {
         let answer = world.answer(conn, login("bob"));
         assert_eq!(answer["ok"], "welcome", "in minute {minute}: {answer}");
         assert_eq!(world.passwords.len(), jobs + 1);
-        let back = world.open_from(Source(100 + dice.roll(500) as u64));
+        let back = world.open_from(Source(100 + dice.index(500) as u64));
         // His token is good even from where the attack comes.
         let token = &answer["token"];
         assert_eq!(world.code(back, resume("bob", token)), "welcome", "in minute {minute}");
@@ -381,7 +382,7 @@ fn row_41_crafted_names_are_names_like_any_others() {
     // Which maps there are is kept by `row_41` of the tidy test. Here: names that differ in the
     // middle alone are all held, found and let go, as many as there are of others.
     let all = size(20_000, 200_000);
-    let mut dice = Dice::new(41);
+    let mut dice = Rng::new(41);
     for crafted in [true, false] {
         let mut world = World::new(Limits::default());
         let watcher = world.login("watcher");
@@ -389,7 +390,7 @@ fn row_41_crafted_names_are_names_like_any_others() {
         for n in 0..all {
             let name = match crafted {
                 true => format!("aaaa{n:07}aaaaa"),
-                false => format!("{:08x}{n:08x}", dice.roll(1 << 30)),
+                false => format!("{:08x}{n:08x}", dice.index(1 << 30)),
             };
             let conn = world.open_from(Source(n as u64));
             assert_eq!(world.code(conn, guest(&name)), "welcome");
@@ -397,7 +398,7 @@ fn row_41_crafted_names_are_names_like_any_others() {
         }
         assert_eq!(world.engine.stats().users, all + 1);
         for _ in 0..1_000 {
-            let (_, name) = &conns[dice.roll(all)];
+            let (_, name) = &conns[dice.index(all)];
             assert_eq!(world.code(watcher, whisper(name, "x")), "heard", "{name}");
         }
         for (conn, _) in conns {

@@ -1,6 +1,7 @@
 //! Faults that need no sockets: the engine in virtual time.
 
-use crate::support::{Dice, Frames, frame, frame_raw, size};
+use crate::rng::Rng;
+use crate::support::{Frames, frame, frame_raw, size};
 use crate::world::World;
 use parlor::engine::Input;
 use parlor::engine::timers::{TICK_MS, Timers};
@@ -47,11 +48,11 @@ fn row_08_no_mutation_of_a_field_becomes_a_second_command() {
         world.settle();
         world.came(conn);
     }
-    let mut dice = Dice::new(8);
+    let mut dice = Rng::new(8);
     let mut heard = 0;
     for _ in 0..size(50_000, 1_000_000) {
-        let evil: String = (0..1 + dice.roll(6)).map(|_| dice.pick(&pieces)).collect();
-        let message = match dice.roll(5) {
+        let evil: String = (0..1 + dice.index(6)).map(|_| *dice.pick(&pieces)).collect();
+        let message = match dice.index(5) {
             0 => json!({"op": "say", "text": evil}),
             1 => json!({"op": "whisper", "user": "bob", "text": evil}),
             2 => json!({"op": "whisper", "user": evil, "text": "x"}),
@@ -62,7 +63,7 @@ fn row_08_no_mutation_of_a_field_becomes_a_second_command() {
 
         // The same in a line: only a line feed ends it.
         let line = evil.replace('\n', "");
-        let line = match dice.roll(3) {
+        let line = match dice.index(3) {
             0 => format!("/say {line}\n"),
             1 => format!("/whisper bob {line}\r\n"),
             _ => format!("/sendfile {line} nobody 1\n"),
@@ -274,7 +275,7 @@ fn row_24_connections_that_break_at_random_leave_the_others_alone() {
     let mut world = World::new(Limits { room_members: 100, ..Limits::default() });
     let witness = world.login("witness");
     world.join(witness, "lobby");
-    let mut dice = Dice::new(24);
+    let mut dice = Rng::new(24);
     let mut alive: Vec<ConnId> = Vec::new();
     for n in 0..size(3_000, 100_000) {
         let conn = world.open();
@@ -285,14 +286,14 @@ fn row_24_connections_that_break_at_random_leave_the_others_alone() {
             frame(&json!({"op": "send_file", "user": "witness", "name": "f", "size": 99})),
         ]
         .concat();
-        world.put(conn, &bytes[..dice.roll(bytes.len() + 1)]);
+        world.put(conn, &bytes[..dice.index(bytes.len() + 1)]);
         alive.push(conn);
-        if dice.roll(3) > 0 {
+        if dice.index(3) > 0 {
             world.turn();
         }
-        while alive.len() > dice.roll(40) {
-            let conn = alive.swap_remove(dice.roll(alive.len()));
-            world.feed(Input::Ended { conn, reset: dice.roll(4) > 0 });
+        while alive.len() > dice.index(40) {
+            let conn = alive.swap_remove(dice.index(alive.len()));
+            world.feed(Input::Ended { conn, reset: dice.index(4) > 0 });
             world.feed(Input::Ended { conn, reset: true });
         }
         world.engine.check_invariants();

@@ -1,7 +1,8 @@
 //! Rows 57 and 59: what must last is promised from the store's completion, and refused while the
 //! store fails.
 
-use crate::support::{Dice, frame, size};
+use crate::rng::Rng;
+use crate::support::{frame, size};
 use crate::world::{PASSWORD, World, count, guest, login, whisper};
 use parlor::id::ConnId;
 use parlor::limits::Limits;
@@ -92,10 +93,10 @@ fn row_57_a_store_that_fails_refuses_what_it_cannot_keep_and_changes_nothing() {
 fn row_57_when_the_store_works_again_all_is_as_it_was_without_a_restart() {
     let (mut world, bob, alice) = people();
     let mut kept = Vec::new();
-    let mut dice = Dice::new(57);
+    let mut dice = Rng::new(57);
     for n in 0..size(2_000, 50_000) {
-        if dice.roll(10) == 0 {
-            world.store.fail_next(u32::try_from(dice.roll(10)).unwrap());
+        if dice.index(10) == 0 {
+            world.store.fail_next(u32::try_from(dice.index(10)).unwrap());
         }
         if kept.len() < 900 {
             let text = n.to_string();
@@ -107,7 +108,7 @@ fn row_57_when_the_store_works_again_all_is_as_it_was_without_a_restart() {
         let text = format!("live {n}");
         let code = world.code(alice, whisper("bob", &text));
         assert!(code == "kept" || code == "heard", "{code}");
-        world.pass(if dice.roll(50) == 0 { 6_000 } else { 0 });
+        world.pass(if dice.index(50) == 0 { 6_000 } else { 0 });
         let heard = world.heard(bob);
         if let Some(letter) = heard.iter().rev().find_map(|came| came["letter"].as_u64()) {
             world.put(bob, &frame(&json!({"op": "got", "letter": letter})));

@@ -11,10 +11,13 @@ use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+pub(crate) use crate::rng::Rng;
+pub(crate) use crate::running::parlor;
+use crate::running::{ANYWHERE, PARLOR, Running};
 
 /// How long anything may take on a busy machine before it counts as never.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -58,8 +61,7 @@ pub(crate) fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T
 
 /// A server that was started for one test.
 pub(crate) struct Server {
-    child: Child,
-    _stdout: BufReader<ChildStdout>,
+    running: Running,
     pub(crate) addr: SocketAddr,
     dir: TempDir,
     base_descriptors: usize,
@@ -68,12 +70,12 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(args: &[&str]) -> Self {
-        Self::start_at("127.0.0.1:0", None, args)
+        Self::start_at(ANYWHERE, None, args)
     }
 
     /// A server that may have only so many descriptors.
     pub(crate) fn start_with_descriptors(descriptors: u32, args: &[&str]) -> Self {
-        Self::start_at("127.0.0.1:0", Some(descriptors), args)
+        Self::start_at(ANYWHERE, Some(descriptors), args)
     }
 
     pub(crate) fn start_at(listen: &str, descriptors: Option<u32>, args: &[&str]) -> Self {
@@ -82,32 +84,17 @@ impl Server {
         let mut command = match descriptors {
             None => parlor(),
             Some(n) => {
-                let mut shell = Command::new("/bin/sh");
+                let mut shell = std::process::Command::new("/bin/sh");
                 shell.arg("-c").arg(format!("ulimit -n {n} && exec \"$0\" \"$@\""));
-                shell.arg(env!("CARGO_BIN_EXE_parlor")).env_clear();
+                shell.arg(PARLOR).env_clear();
                 shell
             }
         };
-        let mut child = command
-            .envs(NO_DEADLINES)
-            .args(["serve", "--listen", listen, "--data", data.to_str().unwrap()])
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(fs::File::create(dir.path().join("stderr")).unwrap())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut banner = String::new();
-        while !banner.contains("connect:") {
-            let read = stdout.read_line(&mut banner).unwrap();
-            let stderr = fs::read_to_string(dir.path().join("stderr")).unwrap_or_default();
-            assert!(read > 0, "the server did not start: {banner}{stderr}");
-        }
-        let (_, rest) = banner.split_once("listens on ").unwrap();
-        let addr = rest.lines().next().unwrap().parse().unwrap();
-        let mut server =
-            Self { child, _stdout: stdout, addr, dir, base_descriptors: 0, base_rss: 0 };
+        command.envs(NO_DEADLINES);
+        let stderr = dir.path().join("stderr");
+        let running = Running::start(command, listen, &data, args, Some(&stderr));
+        let addr = running.addr;
+        let mut server = Self { running, addr, dir, base_descriptors: 0, base_rss: 0 };
         // Whatever is made for the first client only is there from here on.
         drop(Text::login(server.addr, "first"));
         server.wait_for_connections(0);
@@ -121,11 +108,11 @@ impl Server {
     }
 
     fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
+        Pid::from_child(&self.running.child)
     }
 
     fn proc(&self, file: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/{file}", self.child.id()))
+        PathBuf::from(format!("/proc/{}/{file}", self.running.pid()))
     }
 
     fn status(&self, key: &str) -> u64 {
@@ -237,25 +224,11 @@ impl Server {
 
     pub(crate) fn stop(mut self) {
         kill_process(self.pid(), Signal::TERM).unwrap();
-        let status = wait_for("the end of the server", || self.child.try_wait().unwrap());
+        let status = wait_for("the end of the server", || self.running.child.try_wait().unwrap());
         let stderr = fs::read_to_string(self.dir.path().join("stderr")).unwrap();
         assert_eq!(status.code(), Some(0), "{stderr}");
         assert!(!stderr.contains("panicked"), "{stderr}");
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The binary, with nothing of our own environment.
-pub(crate) fn parlor() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
-    command.env_clear();
-    command
 }
 
 /// One line of counts.
@@ -548,27 +521,5 @@ impl Writer {
 
     pub(crate) fn done(self) {
         self.0.join().unwrap().unwrap();
-    }
-}
-
-/// Numbers that look random and are the same in every run.
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(2).wrapping_add(1))
-    }
-
-    /// xorshift64* (Vigna 2016).
-    pub(crate) fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let n = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        usize::try_from(n).unwrap() % sides
-    }
-
-    pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.roll(of.len())]
     }
 }

@@ -1,6 +1,7 @@
 //! Row 49: who has a name when two want it, one of them perhaps dead.
 
-use crate::support::{Dice, frame, size};
+use crate::rng::Rng;
+use crate::support::{frame, size};
 use crate::world::{World, code_of, count, guest, login, resume};
 use parlor::engine::{Input, Policy, Setup};
 use parlor::id::ConnId;
@@ -320,24 +321,24 @@ fn row_49_uploads_of_the_old_one_end_with_it_and_what_was_handed_to_it_is_the_ne
 #[test]
 fn row_49_at_random_points_a_name_has_one_owner_and_no_kept_letter_is_lost_or_doubled() {
     let mut world = world();
-    let mut dice = Dice::new(49);
+    let mut dice = Rng::new(49);
     let writer = world.login("writer");
     let mut owner = world.register("bob");
     let (mut heard, mut kept) = (Vec::new(), 0_u64);
     for step in 0..size(3_000, 100_000) {
-        if dice.roll(2) == 0 {
+        if dice.index(2) == 0 {
             let text = kept.to_string();
             let answer =
                 world.answer(writer, json!({"op": "whisper", "user": "bob", "text": text}));
             assert_eq!(answer["ok"], "kept", "{answer}");
             kept += 1;
         }
-        if dice.roll(3) == 0 {
+        if dice.index(3) == 0 {
             read_letters(&mut world, owner, &mut heard);
         }
-        match dice.roll(4) {
-            0 => world.feed(Input::Ended { conn: owner, reset: dice.roll(2) == 0 }),
-            1 => world.pass(dice.roll(3_000) as u64),
+        match dice.index(4) {
+            0 => world.feed(Input::Ended { conn: owner, reset: dice.index(2) == 0 }),
+            1 => world.pass(dice.index(3_000) as u64),
             _ => {}
         }
         let newcomer = world.open();
@@ -345,7 +346,7 @@ fn row_49_at_random_points_a_name_has_one_owner_and_no_kept_letter_is_lost_or_do
         message["id"] = json!(77);
         world.put(newcomer, &frame(&message));
         world.settle();
-        if dice.roll(3) == 0 {
+        if dice.index(3) == 0 {
             world.put(owner, &frame(&json!({"op": "ping"})));
         }
         world.pass(2_100);

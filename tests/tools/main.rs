@@ -20,7 +20,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use support::{PARLOR, Server, Text};
+use support::{Server, Text};
 use tempfile::TempDir;
 
 const PASSWORD: &str = "open sesame";
@@ -114,8 +114,8 @@ impl Ran {
 
 /// The binary with nothing on its standard input and an empty environment.
 fn parlor(dir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(PARLOR);
-    command.args(args).current_dir(dir).env_clear().stdin(Stdio::null());
+    let mut command = support::parlor();
+    command.args(args).current_dir(dir);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -2,12 +2,12 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{Gate, Lines, PARLOR};
+use super::{Gate, Lines, parlor};
 
 pub(crate) struct Chat {
     child: Child,
@@ -29,11 +29,10 @@ impl Chat {
         let dir = tempfile::tempdir().unwrap();
         let comes_back = options.contains(&"--reconnect-for");
         let ends = if comes_back { None } else { Some("--no-reconnect") };
-        let mut child = Command::new(PARLOR)
+        let mut child = parlor()
             .args(["chat", addr])
             .args(options)
             .args(ends)
-            .env_clear()
             .envs(password.map(|password| ("PARLOR_PASSWORD", password)))
             .current_dir(dir.path())
             .stdin(Stdio::piped())

@@ -7,6 +7,10 @@ mod chat;
 mod gate;
 mod lines;
 mod person;
+#[path = "../../support/rng.rs"]
+mod rng;
+#[path = "../../support/server.rs"]
+mod running;
 mod server;
 mod text;
 
@@ -14,23 +18,13 @@ pub(crate) use chat::Chat;
 pub(crate) use gate::Gate;
 pub(crate) use lines::Lines;
 pub(crate) use person::{Person, Way};
+pub(crate) use running::{PARLOR, parlor};
 pub(crate) use server::Server;
 pub(crate) use text::Text;
 
-/// The binary under test.
-pub(crate) const PARLOR: &str = env!("CARGO_BIN_EXE_parlor");
-
-/// Bytes that are different for each seed and have no short period, so that a part that is missing,
-/// doubled or of another file shows.
+/// Bytes that are different for each seed.
 pub(crate) fn content(seed: u64, size: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    };
-    (0..size).map(|_| next()).collect()
+    rng::Rng::new(seed).bytes(size)
 }
 
 /// The number that stands after `before`.

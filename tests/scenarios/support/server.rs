@@ -1,15 +1,15 @@
 //! A server process of its own, with a folder and a port of its own.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{Chat, Gate, Lines, PARLOR, Person, Text, Way};
+use super::running::{ANYWHERE, Running, parlor};
+use super::{Chat, Gate, Lines, Person, Text, Way};
 
 pub(crate) struct Server {
-    child: Child,
+    running: Running,
     lines: Lines,
     addr: String,
     data: PathBuf,
@@ -28,21 +28,21 @@ impl Server {
 
     /// The same in a folder that outlives it.
     pub(crate) fn start_on(data: &Path, options: &[&str]) -> Self {
-        let (child, lines, addr) = launch(data, options);
-        Self { child, lines, addr, data: data.to_owned(), folder: None }
+        let (running, lines, addr) = launch(data, options);
+        Self { running, lines, addr, data: data.to_owned(), folder: None }
     }
 
     /// Kills it as a power cut would, and starts another one on the same data.
     pub(crate) fn kill_and_restart(&mut self, options: &[&str]) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        (self.child, self.lines, self.addr) = launch(&self.data, options);
+        self.running.child.kill().unwrap();
+        self.running.child.wait().unwrap();
+        (self.running, self.lines, self.addr) = launch(&self.data, options);
     }
 
     /// Does what its owner does with `parlor user`, while it runs.
     pub(crate) fn user(&self, args: &[&str], password: &str) {
-        let mut command = Command::new(PARLOR);
-        command.arg("user").args(args).env_clear().stdin(Stdio::null());
+        let mut command = parlor();
+        command.arg("user").args(args);
         command.env("PARLOR_DATA", &self.data).env("PARLOR_PASSWORD", password);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{args:?}: {output:?}");
@@ -75,7 +75,7 @@ impl Server {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.running.pid()
     }
 
     /// Somebody who has just logged in.
@@ -112,7 +112,7 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        kill_process(Pid::from_child(&self.running.child), signal).unwrap();
     }
 
     /// Asks it to stop and reads the whole log.
@@ -126,7 +126,7 @@ impl Server {
     pub(crate) fn stopped(mut self) -> Vec<String> {
         self.lines.expect("parlor stopped: ");
         self.lines.expect_end();
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        assert_eq!(self.running.child.wait().unwrap().code(), Some(0));
         let left = self.files();
         let cannot_go_on = |path: &PathBuf| !path.to_string_lossy().contains('-');
         let left: Vec<_> = left.iter().filter(|path| cannot_go_on(path)).collect();
@@ -169,28 +169,12 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// A process on a free port: itself, what it says, and where it listens.
-fn launch(data: &Path, options: &[&str]) -> (Child, Lines, String) {
-    let mut child = Command::new(PARLOR)
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-        .arg(data)
-        .args(options)
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let out = Box::new(child.stdout.take().unwrap());
-    let mut lines = Lines::read("the server", vec![out, Box::new(child.stderr.take().unwrap())]);
-    let listens = lines.expect(" listens on ");
-    let addr = listens.rsplit(' ').next().unwrap().to_owned();
-    (child, lines, addr)
+fn launch(data: &Path, options: &[&str]) -> (Running, Lines, String) {
+    let mut running = Running::start(parlor(), ANYWHERE, data, options, None);
+    let out = Box::new(running.out.take().unwrap());
+    let complaints = Box::new(running.child.stderr.take().unwrap());
+    let lines = Lines::read("the server", vec![out, complaints]);
+    let addr = running.addr.to_string();
+    (running, lines, addr)
 }
