@@ -25,6 +25,10 @@
 //! `ARCHITECTURE.md` has the map, the life of a message and the lexicon; `docs/protocol.md` the
 //! wire.
 
+// The samples of tests/golden name this library as tests do.
+#[cfg(test)]
+extern crate self as parlor;
+
 pub mod admin;
 pub mod client;
 pub mod config;

@@ -1,10 +1,10 @@
 //! PURE. One connection as its client sees it: requests in, frames out; bytes in, events out.
 //!
-//! Knows neither socket nor clock nor who looks at it: the terminal, a load test and a test in
-//! memory drive the same type. The contract: after each `handle_*`, take [`Session::poll_event`]
-//! until there is none, and write [`Session::outgoing`] when the socket takes it. The rule it
-//! keeps: however the server's bytes are split, the same events come out, and what is kept of them
-//! between two calls is less than one frame.
+//! Knows neither socket nor clock nor who looks at it: the terminal and a test in memory drive the
+//! same type. The contract: after each `handle_*`, take [`Session::poll_event`] until there is
+//! none, and write [`Session::outgoing`] when the socket takes it. The rule it keeps: however the
+//! server's bytes are split, the same events come out, and what is kept of them between two calls
+//! is less than one frame.
 
 #[cfg(test)]
 mod tests;

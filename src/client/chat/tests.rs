@@ -4,6 +4,7 @@ mod account_tests;
 mod again_tests;
 mod errand_tests;
 mod file_tests;
+mod golden_tests;
 
 use super::*;
 use crate::front::{Incoming, Protocol, native};
