@@ -1,9 +1,9 @@
 //! PURE. What happened, as values: one variant for each thing that the owner of a server may read
 //! of.
 //!
-//! Knows the vocabulary and no words for people: the log makes those, on its own thread. The rules
-//! it keeps: to make a fact costs no formatting; what a client chose is in it as the client wrote
-//! it, and whoever shows it makes it visible; the body of a message is in facts of
+//! Knows the vocabulary and no words for people: the log makes those, and only for a level that it
+//! keeps. The rules it keeps: to make a fact costs no formatting; what a client chose is in it as
+//! the client wrote it, and whoever shows it makes it visible; the body of a message is in facts of
 //! [`Level::Debug`] only.
 
 mod category;
