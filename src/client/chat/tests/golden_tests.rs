@@ -522,8 +522,9 @@ fn menus(book: &mut Book) {
             menu.handle_line(&line);
             lead(&mut talk, &mut menu, &mut shown);
         }
+        let dir = talk.dir.path().display().to_string();
         for line in shown {
-            let _ = writeln!(book.0, "| {line}");
+            let _ = writeln!(book.0, "| {}", line.replace(&dir, "DIR"));
         }
         book.scene(&format!("menu: {input:?}"), &mut talk);
     }
