@@ -36,6 +36,13 @@ For example:
 Prints the number of each file that the server has, whole and on its disk. What was interrupted goes
 on where it stopped when the same is sent again. Exit codes: docs/operations.md";
 
+const SAY_AFTER: &str = "\
+For example:
+  parlor say 10.0.0.7 --user box --room ops 'the backup is done'
+  make 2>&1 | tail -3 | parlor say 10.0.0.7 --user box --to alice
+A line is a message, also one that begins with a slash. What is kept for somebody who is away counts
+as said. Exit codes: docs/operations.md";
+
 const GET_AFTER: &str = "\
 For example:
   parlor get 10.0.0.7 --user bob 17
@@ -51,8 +58,8 @@ For example:
 Exit codes: docs/operations.md";
 
 /// The commands, for clap.
-pub(crate) fn commands() -> [Command; 5] {
-    [chat_command(), menu_command(), send_command(), get_command(), files_command()]
+pub(crate) fn commands() -> [Command; 6] {
+    [chat_command(), menu_command(), say_command(), send_command(), get_command(), files_command()]
 }
 
 /// Runs one of [`commands`], or tells that it is none.
@@ -60,6 +67,7 @@ pub(crate) fn run(name: &str, given: &ArgMatches) -> Option<ExitCode> {
     let options = match name {
         "chat" => chat(given),
         "menu" => menu(given),
+        "say" => say(given),
         "send" => send(given),
         "get" => get(given),
         "files" => files(given),
@@ -89,6 +97,21 @@ fn menu_command() -> Command {
         .arg(user())
         .arg(room("Go to this room first; the shelf is then the room's"))
         .arg(path("output", "DIR").help("Save files in this folder [default: the current one]"))
+        .args(login_args())
+}
+
+fn say_command() -> Command {
+    let text = Arg::new("text").value_name("TEXT").default_value("-");
+    let to = Arg::new("to").long("to").value_name("USER");
+    Command::new("say")
+        .after_help(SAY_AFTER)
+        .about("Say something to a room or a user, and leave")
+        .arg(addr().required(true))
+        .arg(text.help("What to say, or - for each line of standard input"))
+        .arg(user())
+        .arg(to.help("To this user alone, also one with an account who is not online now"))
+        .arg(room("To the members of this room"))
+        .group(ArgGroup::new("whom").args(["to", "room"]).required(true))
         .args(login_args())
 }
 
@@ -189,6 +212,12 @@ fn chat(given: &ArgMatches) -> plain::Options {
 fn menu(given: &ArgMatches) -> plain::Options {
     let folder = given.get_one::<PathBuf>("output").cloned();
     plain::Options { room: text(given, "room"), folder, ..shared(given, Errand::Menu) }
+}
+
+fn say(given: &ArgMatches) -> plain::Options {
+    let text = text(given, "text").filter(|text| text != "-");
+    let errand = Errand::Say { to: self::text(given, "to"), text };
+    plain::Options { room: self::text(given, "room"), ..shared(given, errand) }
 }
 
 fn send(given: &ArgMatches) -> plain::Options {

@@ -11,6 +11,7 @@
 mod again;
 mod errands;
 mod login;
+mod saying;
 mod start;
 mod taking;
 mod transfers;
@@ -223,6 +224,9 @@ impl Chat {
         if self.question.is_some() {
             return true;
         }
+        if self.work.says_lines() {
+            return self.can_say();
+        }
         self.back.has_room() && (self.returning() || self.takes_lines() && self.back.is_empty())
     }
 
@@ -322,6 +326,9 @@ impl Chat {
     fn obey(&mut self, line: &str) {
         if let Some(control) = line.chars().find(|&c| c.is_control() && c != '\t') {
             return self.refuse_with(&Refusal::BadText(TextError::Control(control.into())));
+        }
+        if self.say_line(line) {
+            return;
         }
         if self.login == Login::Unnamed && !line.starts_with('/') && !line.trim().is_empty() {
             return self.log_in(line.trim(), None);

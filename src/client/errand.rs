@@ -1,5 +1,4 @@
-//! What a client is started for: to talk, to be led by a menu, or to do one thing with files and
-//! leave.
+//! What a client is started for: to talk, to be led by a menu, or to do one thing and leave.
 //!
 //! Knows nothing of how it is done. The rule it keeps: all that a command line says about it is
 //! here, checked as far as that goes without a server.
@@ -29,6 +28,13 @@ pub enum Errand {
         file: String,
         /// Where it goes.
         place: Place,
+    },
+    /// Say something, and leave.
+    Say {
+        /// To this user alone; without one, in the room.
+        to: Option<String>,
+        /// What, a message a line; without it, each line of standard input.
+        text: Option<String>,
     },
     /// Print what files there are, and leave.
     List {
@@ -75,12 +81,21 @@ impl Place {
 }
 
 impl Errand {
+    /// Whether it reads what it is to do from standard input.
+    #[must_use]
+    pub(super) fn reads_lines(&self) -> bool {
+        match self {
+            Self::Talk | Self::Menu | Self::Say { text: None, .. } => true,
+            Self::Send { .. } | Self::Get { .. } | Self::Say { .. } | Self::List { .. } => false,
+        }
+    }
+
     /// Whether it ends by itself, and standard output is for what it brings.
     #[must_use]
     pub(super) fn ends_by_itself(&self) -> bool {
         match self {
             Self::Talk | Self::Menu => false,
-            Self::Send { .. } | Self::Get { .. } | Self::List { .. } => true,
+            Self::Send { .. } | Self::Get { .. } | Self::Say { .. } | Self::List { .. } => true,
         }
     }
 }

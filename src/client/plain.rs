@@ -121,9 +121,10 @@ impl Plain {
         let output: Box<dyn io::Write> =
             if terse { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
         // Of an errand, standard input may be somebody else's list of files.
-        let typed = if terse { |_| Ok(mpsc::channel().1) } else { typed::spawn };
+        let reads = options.errand.reads_lines();
+        let typed = if reads { typed::spawn } else { |_| Ok(mpsc::channel().1) };
         let mut plain = Self::new(Chat::new(start), socket, typed, output)?;
-        if terse {
+        if !reads {
             plain.typed = None;
         }
         if terse && !at_terminal {
@@ -319,7 +320,7 @@ impl Plain {
                 (Ok(Typed::Line(line)), Some(menu)) => menu.handle_line(&line),
                 (Ok(Typed::End), Some(menu)) => menu.handle_end(),
                 (Ok(Typed::Line(line)), None) => self.chat.handle_line(&line),
-                (Ok(Typed::End), None) => self.chat.handle_no_more_lines(),
+                (Ok(Typed::End), None) => self.chat.handle_last_line(),
                 (Ok(Typed::Unusable(why)), _) => self.chat.handle_unusable_line(why),
                 (Err(TryRecvError::Empty), _) => break,
                 (Err(TryRecvError::Disconnected), _) => {

@@ -12,7 +12,7 @@ use mio::Waker;
 
 /// Longest line in bytes. A request writes each of its bytes as two at most (controls, which take
 /// six, are refused before), so no line makes a frame that is over the limit.
-const LINE_MAX: usize = 31 * 1024;
+pub(super) const LINE_MAX: usize = 31 * 1024;
 const _: () = assert!(2 * LINE_MAX + 1024 < crate::limits::FRAME_MAX);
 /// Lines that wait for the session.
 const LINES_MAX: usize = 16;

@@ -1,4 +1,4 @@
-//! `parlor send`, `get`, `files` and `menu`, the real binary against a real server: what they do,
+//! `parlor say`, `send`, `get`, `files` and `menu`, the real binary against a real server: what they do,
 //! print and refuse, and with which exit code.
 //!
 //! Each command is run to its end in a folder of its own; what it prints is read afterwards.
@@ -11,6 +11,7 @@ mod gc;
 mod interrupts;
 mod menu;
 mod refusals;
+mod say;
 
 #[path = "../scenarios/support/mod.rs"]
 #[allow(dead_code, unused_imports)] // the scenarios use all of it

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::saying::Saying;
 use super::transfers::Aim;
 use super::{Chat, Login};
 use crate::client::errand::{Errand, Place, Whom, file_ref};
@@ -34,6 +35,7 @@ pub(super) struct Work {
     listing: Option<Listing>,
     /// The file that it was to bring is here.
     brought: bool,
+    pub(super) saying: Saying,
     products: VecDeque<Product>,
 }
 
@@ -84,6 +86,7 @@ struct Listing {
 
 impl Work {
     pub(super) fn new(errand: Errand, room: Option<String>, local: Option<FileName>) -> Self {
+        let saying = Saying::of(&errand);
         Self {
             errand,
             room,
@@ -91,6 +94,7 @@ impl Work {
             step: Step::Entering,
             listing: None,
             brought: false,
+            saying,
             products: VecDeque::new(),
         }
     }
@@ -103,6 +107,15 @@ impl Work {
         if let Some(listing) = &mut self.listing {
             listing.request = NO_REQUEST;
         }
+    }
+
+    pub(super) fn errand(&self) -> &Errand {
+        &self.errand
+    }
+
+    /// Whether we are where the work is to be done.
+    pub(super) fn is_working(&self) -> bool {
+        self.step == Step::Working
     }
 
     /// Whether it does one thing and leaves: then it says only what that thing needs.
@@ -130,6 +143,7 @@ impl Chat {
             && !self.has_files()
             && self.question.is_none()
             && self.work.listing.is_none()
+            && self.work.saying.is_over()
             && self.over.is_none()
     }
 
@@ -214,7 +228,8 @@ impl Chat {
             }
             Errand::Get { .. } => self.bring(),
             Errand::List { pattern, .. } => self.handle_list(pattern),
-            Errand::Talk | Errand::Menu => {}
+            // Its lines go out as the server takes them.
+            Errand::Talk | Errand::Menu | Errand::Say { .. } => {}
         }
     }
 
@@ -303,7 +318,11 @@ impl Chat {
                 let text = listing::table(&listing.files);
                 self.work.products.push_back(Product::Lines(text));
             }
-            Errand::Talk | Errand::Menu | Errand::Send { .. } | Errand::Get { .. } => {
+            Errand::Talk
+            | Errand::Menu
+            | Errand::Send { .. }
+            | Errand::Get { .. }
+            | Errand::Say { .. } => {
                 for line in listing::table(&listing.files).lines() {
                     self.screen.say(&format!("* {line}"));
                 }
@@ -353,7 +372,11 @@ impl Chat {
             Errand::Get { place: Place::Folder(_) | Place::File(_), .. } => {
                 Product::Lines(visible(&path.display().to_string()).to_string())
             }
-            Errand::Talk | Errand::Menu | Errand::Send { .. } | Errand::List { .. } => return,
+            Errand::Talk
+            | Errand::Menu
+            | Errand::Send { .. }
+            | Errand::Say { .. }
+            | Errand::List { .. } => return,
         };
         self.work.products.push_back(product);
     }
@@ -363,9 +386,11 @@ impl Chat {
         match &self.work.errand {
             Errand::Get { place: Place::Output, .. } => Keeping::Nothing,
             Errand::Get { place: Place::Folder(_) | Place::File(_), .. } => Keeping::ItsName,
-            Errand::Talk | Errand::Menu | Errand::Send { .. } | Errand::List { .. } => {
-                Keeping::AnyName
-            }
+            Errand::Talk
+            | Errand::Menu
+            | Errand::Send { .. }
+            | Errand::Say { .. }
+            | Errand::List { .. } => Keeping::AnyName,
         }
     }
 

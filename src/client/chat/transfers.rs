@@ -81,6 +81,7 @@ impl Chat {
         let here = Here { now: self.now, can_ask, room: self.room };
         let mut done = self.transfers.work(&here);
         self.take_steps();
+        done |= self.say_given_lines();
         if self.go_on() {
             return true;
         }

@@ -14,6 +14,7 @@ use crate::client::chat::Start;
 use crate::client::connect::{ConnectError, why};
 use crate::client::errand::{Errand, Place, Whom};
 use crate::client::outcome::Outcome;
+use crate::client::typed::LINE_MAX;
 use crate::limits::USER_NAME_MAX;
 use crate::message::{FileName, NameError, RoomName, Secret, UserName};
 
@@ -62,6 +63,10 @@ pub(super) enum PlainError {
     Room { name: String, error: NameError },
     #[error("--to {name}: {error}; use 1 to 16 letters and digits")]
     To { name: String, error: NameError },
+    #[error("TEXT: there is nothing to say in it; write a line, or - for standard input")]
+    NoText,
+    #[error("TEXT: a line of it is longer than 31 KiB")]
+    LongText,
     #[error("{option} {path}: there is no such folder; make it first")]
     NoFolder { option: &'static str, path: String },
     #[error("--output {0}: that is no name for a file that is taken; choose another")]
@@ -81,6 +86,8 @@ impl PlainError {
             | Self::NoUser
             | Self::Room { .. }
             | Self::To { .. }
+            | Self::NoText
+            | Self::LongText
             | Self::NoFolder { .. }
             | Self::BadOutput(_)
             | Self::NoPassword { .. } => Outcome::Usage,
@@ -103,11 +110,8 @@ impl Options {
         let tries_for = if at_terminal { Duration::MAX } else { RECONNECT_FOR };
         let terse = self.errand.ends_by_itself();
         let (dir, local) = target(self)?;
-        if let Errand::Send { to: Whom::User(name), .. } = &self.errand
-            && let Err(error) = UserName::parse(name)
-        {
-            return Err(PlainError::To { name: name.clone(), error });
-        }
+        check_receiver(&self.errand)?;
+        check_text(&self.errand)?;
         let user = user(self)?;
         if user.is_none() && terse && !at_terminal {
             return Err(PlainError::NoUser);
@@ -129,6 +133,28 @@ impl Options {
             seed: seed(),
         })
     }
+}
+
+fn check_receiver(errand: &Errand) -> Result<(), PlainError> {
+    let (Errand::Send { to: Whom::User(name), .. } | Errand::Say { to: Some(name), .. }) = errand
+    else {
+        return Ok(());
+    };
+    match UserName::parse(name) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(PlainError::To { name: name.clone(), error }),
+    }
+}
+
+fn check_text(errand: &Errand) -> Result<(), PlainError> {
+    let Errand::Say { text: Some(text), .. } = errand else { return Ok(()) };
+    if text.trim().is_empty() {
+        return Err(PlainError::NoText);
+    }
+    if text.lines().any(|line| line.len() > LINE_MAX) {
+        return Err(PlainError::LongText);
+    }
+    Ok(())
 }
 
 fn user(options: &Options) -> Result<Option<String>, PlainError> {
