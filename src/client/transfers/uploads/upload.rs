@@ -7,10 +7,10 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
 use std::time::Duration;
 
-use super::super::source::{Goal, Source};
 use crate::client::hashing::Hashing;
 use crate::client::progress::{Direction, Meter, Progress, State};
 use crate::client::retry::Retry;
+use crate::client::transfers::{Goal, Source};
 use crate::id::TransferId;
 use crate::limits::CHUNK_MAX;
 use crate::message::{Digest, visible};
