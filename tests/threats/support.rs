@@ -194,7 +194,10 @@ impl Server {
         for word in ["users ", "rooms ", "uploads ", "output waiting "] {
             assert_eq!(report.number(word), 0, "{word} in {}", report.0);
         }
-        assert_eq!(self.descriptors(), self.base_descriptors, "descriptors");
+        // A worker may still be at a file or a folder.
+        wait_for("the descriptors of before", || {
+            (self.descriptors() == self.base_descriptors).then_some(())
+        });
     }
 
     /// While nothing happens the server does nothing: it waits, and does not spin.
