@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parlor::engine::outbox::Outbox;
 use parlor::engine::{Engine, Input, Setup};
-use parlor::front::{Protocol, native, slash};
+use parlor::front::{Front, TRUSTED, Voice, native, slash};
 use parlor::hub::upload::{Bounds, Draft, Party, UploadQueue};
 use parlor::id::{ConnId, Now, Source};
 use parlor::limits::{Limits, WRITE_BATCH, WRITE_JOIN_BYTES};
@@ -59,12 +59,12 @@ fn frames() -> Vec<Operation> {
     for bytes in [64, 4096] {
         rows.push(operation("frame", format!("parse say of {bytes}"), 0, move || {
             let frame = say(bytes);
-            Box::new(move || drop(black_box(Protocol::Native.parse(black_box(&frame), 0, true))))
+            Box::new(move || drop(black_box(Front::Native.read(black_box(&frame), TRUSTED))))
         }));
-        for (how, protocol) in [("", Protocol::Native), (" as text", Protocol::Text)] {
+        for (how, voice) in [("", Voice::Native), (" as text", Voice::Text)] {
             rows.push(operation("frame", format!("emit said of {bytes}{how}"), 0, move || {
                 let event = said(bytes);
-                Box::new(move || drop(black_box(protocol.emit_event(black_box(&event)))))
+                Box::new(move || drop(black_box(voice.emit_event(black_box(&event)))))
             }));
         }
     }
@@ -106,7 +106,7 @@ fn turns() -> Vec<Operation> {
 fn outboxes() -> Vec<Operation> {
     let rows = [1, 40, 64].map(|frames| {
         operation("outbox", format!("push and write {frames}"), frames, move || {
-            let frame = Protocol::Native.emit_event(&said(64));
+            let frame = Voice::Native.emit_event(&said(64));
             let (mut outbox, mut buffer) = (Outbox::default(), vec![0; WRITE_JOIN_BYTES]);
             Box::new(move || {
                 for _ in 0..frames {

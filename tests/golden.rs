@@ -10,7 +10,7 @@ use std::path::Path;
 use golden::messages;
 use golden::splits;
 use parlor::front::native;
-use parlor::front::{Incoming, Protocol, text};
+use parlor::front::{Incoming, Voice, text};
 use parlor::id::TransferId;
 use parlor::limits::FRAME_MAX;
 use parlor::wire::frame::{self, FrameError};
@@ -148,5 +148,5 @@ fn row_5_streams_that_break_off_are_cut_at_the_same_place_however_they_are_split
 
 #[test]
 fn both_protocols_are_in_the_files() {
-    assert_eq!(Protocol::COUNT, 2);
+    assert_eq!(Voice::COUNT, 2);
 }

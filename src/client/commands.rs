@@ -188,7 +188,7 @@ fn shared(line: &str) -> Wish<'_> {
         Incoming::Request { command: Ok(command), .. } => Wish::Ask(command),
         Incoming::Request { command: Err(refusal), .. } => Wish::Refuse(refusal),
         Incoming::Chunk { .. } => by_itself(Op::Chunk),
-        Incoming::Empty | Incoming::Nothing => Wish::Nothing,
+        Incoming::Empty | Incoming::Nothing | Incoming::Own(_) => Wish::Nothing,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::outbox::Outbox;
 use super::states::{Messages, Owed, Standing};
 use super::strangers::spread;
-use crate::front::Protocol;
+use crate::front::{Front, Traits};
 use crate::id::{AccountId, ConnId, LetterId, Now, Source, after};
 use crate::limits::{AWAITED_MAX, Limits, PACE, PACE_STEPS};
 
@@ -13,8 +13,8 @@ use crate::limits::{AWAITED_MAX, Limits, PACE, PACE_STEPS};
 #[derive(Debug)]
 pub(super) struct Conn {
     pub(super) id: ConnId,
-    /// `None` until the first byte has told.
-    pub(super) protocol: Option<Protocol>,
+    /// `None` until the first bytes have told.
+    pub(super) front: Option<Front>,
     pub(super) phase: Phase,
     /// Input that could not be handled yet: the beginning of a message, or whole ones for which
     /// there was no budget. Empty, it owns no memory.
@@ -78,7 +78,7 @@ impl Conn {
     pub(super) fn new(id: ConnId, source: Source, now_ms: u64) -> Self {
         Self {
             id,
-            protocol: None,
+            front: None,
             phase: Phase::Open,
             tail: Vec::new(),
             scanned: 0,
@@ -190,7 +190,7 @@ impl Conn {
 
     /// Requests that may be under way at once: without numbers, answers must keep their order.
     fn awaited_max(&self) -> u16 {
-        if self.protocol == Some(Protocol::Native) { AWAITED_MAX } else { 1 }
+        if self.has(|traits| traits.numbers_answers) { AWAITED_MAX } else { 1 }
     }
 
     /// Whether its requests may be handled now, budgets aside.
@@ -213,10 +213,8 @@ impl Conn {
                 let login =
                     (!self.is_named()).then(|| after(self.nameless_ms, limits.login_before));
                 let idle = self.has_timeout(limits).then(|| after(self.asked_ms, limits.timeout));
-                let first = self
-                    .protocol
-                    .is_none()
-                    .then(|| after(self.opened_ms, limits.first_byte_before));
+                let first =
+                    self.front.is_none().then(|| after(self.opened_ms, limits.first_byte_before));
                 let slow = self.over_since_ms.map(|since| after(since, limits.output_soft_wait));
                 let silence = if self.pinged { limits.dead_after } else { self.ping_after(limits) };
                 let silent = self.has_heartbeat().then(|| after(self.heard_ms, silence));
@@ -239,6 +237,11 @@ impl Conn {
 
     /// People with netcat cannot answer a ping; the kernel's keepalive looks after them.
     pub(super) fn has_heartbeat(&self) -> bool {
-        self.protocol == Some(Protocol::Native)
+        self.has(|traits| traits.answers_pings)
+    }
+
+    /// Whether its protocol is known and has a trait.
+    pub(super) fn has(&self, wanted: fn(Traits) -> bool) -> bool {
+        self.front.as_ref().is_some_and(|front| wanted(front.traits()))
     }
 }

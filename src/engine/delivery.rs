@@ -1,6 +1,6 @@
 //! Events into outboxes, outboxes to sockets; who is held up, who is cut.
 //!
-//! The rules it keeps (invariants 7 and 13): an event is written once a protocol and then shared;
+//! The rules it keeps (invariants 7 and 13): an event is written once a voice and then shared;
 //! no outbox passes its hard mark and all together not their cap; a peer whose own output is over
 //! the soft mark is not read; a member that is too slow is cut, told why and how much it missed,
 //! and until then holds up those who speak to it for [`PACE`](crate::limits::PACE) at a time.
@@ -10,7 +10,7 @@ use std::collections::BinaryHeap;
 use bytes::Bytes;
 
 use super::{Engine, Output, tenant};
-use crate::front::Protocol;
+use crate::front::{Front, Voice};
 use crate::id::{ConnId, Now, RoomId, TransferId};
 use crate::message::{CloseReason, Event};
 
@@ -30,36 +30,35 @@ pub(super) enum Audience {
     All,
 }
 
-/// An event, written at most once for each protocol.
+/// An event, written at most once for each voice.
 struct Encoded<'a> {
     event: &'a Event,
-    written: [Option<Bytes>; Protocol::COUNT],
+    written: [Option<Bytes>; Voice::COUNT],
 }
 
 impl Encoded<'_> {
-    fn get(&mut self, protocol: Protocol) -> Bytes {
+    fn get(&mut self, voice: Voice) -> Bytes {
         let event = self.event;
-        let slot = &mut self.written[protocol as usize];
-        slot.get_or_insert_with(|| protocol.emit_event(event)).clone()
+        let slot = &mut self.written[voice as usize];
+        slot.get_or_insert_with(|| voice.emit_event(event)).clone()
     }
 }
 
 impl Engine {
     /// Tells one connection.
     pub(super) fn tell(&mut self, now: Now, id: ConnId, by: Option<ConnId>, event: &Event) {
-        let Some(protocol) = self.conn(id).filter(|conn| conn.is_open()).and_then(|c| c.protocol)
-        else {
-            return;
-        };
+        let Some(conn) = tenant(&mut self.conns, id).filter(|conn| conn.is_open()) else { return };
+        let Some(front) = &mut conn.front else { return };
         self.stats.deliveries += 1;
-        if let (Event::Whispered { letter: Some(letter), .. }, Protocol::Text) = (event, protocol)
+        if let Event::Whispered { letter: Some(letter), .. } = event
+            && !front.traits().confirms_letters
             && let Some(account) = self.hub.account_of(id)
-            && let Some(conn) = self.conn_mut(id)
         {
-            // Nobody with netcat confirms what he reads: that the kernel has it is all there is.
+            // Nobody confirms it: that the kernel has it is all there is.
             conn.unconfirmed = Some((account, *letter));
         }
-        self.push_talk(id, protocol.emit_event(event), is_said(event));
+        let bytes = front.emit_event(event);
+        self.push_talk(id, bytes, is_said(event));
         self.after_push(now, id, by);
         self.keep_total(now);
     }
@@ -74,15 +73,16 @@ impl Engine {
         event: &Event,
     ) {
         let said = is_said(event);
-        let mut encoded = Encoded { event, written: [const { None }; Protocol::COUNT] };
+        let mut encoded = Encoded { event, written: [const { None }; Voice::COUNT] };
         let mut too_slow = Vec::new();
         let mut tell = |id: ConnId| {
             if id == by || (!except.is_empty() && except.binary_search(&id).is_ok()) {
                 return;
             }
             let Some(conn) = tenant(&mut self.conns, id) else { return };
-            let Some(protocol) = conn.protocol.filter(|_| conn.is_open()) else { return };
-            let bytes = encoded.get(protocol);
+            let front = conn.front.as_ref().filter(|_| conn.is_open());
+            let Some(voice) = front.map(Front::voice) else { return };
+            let bytes = encoded.get(voice);
             self.output_bytes += bytes.len() as u64;
             self.stats.deliveries += 1;
             conn.outbox.push_talk(bytes, said);
@@ -114,6 +114,10 @@ impl Engine {
 
     /// Adds a frame to the talk lane of a connection that is open.
     pub(super) fn push_talk(&mut self, id: ConnId, bytes: Bytes, said: bool) {
+        if bytes.is_empty() {
+            // The front makes nothing of it.
+            return;
+        }
         let Some(conn) = self.conn_mut(id).filter(|conn| conn.is_open()) else { return };
         let len = bytes.len() as u64;
         conn.outbox.push_talk(bytes, said);
@@ -128,7 +132,9 @@ impl Engine {
         let Some(conn) = self.conn_mut(id) else { return };
         let before = conn.outbox.len() as u64;
         conn.outbox.drop_bulk();
-        conn.outbox.push_talk(bytes, false);
+        if !bytes.is_empty() {
+            conn.outbox.push_talk(bytes, false);
+        }
         let after = conn.outbox.len() as u64;
         self.output_bytes = self.output_bytes - before + after;
         self.mark_dirty(id);

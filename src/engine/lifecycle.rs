@@ -14,7 +14,7 @@ use super::states::Messages;
 use super::strangers::{Strangers, spread};
 use super::{Engine, Output, tenant};
 use crate::facts::{ConnFact, ServerFact};
-use crate::front::{Protocol, detect};
+use crate::front;
 use crate::id::{ConnId, Now, Source, after, millis};
 use crate::limits::{WORK_SHARE, WORK_TURN};
 use crate::message::{CloseReason, Event, LogoutReason};
@@ -166,8 +166,7 @@ impl Engine {
         conn.messages = Messages::Handled;
         (conn.paced, conn.over_since_ms) = (false, None);
         conn.ended |= matches!(reason, CloseReason::PeerClosed | CloseReason::PeerReset);
-        let protocol = conn.protocol;
-        self.say_last_words(id, protocol, reason, missed);
+        self.say_last_words(id, reason, missed);
         self.hub.handle_gone(now, id, reason, missed);
         if reason == CloseReason::PeerReset {
             self.close(id);
@@ -178,22 +177,16 @@ impl Engine {
         self.advance_close(now, id);
     }
 
-    fn say_last_words(
-        &mut self,
-        id: ConnId,
-        protocol: Option<Protocol>,
-        reason: CloseReason,
-        missed: u64,
-    ) {
+    fn say_last_words(&mut self, id: ConnId, reason: CloseReason, missed: u64) {
         if matches!(reason, CloseReason::PeerClosed | CloseReason::PeerReset) {
             return;
         }
-        let bytes = match protocol {
-            Some(protocol) => {
+        let bytes = match self.front_mut(id) {
+            Some(front) => {
                 let back = reason.worth_coming_back();
-                protocol.emit_event(&Event::Bye { reason, back, missed })
+                front.emit_event(&Event::Bye { reason, back, missed })
             }
-            None => detect::farewell(reason),
+            None => front::farewell(reason),
         };
         self.push_last(id, bytes);
     }
@@ -244,7 +237,7 @@ impl Engine {
         let limits = &self.limits;
         let passed = |from_ms: u64, wait: Duration| now.mono_ms >= after(from_ms, wait);
         let Some(conn) = tenant(&mut self.conns, id) else { return };
-        if conn.protocol.is_none() && passed(conn.opened_ms, limits.first_byte_before) {
+        if conn.front.is_none() && passed(conn.opened_ms, limits.first_byte_before) {
             return self.begin_close(now, id, CloseReason::FirstByteLate);
         }
         if !conn.is_named() && passed(conn.nameless_ms, limits.login_before) {

@@ -21,6 +21,8 @@ mod transfers;
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
+
 use conn::Conn;
 use delivery::Audience;
 use outbox::Outbox;
@@ -32,7 +34,7 @@ use transfers::Transfers;
 pub use crate::hub::{Policy, Setup};
 
 use crate::facts::{ConnFact, Fact};
-use crate::front::{Incoming, Protocol, detect, slash};
+use crate::front::{self, Detected, Front, Incoming, Reading};
 use crate::hub::{Effect, Hub, Request};
 use crate::id::{ConnId, Now, Source, Ticket};
 use crate::job::{Directory, Job, Outcome};
@@ -163,7 +165,7 @@ impl Engine {
         Self {
             limits: setup.limits.clone(),
             server: setup.server.clone(),
-            hub: Hub::new(setup, slash::help()),
+            hub: Hub::new(setup, front::help()),
             strangers: Strangers::default(),
             conns: Vec::new(),
             timers: Timers::default(),
@@ -293,7 +295,9 @@ impl Engine {
 
     fn on_bytes(&mut self, now: Now, id: ConnId, bytes: &[u8]) {
         let Some(conn) = self.conn_mut(id).filter(|conn| conn.is_open()) else { return };
-        let Some(&first) = bytes.first() else { return };
+        if bytes.is_empty() {
+            return;
+        }
         conn.heard_ms = now.mono_ms;
         if std::mem::take(&mut conn.pinged) {
             // The next ping is due before the end that the silence would have had.
@@ -303,7 +307,7 @@ impl Engine {
             self.hub.handle_heard(id);
         }
         let Some(conn) = self.conn(id) else { return };
-        if conn.protocol.is_none() && !self.on_first_byte(now, id, first) {
+        if conn.front.is_none() && !self.on_first_bytes(now, id, bytes) {
             return;
         }
         let may_ask = self.conn(id).is_some_and(|conn| conn.may_ask(&self.limits));
@@ -319,27 +323,37 @@ impl Engine {
         }
     }
 
-    /// Learns the protocol and greets; says whether the connection goes on.
-    fn on_first_byte(&mut self, now: Now, conn: ConnId, first: u8) -> bool {
-        match detect::detect(first) {
-            Ok(protocol) => {
-                let limits = Greeting::new(&self.limits);
-                let server = self.server.clone();
-                let hello = Event::Hello { protocol: PROTOCOL_VERSION, server, limits };
-                if let Some(conn) = self.conn_mut(conn) {
-                    conn.protocol = Some(protocol);
-                }
-                self.hub.handle_greeted(conn, protocol == Protocol::Native);
-                self.push_talk(conn, protocol.emit_event(&hello), false);
-                self.arm(conn);
-                true
+    /// Learns the protocol and greets; says whether what has come can be read.
+    fn on_first_bytes(&mut self, now: Now, id: ConnId, bytes: &[u8]) -> bool {
+        let Some(conn) = self.conn_mut(id) else { return false };
+        let prefix = front::Prefix::of(&conn.tail, bytes);
+        match front::detect(&prefix) {
+            Detected::Front(front) => self.greet(id, front),
+            Detected::More => {
+                conn.tail.extend_from_slice(bytes);
+                return false;
             }
-            Err(reason) => {
-                self.note(ConnFact::UnknownProtocol { conn, first });
-                self.begin_close(now, conn, reason);
-                false
+            Detected::Unknown => {
+                let first = prefix.bytes().first().copied().unwrap_or_default();
+                self.note(ConnFact::UnknownProtocol { conn: id, first });
+                self.begin_close(now, id, CloseReason::UnknownProtocol);
+                return false;
             }
         }
+        true
+    }
+
+    fn greet(&mut self, id: ConnId, mut front: Front) {
+        let limits = Greeting::new(&self.limits);
+        let server = self.server.clone();
+        let hello = Event::Hello { protocol: PROTOCOL_VERSION, server, limits };
+        let (traits, bytes) = (front.traits(), front.emit_event(&hello));
+        if let Some(conn) = self.conn_mut(id) {
+            conn.front = Some(front);
+        }
+        self.hub.handle_greeted(id, traits.answers_pings);
+        self.push_talk(id, bytes, false);
+        self.arm(id);
     }
 
     /// Handles what waits in the tail.
@@ -387,13 +401,17 @@ impl Engine {
             if taken == bytes.len() {
                 break;
             }
-            let Some(conn) = self.conn(conn_id) else { break };
-            let Some(protocol) = conn.protocol.filter(|_| conn.is_open()) else { break };
+            let Some(conn) = tenant(&mut self.conns, conn_id).filter(|conn| conn.is_open()) else {
+                break;
+            };
             if commands_left == 0 || self.work_left <= share_end || !conn.may_ask(&self.limits) {
                 self.stall(conn_id);
                 break;
             }
-            match protocol.parse(&bytes[taken..], scanned, conn.is_trusted()) {
+            let (trusted, draining) = (conn.is_trusted(), self.stopping.is_some());
+            let reading = Reading { scanned, trusted, draining };
+            let Some(front) = &mut conn.front else { break };
+            match front.read(&bytes[taken..], reading) {
                 Ok(Some((Incoming::Request { command: Ok(Command::Exit), .. }, _)))
                     if conn.owed.count() > 0 =>
                 {
@@ -453,6 +471,7 @@ impl Engine {
             Incoming::Chunk { transfer, bytes } => self.on_chunk(now, conn, transfer, &bytes),
             Incoming::Empty => self.on_empty_frame(now, conn),
             Incoming::Nothing => {}
+            Incoming::Own(bytes) => self.write_answer(now, conn, bytes),
         }
     }
 
@@ -508,11 +527,19 @@ impl Engine {
 
     fn answer(&mut self, now: Now, request: Request, answer: &Result<Reply, Refusal>) {
         let Request { conn, id } = request;
-        if let Some(protocol) = self.protocol_of(conn) {
-            let bytes = protocol.emit_answer(id, answer);
-            self.spend(u32::try_from(bytes.len() / ANSWER_BYTES_PER_WORK).unwrap_or(u32::MAX));
-            self.push_talk(conn, bytes, false);
-            self.after_push(now, conn, None);
+        if let Some(front) = self.front_mut(conn) {
+            let bytes = front.emit_answer(id, answer);
+            self.write_answer(now, conn, bytes);
+        }
+    }
+
+    /// Writes what a front has made of an answer, and ends the connection if that was all.
+    fn write_answer(&mut self, now: Now, conn: ConnId, bytes: Bytes) {
+        self.spend(u32::try_from(bytes.len() / ANSWER_BYTES_PER_WORK).unwrap_or(u32::MAX));
+        self.push_talk(conn, bytes, false);
+        self.after_push(now, conn, None);
+        if self.front_mut(conn).is_some_and(|front| front.is_over()) {
+            self.begin_close(now, conn, CloseReason::Exit);
         }
     }
 
@@ -520,8 +547,8 @@ impl Engine {
         self.work_left = self.work_left.saturating_sub(work);
     }
 
-    fn protocol_of(&self, conn: ConnId) -> Option<Protocol> {
-        self.conn(conn)?.protocol
+    fn front_mut(&mut self, conn: ConnId) -> Option<&mut Front> {
+        self.conn_mut(conn)?.front.as_mut()
     }
 
     fn conn(&self, id: ConnId) -> Option<&Conn> {

@@ -361,9 +361,10 @@ impl Engine {
     fn on_read(&mut self, now: Now, to: ConnId, transfer: TransferId, bytes: &[u8]) {
         let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) else { return };
         flow.sent += bytes.len() as u64;
-        let Some(protocol) = self.protocol_of(to) else { return };
         for chunk in bytes.chunks(CHUNK_MAX) {
-            self.push_bulk(now, to, transfer, protocol.emit_chunk(transfer, chunk));
+            let Some(front) = self.front_mut(to) else { return };
+            let written = front.emit_chunk(transfer, chunk);
+            self.push_bulk(now, to, transfer, written);
         }
         self.pull(to, transfer);
     }

@@ -1,26 +1,78 @@
-//! One port, any client: the first byte of a connection says what it speaks.
+//! One port, any client: the first bytes of a connection say what it speaks.
 //!
-//! | first byte | protocol |
+//! | first bytes | protocol |
 //! | --- | --- |
 //! | `0x00` | native frames, whose lengths stay below 2^24 |
 //! | `/` | text lines: a command, as a person types it |
 //! | any other | none that is spoken here: one clear line, and goodbye |
 //!
 //! A browser, a TLS client or an ssh client never begins with either, so that nothing of theirs is
-//! ever taken for a command, whatever follows.
+//! ever taken for a command, whatever follows. A protocol may need several bytes to be known; these
+//! are at most [`Prefix::MAX`], and come within the time for the first byte.
 
-use super::Protocol;
+use super::Front;
 use crate::message::CloseReason;
 
-/// Which protocol the first byte belongs to.
-///
-/// # Errors
-/// [`CloseReason::UnknownProtocol`] when it belongs to none.
-pub fn detect(first: u8) -> Result<Protocol, CloseReason> {
-    match first {
-        0x00 => Ok(Protocol::Native),
-        b'/' => Ok(Protocol::Text),
-        _ => Err(CloseReason::UnknownProtocol),
+/// What the first bytes say.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Detected {
+    /// A protocol; the bytes are its first.
+    Front(Front),
+    /// The beginning of what may become one.
+    More,
+    /// None that is spoken here.
+    Unknown,
+}
+
+/// The first bytes of a connection, held together from several reads.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Prefix {
+    bytes: [u8; Self::MAX],
+    len: usize,
+}
+
+impl Prefix {
+    /// No more bytes than this are looked at.
+    pub const MAX: usize = 16;
+
+    /// The beginning of `held` and `read`, one after the other.
+    #[must_use]
+    pub fn of(held: &[u8], read: &[u8]) -> Self {
+        let mut prefix = Self::default();
+        for (place, &byte) in prefix.bytes.iter_mut().zip(held.iter().chain(read)) {
+            *place = byte;
+            prefix.len += 1;
+        }
+        prefix
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// Which protocol the first bytes belong to.
+#[must_use]
+pub fn detect(prefix: &Prefix) -> Detected {
+    among(SPOKEN, prefix)
+}
+
+/// What a protocol begins with, and its front before it has read anything.
+type Opening = (&'static [u8], fn() -> Front);
+
+/// Every protocol. No opening is the beginning of another one.
+const SPOKEN: &[Opening] = &[(b"\0", || Front::Native), (b"/", || Front::Text)];
+
+fn among(spoken: &[Opening], prefix: &Prefix) -> Detected {
+    let bytes = prefix.bytes();
+    if let Some((_, front)) = spoken.iter().find(|(opening, _)| bytes.starts_with(opening)) {
+        return Detected::Front(front());
+    }
+    match spoken.iter().any(|(opening, _)| opening.starts_with(bytes)) {
+        true => Detected::More,
+        false => Detected::Unknown,
     }
 }
 
@@ -41,7 +93,29 @@ mod tests {
 
     #[test]
     fn exactly_two_first_bytes_open_a_conversation() {
-        let known: Vec<u8> = (0..=255).filter(|&byte| detect(byte).is_ok()).collect();
-        assert_eq!(known, [0x00, b'/']);
+        let answer = |byte: u8| detect(&Prefix::of(&[], &[byte]));
+        assert_eq!(answer(0), Detected::Front(Front::Native));
+        assert_eq!(answer(b'/'), Detected::Front(Front::Text));
+        let others = (0..=255).filter(|&byte| byte != 0 && byte != b'/');
+        others.for_each(|byte| assert_eq!(answer(byte), Detected::Unknown, "{byte:#04x}"));
+    }
+
+    #[test]
+    fn a_protocol_that_is_known_by_several_bytes_is_known_however_they_come() {
+        const SPOKEN: &[Opening] = &[(b"GET ", || Front::Text), (b"/", || Front::Native)];
+        let answer = |held: &[u8], read: &[u8]| among(SPOKEN, &Prefix::of(held, read));
+        for split in 0..4 {
+            let (held, read) = b"GET /x".split_at(split);
+            assert_eq!(answer(&[], held), Detected::More, "{split}");
+            assert_eq!(answer(held, read), Detected::Front(Front::Text), "{split}");
+        }
+        assert_eq!(answer(b"GE", b"x"), Detected::Unknown);
+        assert_eq!(answer(&[], b"/GET"), Detected::Front(Front::Native));
+    }
+
+    #[test]
+    fn no_more_is_looked_at_than_may_be() {
+        assert_eq!(Prefix::of(&[1; 10], &[2; 1000]).bytes().len(), Prefix::MAX);
+        assert!(SPOKEN.iter().all(|(opening, _)| opening.len() <= Prefix::MAX));
     }
 }

@@ -1,15 +1,19 @@
 //! PURE. Frames and lines to meaning and back: one file a protocol.
 //!
 //! Knows the words (`message`) and how each protocol writes them (`wire`), but neither who may say
-//! them nor where they go. The rule it keeps: the same command in any protocol is the same value,
-//! and an event is written once for each protocol, however many hear it.
+//! them nor where they go. The rules it keeps: the same command in any protocol is the same value;
+//! an event is written once for each [`Voice`], however many hear it; what differs between
+//! protocols and matters outside is in [`Traits`], and nothing outside compares protocols.
 
-pub mod detect;
+mod detect;
 mod json;
 pub mod native;
 mod plain;
 pub mod slash;
 pub mod text;
+
+pub use detect::{Detected, Prefix, detect, farewell};
+pub use slash::help;
 
 use std::borrow::Cow;
 
@@ -38,52 +42,61 @@ pub enum Incoming<'a> {
     },
     /// A frame with nothing in it: a fault, but one that leaves the stream in step.
     Empty,
-    /// A line with nothing in it: somebody pressed return.
+    /// Nothing that asks for anything: somebody pressed return.
     Nothing,
+    /// Something between the peer and its front alone, such as a handshake: this is the answer.
+    Own(Bytes),
 }
 
-/// A protocol that a connection speaks once its first bytes have told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
+/// One connection's side of a protocol: how it is read and written, with whatever the protocol
+/// must remember from one message to the next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Front {
     /// Native frames.
     Native,
     /// Text lines, as typed into netcat.
     Text,
 }
 
-impl Protocol {
+/// What the rest of the server must know of a protocol. Nothing else may ask which one it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traits {
+    /// Answers name their request, so that several may be under way at once.
+    pub numbers_answers: bool,
+    /// Peers answer a ping by themselves, so that silence means something.
+    pub answers_pings: bool,
+    /// Receivers confirm their letters. Where they cannot, that the kernel has one must do.
+    pub confirms_letters: bool,
+}
+
+/// What a front is told of its connection when it reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// So many of the first bytes were looked at before and held no end of a message.
+    pub scanned: usize,
+    /// The connection has had a name, and may send longer messages.
+    pub trusted: bool,
+    /// The server stops, and says goodbye to one connection after the other.
+    pub draining: bool,
+}
+
+/// A connection that has had a name, at the first look at its bytes.
+pub const TRUSTED: Reading = Reading { scanned: 0, trusted: true, draining: false };
+
+/// A way to write what many hear: the index of one encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// Native frames.
+    Native,
+    /// Text lines.
+    Text,
+}
+
+impl Voice {
     /// How many there are: the size of a table with one entry for each.
     pub const COUNT: usize = 2;
 
-    /// Reads the first message of `bytes`, of which the first `scanned` were looked at before and
-    /// held no end of a message. Answers with the message and the bytes it took; `Ok(None)` means
-    /// that there is no whole message yet.
-    ///
-    /// # Errors
-    /// The reason to close when the stream cannot be followed any further.
-    pub fn parse(
-        self,
-        bytes: &[u8],
-        scanned: usize,
-        logged_in: bool,
-    ) -> Result<Option<(Incoming<'_>, usize)>, CloseReason> {
-        let max = if logged_in { FRAME_MAX } else { FRAME_BEFORE_LOGIN_MAX };
-        match self {
-            Self::Native => native::parse(bytes, max),
-            Self::Text => text::parse(bytes, scanned, max),
-        }
-    }
-
-    /// Writes the answer to a request.
-    #[must_use]
-    pub fn emit_answer(self, id: Option<u64>, answer: &Result<Reply, Refusal>) -> Bytes {
-        match self {
-            Self::Native => native::emit_answer(id, answer),
-            Self::Text => text::emit_answer(answer),
-        }
-    }
-
-    /// Writes an event.
+    /// Writes an event for all who share this voice.
     #[must_use]
     pub fn emit_event(self, event: &Event) -> Bytes {
         match self {
@@ -91,13 +104,81 @@ impl Protocol {
             Self::Text => text::emit_event(event),
         }
     }
+}
+
+impl Front {
+    /// What the server must know of it.
+    #[must_use]
+    pub const fn traits(&self) -> Traits {
+        match self {
+            Self::Native => {
+                Traits { numbers_answers: true, answers_pings: true, confirms_letters: true }
+            }
+            Self::Text => {
+                Traits { numbers_answers: false, answers_pings: false, confirms_letters: false }
+            }
+        }
+    }
+
+    /// How it writes what many hear.
+    #[must_use]
+    pub const fn voice(&self) -> Voice {
+        match self {
+            Self::Native => Voice::Native,
+            Self::Text => Voice::Text,
+        }
+    }
+
+    /// Reads the first message of `bytes`. Answers with the message and the bytes it took;
+    /// `Ok(None)` means that there is no whole message yet. A message that asks for several things
+    /// is read several times: only the last reading takes its bytes. One that has to wait for the
+    /// answers before it (a goodbye) is read again.
+    ///
+    /// # Errors
+    /// The reason to close when the stream cannot be followed any further.
+    pub fn read<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        reading: Reading,
+    ) -> Result<Option<(Incoming<'a>, usize)>, CloseReason> {
+        let max = if reading.trusted { FRAME_MAX } else { FRAME_BEFORE_LOGIN_MAX };
+        match self {
+            Self::Native => native::parse(bytes, max),
+            Self::Text => text::parse(bytes, reading.scanned, max),
+        }
+    }
+
+    /// Writes the answer to a request.
+    #[must_use]
+    pub fn emit_answer(&mut self, id: Option<u64>, answer: &Result<Reply, Refusal>) -> Bytes {
+        match self {
+            Self::Native => native::emit_answer(id, answer),
+            Self::Text => text::emit_answer(answer),
+        }
+    }
+
+    /// Writes an event for this connection alone: as one message, as several, or as none.
+    #[must_use]
+    pub fn emit_event(&mut self, event: &Event) -> Bytes {
+        match self {
+            Self::Native | Self::Text => self.voice().emit_event(event),
+        }
+    }
 
     /// Writes a part of a file.
     #[must_use]
-    pub fn emit_chunk(self, transfer: TransferId, bytes: &[u8]) -> Bytes {
+    pub fn emit_chunk(&mut self, transfer: TransferId, bytes: &[u8]) -> Bytes {
         match self {
             Self::Native => crate::wire::frame::emit_chunk(transfer, bytes),
             Self::Text => text::emit_chunk(transfer, bytes),
+        }
+    }
+
+    /// Whether all is said that this protocol ever says: the connection ends when it is written.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        match self {
+            Self::Native | Self::Text => false,
         }
     }
 }

@@ -7,7 +7,7 @@ mod file_tests;
 mod golden_tests;
 
 use super::*;
-use crate::front::{Incoming, Protocol, native};
+use crate::front::{Front, Incoming, TRUSTED, native};
 use crate::id::TransferId;
 use crate::limits::Limits;
 use crate::message::{
@@ -99,8 +99,7 @@ impl Talk {
     fn take(&mut self) {
         loop {
             while self.chat.fill() {}
-            let Some((message, taken)) =
-                Protocol::Native.parse(self.chat.outgoing(), 0, true).unwrap()
+            let Some((message, taken)) = Front::Native.read(self.chat.outgoing(), TRUSTED).unwrap()
             else {
                 return;
             };
@@ -114,7 +113,9 @@ impl Talk {
                     self.asked.push((id.unwrap(), command.op()));
                 }
                 Incoming::Chunk { bytes, .. } => self.chunk_bytes += bytes.len(),
-                Incoming::Empty | Incoming::Nothing => panic!("nothing was asked"),
+                Incoming::Empty | Incoming::Nothing | Incoming::Own(_) => {
+                    panic!("nothing was asked")
+                }
             }
             self.chat.sent(taken);
         }

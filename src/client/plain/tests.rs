@@ -4,7 +4,7 @@ use super::given::{password, user_from_account};
 use super::*;
 use crate::client::chat::Start;
 use crate::client::errand::Whom;
-use crate::front::{Incoming, Protocol, native};
+use crate::front::{Front, Incoming, TRUSTED, native};
 use crate::id::LetterId;
 use crate::limits::{Limits, USER_NAME_MAX};
 use crate::message::{CloseReason, Command, Event, Greeting, Names, Op, Proof, Refusal, Reply};
@@ -26,7 +26,7 @@ fn serve(mut peer: Peer) -> usize {
         let count = peer.read(&mut scratch).unwrap();
         assert!(count > 0, "the client says goodbye before it goes");
         bytes.extend_from_slice(&scratch[..count]);
-        while let Some((message, taken)) = Protocol::Native.parse(&bytes, 0, true).unwrap() {
+        while let Some((message, taken)) = Front::Native.read(&bytes, TRUSTED).unwrap() {
             let Incoming::Request { id, command: Ok(command) } = message else {
                 panic!("not a request: {message:?}");
             };
@@ -87,7 +87,7 @@ fn serve_until(peer: &mut Peer, last: Op) -> Vec<String> {
     peer.write_all(&native::emit_event(&hello)).unwrap();
     let (mut bytes, mut asked) = (Vec::new(), Vec::new());
     loop {
-        while let Some((message, taken)) = Protocol::Native.parse(&bytes, 0, true).unwrap() {
+        while let Some((message, taken)) = Front::Native.read(&bytes, TRUSTED).unwrap() {
             let Incoming::Request { id, command: Ok(command) } = message else {
                 panic!("not a request: {message:?}");
             };

@@ -1,7 +1,7 @@
 //! The session against crafted bytes: what it answers, and that no split of them matters.
 
 use super::*;
-use crate::front::{Incoming, Protocol};
+use crate::front::{Front, Incoming, TRUSTED};
 use crate::limits::Limits;
 use crate::message::{CloseReason, Refusal, RoomName, Text, UserName};
 use proptest::prelude::*;
@@ -9,8 +9,7 @@ use proptest::prelude::*;
 /// What the session has to send, as the server reads it; it counts as sent.
 fn requests(session: &mut Session) -> Vec<(u64, Op)> {
     let mut ops = Vec::new();
-    while let Some((message, taken)) = Protocol::Native.parse(session.outgoing(), 0, true).unwrap()
-    {
+    while let Some((message, taken)) = Front::Native.read(session.outgoing(), TRUSTED).unwrap() {
         let Incoming::Request { id: Some(id), command: Ok(command) } = message else {
             panic!("not a request: {message:?}");
         };
