@@ -33,6 +33,7 @@ use super::screen::Screen;
 use super::session::{ClientEvent, Session};
 use super::transfers::Transfers;
 use super::transfers::downloads::Keeping;
+use crate::front::hint::sentence;
 use crate::front::native::Problem;
 use crate::front::text::{describe_refusal, describe_reply};
 use crate::id::TransferId;
@@ -435,7 +436,7 @@ impl Chat {
     }
 
     fn refuse_with(&mut self, refusal: &Refusal) {
-        self.refuse(refusal.code(), &refusal.to_string());
+        self.refuse(refusal.code(), &sentence(refusal));
     }
 
     fn refuse(&mut self, code: &str, text: &str) {

@@ -6,6 +6,7 @@
 //! protocols and matters outside is in [`Traits`], and nothing outside compares protocols.
 
 mod detect;
+pub mod hint;
 mod json;
 pub mod native;
 mod plain;

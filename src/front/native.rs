@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Incoming, json, plain};
+use super::{Incoming, hint, json, plain};
 use crate::id::{LetterId, TransferId};
 use crate::message::{
     Announced, CloseReason, Command, Digest, Event, FileRef, Op, Proof, Refusal, Reply, Secret,
@@ -367,7 +367,7 @@ pub struct Problem {
 impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Self {
         let wait_ms = refusal.wait_ms();
-        Self { code: refusal.code().into(), text: refusal.to_string(), wait_ms }
+        Self { code: refusal.code().into(), text: hint::sentence(refusal), wait_ms }
     }
 }
 

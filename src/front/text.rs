@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use super::{Incoming, slash};
+use super::{Incoming, hint, slash};
 use crate::id::TransferId;
 use crate::message::{
     CloseReason, Event, FileLine, Names, Refusal, Reply, Target, UploadLine, visible,
@@ -45,7 +45,7 @@ pub fn parse(
 pub fn emit_answer(answer: &Result<Reply, Refusal>) -> Bytes {
     match answer {
         Ok(reply) => lines(&describe_reply(reply)),
-        Err(refusal) => lines(&describe_refusal(refusal.code(), &refusal.to_string())),
+        Err(refusal) => lines(&describe_refusal(refusal.code(), &hint::sentence(refusal))),
     }
 }
 

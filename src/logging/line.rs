@@ -104,7 +104,9 @@ fn of_file(fact: &FileFact, f: &mut Formatter<'_>) -> fmt::Result {
             write!(f, "Announced: {} as transfer {transfer}", Shown(file))
         }
         FileFact::UploadRefused { file, refusal } => {
-            write!(f, "Refused: {}: {refusal}", Shown(file))
+            // These words are older than hints, and somebody may search for them.
+            let advice = if refusal.asks_to_remove() { "; /remove some" } else { "" };
+            write!(f, "Refused: {}: {refusal}{advice}", Shown(file))
         }
         FileFact::Waiting { transfer: _, file, place, waiting, slots } => {
             let file = Shown(file);

@@ -23,6 +23,6 @@ pub use event::{CloseReason, Ending, Event, Greeting, LogoutReason};
 pub use file::{Digest, FileLine, Target};
 pub use name::{FileName, Key, Name, NameError, RoomName, UserName};
 pub use password::{check_password, may_be_password};
-pub use refusal::Refusal;
+pub use refusal::{Hint, Refusal};
 pub use reply::{Names, Reply, RoomLine, UploadLine};
 pub use text::{Text, TextError, visible};

@@ -1,6 +1,7 @@
 //! "No": the request is not carried out, changes nothing, and the session lives.
 //!
-//! Codes are for programs and never change; texts are for people and say what to do.
+//! Codes are for programs and never change; texts are for people. What to do about it, where that
+//! is a command, is a [`Hint`]: each front words it in its own syntax.
 
 use super::{NameError, TextError, UserName};
 
@@ -11,10 +12,10 @@ pub enum Refusal {
     #[error("not a request: {0}")]
     BadRequest(String),
     /// There is no such request (in this version).
-    #[error("unknown command `{0}`; /help lists them")]
+    #[error("unknown command `{0}`")]
     UnknownOp(String),
     /// Only those who have a name may.
-    #[error("log in first: /login NAME")]
+    #[error("log in first")]
     LoginFirst,
     /// One name a connection.
     #[error("you are logged in already, as {0}")]
@@ -35,7 +36,7 @@ pub enum Refusal {
     #[error("the name {0} is in use; choose another")]
     NameInUse(UserName),
     /// The name has a password, or guests may not come in.
-    #[error("the name {0} needs a password: /login {0} PASSWORD")]
+    #[error("the name {0} needs a password")]
     PasswordNeeded(UserName),
     /// The password or the token does not belong to the name, or there is no such account.
     #[error("wrong name or password")]
@@ -67,7 +68,7 @@ pub enum Refusal {
     #[error("accounts are made by the server's owner only")]
     RegistrationClosed,
     /// It is for accounts.
-    #[error("guests have no account; /logout, then /register NAME PASSWORD")]
+    #[error("guests have no account")]
     NoAccount,
     /// The login before is not decided yet.
     #[error("your login is not decided yet")]
@@ -113,7 +114,7 @@ pub enum Refusal {
         ours: u32,
     },
     /// It needs a room.
-    #[error("you are in no room; /join ROOM first")]
+    #[error("you are in no room")]
     NotInRoom,
     /// One is there.
     #[error("you are in that room already")]
@@ -125,7 +126,7 @@ pub enum Refusal {
         limit: u64,
     },
     /// As many rooms as may be.
-    #[error("there are {limit} rooms and no more may be made; join one of them (/rooms)")]
+    #[error("there are {limit} rooms and no more may be made")]
     TooManyRooms {
         /// The limit.
         limit: u64,
@@ -134,7 +135,7 @@ pub enum Refusal {
     #[error("nobody here is called {0}")]
     NoSuchUser(UserName),
     /// No room has that name.
-    #[error("there is no such room; /rooms lists them")]
+    #[error("there is no such room")]
     NoSuchRoom,
     /// Talking to oneself.
     #[error("that is you")]
@@ -166,16 +167,13 @@ pub enum Refusal {
     #[error("that transfer is not waiting for this")]
     TransferNotReady,
     /// There is no file of that number or name, or it is not for this user.
-    #[error("there is no such file for you; /files lists them")]
+    #[error("there is no such file for you")]
     NoSuchFile,
     /// Only its sender may.
     #[error("that file is not yours")]
     NotYourFile,
     /// More than one user may have on the server.
-    #[error(
-        "your files on the server may be {limit} bytes, {used} are used and {size} do not fit; \
-         /remove some"
-    )]
+    #[error("your files on the server may be {limit} bytes, {used} are used and {size} do not fit")]
     QuotaFull {
         /// The size of the file in bytes.
         size: u64,
@@ -185,7 +183,7 @@ pub enum Refusal {
         limit: u64,
     },
     /// More files than one user may have on the server.
-    #[error("you have {limit} files on the server and cannot add more; /remove some")]
+    #[error("you have {limit} files on the server and cannot add more")]
     TooManyFiles {
         /// The limit.
         limit: u64,
@@ -217,6 +215,63 @@ impl Refusal {
             }
             _ => None,
         }
+    }
+
+    /// Which command helps, where one does.
+    #[must_use]
+    pub const fn hint(&self) -> Option<Hint<'_>> {
+        Some(match self {
+            Self::UnknownOp(_) => Hint::ListCommands,
+            Self::LoginFirst => Hint::LogIn,
+            Self::PasswordNeeded(user) => Hint::LogInAs(user),
+            Self::NoAccount => Hint::Register,
+            Self::NotInRoom => Hint::JoinRoom,
+            Self::TooManyRooms { .. } => Hint::JoinOther,
+            Self::NoSuchRoom => Hint::ListRooms,
+            Self::NoSuchFile => Hint::ListFiles,
+            Self::QuotaFull { .. } | Self::TooManyFiles { .. } => Hint::RemoveFiles,
+            Self::BadRequest(_)
+            | Self::LoggedIn(_)
+            | Self::BadUserName(_)
+            | Self::BadRoomName(_)
+            | Self::BadFileName(_)
+            | Self::BadText(_)
+            | Self::NameInUse(_)
+            | Self::WrongPassword
+            | Self::LockedOut { .. }
+            | Self::Busy { .. }
+            | Self::BadPassword { .. }
+            | Self::NameTaken(_)
+            | Self::RegistrationClosed
+            | Self::LoginUnderWay
+            | Self::BlockedBy(_)
+            | Self::AlreadyBlocked(_)
+            | Self::NotBlocked(_)
+            | Self::TooManyBlocks { .. }
+            | Self::MailboxFull { .. }
+            | Self::StoreFailed
+            | Self::SlowDown { .. }
+            | Self::WrongVersion { .. }
+            | Self::AlreadyThere
+            | Self::RoomFull { .. }
+            | Self::NoSuchUser(_)
+            | Self::ToYourself
+            | Self::FileTooLarge { .. }
+            | Self::QueueFull { .. }
+            | Self::TooManyUploads { .. }
+            | Self::NoSuchTransfer
+            | Self::TransferNotReady
+            | Self::NotYourFile
+            | Self::ServerFull { .. }
+            | Self::TooManyDownloads { .. }
+            | Self::ShuttingDown => return None,
+        })
+    }
+
+    /// Whether there would be room if the user removed something.
+    #[must_use]
+    pub fn asks_to_remove(&self) -> bool {
+        self.hint() == Some(Hint::RemoveFiles)
     }
 
     /// The stable code of the refusal in the native and text protocols.
@@ -270,6 +325,29 @@ impl Refusal {
             Self::ShuttingDown => "shutting_down",
         }
     }
+}
+
+/// A command that helps after a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hint<'a> {
+    /// Ask which commands there are.
+    ListCommands,
+    /// Log in.
+    LogIn,
+    /// Log in under this name with its password.
+    LogInAs(&'a UserName),
+    /// Log out and register a name.
+    Register,
+    /// Join a room before that.
+    JoinRoom,
+    /// Join a room that there is.
+    JoinOther,
+    /// Ask which rooms there are.
+    ListRooms,
+    /// Ask which files there are.
+    ListFiles,
+    /// Remove some of your files.
+    RemoveFiles,
 }
 
 /// Milliseconds as whole seconds, never too few.
