@@ -79,6 +79,7 @@ pub(crate) fn run(name: &str, given: &ArgMatches) -> Option<ExitCode> {
 fn chat_command() -> Command {
     let accept = "Accept files that people send, and save them in this folder; never overwrites";
     let stay = "Go on after the end of the input, until the server or a signal ends it";
+    let json = "Print one JSON object a line, for programs; docs/operations.md has each kind";
     Command::new("chat")
         .after_help(CHAT_AFTER)
         .about("Talk on a server: commands from standard input, one line an event")
@@ -86,6 +87,7 @@ fn chat_command() -> Command {
         .arg(user())
         .arg(path("accept-files", "DIR").help(accept))
         .arg(Arg::new("stay").long("stay").action(ArgAction::SetTrue).help(stay))
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help(json))
         .args(login_args())
 }
 
@@ -204,6 +206,7 @@ fn login_args() -> [Arg; 3] {
 fn chat(given: &ArgMatches) -> plain::Options {
     plain::Options {
         accept_files: given.get_one::<PathBuf>("accept-files").cloned(),
+        json: given.get_flag("json"),
         stay: given.get_flag("stay"),
         ..shared(given, Errand::Talk)
     }
@@ -253,6 +256,7 @@ fn shared(given: &ArgMatches, errand: Errand) -> plain::Options {
         room: None,
         accept_files: None,
         folder: None,
+        json: false,
         stay: false,
         reconnect: !given.get_flag("no-reconnect"),
         reconnect_for: given.get_one::<Duration>("reconnect-for").copied(),

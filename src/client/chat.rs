@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use super::commands::{self, Wish};
 use super::errand::Errand;
+use super::face::Face;
 use super::letters::Letters;
 use super::outcome::{Outcome, Over};
 use super::pace::Pace;
@@ -33,9 +34,9 @@ use super::screen::Screen;
 use super::session::{ClientEvent, Session};
 use super::transfers::Transfers;
 use super::transfers::downloads::Keeping;
+use super::view::Show;
 use crate::front::hint::sentence;
 use crate::front::native::Problem;
-use crate::front::text::{describe_refusal, describe_reply};
 use crate::id::TransferId;
 use crate::limits::KIB;
 use crate::message::{
@@ -155,7 +156,7 @@ impl Chat {
             unconfirmed: BTreeSet::new(),
             bars: start.bars,
             filled: false,
-            screen: Screen::new(start.offset),
+            screen: Screen::new(if start.json { Face::Json } else { Face::Plain(start.offset) }),
             letters: Letters::default(),
             about: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -336,7 +337,7 @@ impl Chat {
         }
         match commands::parse(line) {
             Wish::Nothing => {}
-            Wish::Help => self.screen.say(&describe_reply(&Reply::Help { text: commands::help() })),
+            Wish::Help => self.show_reply(Reply::Help { text: commands::help() }),
             Wish::Refuse(refusal) => self.refuse_with(&refusal),
             Wish::Register { user } => self.ask_to_register(user),
             Wish::Passwd => self.ask_for_passwords(),
@@ -441,7 +442,19 @@ impl Chat {
 
     fn refuse(&mut self, code: &str, text: &str) {
         self.refused = true;
-        self.screen.say(&describe_refusal(code, text));
+        self.show_refusal(code, text);
+    }
+
+    fn show_refusal(&mut self, code: &str, text: &str) {
+        self.screen.show(&Show::Refused { code: code.to_owned(), text: text.to_owned() });
+    }
+
+    fn show_reply(&mut self, reply: Reply) {
+        self.screen.show(&Show::Reply(reply));
+    }
+
+    fn show_event(&mut self, event: Event) {
+        self.screen.show(&Show::Event(event));
     }
 
     fn take_events(&mut self) {
@@ -504,16 +517,16 @@ impl Chat {
             (Op::Passwd, answer) => self.on_passwd_answer(answer),
             (Op::Join, answer) if self.returning() => self.on_rejoined(answer),
             (op, Err(problem)) => self.on_refused(op, &problem),
-            (op, Ok(reply)) => self.on_reply(op, &reply),
+            (op, Ok(reply)) => self.on_reply(op, reply),
         }
         self.take_delayed();
     }
 
-    fn on_reply(&mut self, op: Op, reply: &Reply) {
+    fn on_reply(&mut self, op: Op, reply: Reply) {
         if UNSHOWN.contains(&op) {
             return;
         }
-        match reply {
+        match &reply {
             // That it went well is no news; that nobody was there to hear it is.
             Reply::Heard { count, blocked: false } if *count > 0 || op == Op::Whisper => return,
             Reply::Kept { online: true, .. } => return,
@@ -536,7 +549,7 @@ impl Chat {
             | Reply::Files { .. }
             | Reply::Getting { .. } => {}
         }
-        self.screen.say(&describe_reply(reply));
+        self.show_reply(reply);
     }
 
     fn on_refused(&mut self, op: Op, problem: &Problem) {
@@ -559,17 +572,17 @@ impl Chat {
             | Event::Offered { .. }
             | Event::Ended { .. } => self.on_file_news(event),
             Event::Bye { reason, back, .. } => {
-                self.screen.show(&event);
+                self.show_event(event);
                 self.on_bye(reason, back);
             }
             Event::Whispered { letter: Some(letter), .. } => {
                 // What comes behind our goodbye cannot be confirmed: it is for the next time.
                 if !self.leaving && self.letters.handle_letter(letter) {
-                    self.screen.show(&event);
+                    self.show_event(event);
                 }
             }
             Event::LoggedOut { .. } => {
-                self.screen.show(&event);
+                self.show_event(event);
                 self.refused |= self.no_lines;
                 self.on_logged_out();
             }
@@ -580,7 +593,7 @@ impl Chat {
             | Event::Offline { .. }
             | Event::Joined { .. }
             | Event::Left { .. }
-            | Event::Receipt { .. } => self.screen.show(&event),
+            | Event::Receipt { .. } => self.show_event(event),
             Event::Hello { .. } | Event::Ping => {}
         }
     }

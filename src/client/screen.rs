@@ -1,109 +1,38 @@
-//! What the plain client shows: one line an event, as text lines have it, with the local time
-//! before what has one.
+//! PURE. The lines that wait to be shown.
 //!
-//! Knows no terminal. The rule it keeps: a line that begins with `*` or `!` is this client's or the
-//! server's own; what people say stands behind its time and is made visible, so that none of it can
-//! pass for the other.
+//! Knows no terminal and words nothing: that is what a face does. The rule it keeps: lines come out
+//! in the order in which things were shown.
 
 use std::collections::VecDeque;
 
-use time::UtcOffset;
-
-use crate::front::text;
-use crate::message::Event;
+use super::face::Face;
+use super::view::Show;
 
 /// Lines that wait to be shown.
 #[derive(Debug)]
 pub(super) struct Screen {
-    offset: UtcOffset,
+    face: Face,
     lines: VecDeque<String>,
 }
 
 impl Screen {
-    /// Nothing shown yet; times are shown at this distance from UTC.
-    pub(super) fn new(offset: UtcOffset) -> Self {
-        Self { offset, lines: VecDeque::new() }
+    /// Nothing shown yet.
+    pub(super) fn new(face: Face) -> Self {
+        Self { face, lines: VecDeque::new() }
     }
 
-    /// Shows words of our own, in one line or several. What of them is not ours must have been made
-    /// visible.
-    pub(super) fn say(&mut self, text: &str) {
-        self.lines.extend(text.lines().map(str::to_owned));
+    /// Shows words for people, as [`Show::Words`] has them.
+    pub(super) fn say(&mut self, words: &str) {
+        self.show(&Show::Words(words.to_owned()));
     }
 
-    /// Shows an event.
-    pub(super) fn show(&mut self, event: &Event) {
-        let words = text::describe_event(event);
-        let line = match at(event) {
-            Some(at_ms) => format!("{} {words}", time_of_day(at_ms, self.offset)),
-            None => words,
-        };
-        self.lines.push_back(line);
+    /// Shows something.
+    pub(super) fn show(&mut self, show: &Show) {
+        self.lines.extend(self.face.lines(show));
     }
 
     /// The next line, without its end.
     pub(super) fn poll_line(&mut self) -> Option<String> {
         self.lines.pop_front()
-    }
-}
-
-fn at(event: &Event) -> Option<u64> {
-    match event {
-        Event::Said { at, .. }
-        | Event::Whispered { at, .. }
-        | Event::Broadcast { at, .. }
-        | Event::Online { at, .. }
-        | Event::Offline { at, .. }
-        | Event::Joined { at, .. }
-        | Event::Left { at, .. } => Some(*at),
-        Event::Hello { .. }
-        | Event::Queued { .. }
-        | Event::Admitted { .. }
-        | Event::Credit { .. }
-        | Event::Offered { .. }
-        | Event::Receipt { .. }
-        | Event::Ended { .. }
-        | Event::LoggedOut { .. }
-        | Event::Ping
-        | Event::Bye { .. } => None,
-    }
-}
-
-/// Reckoned by hand because no moment that a server makes up may be out of range.
-fn time_of_day(at_ms: u64, offset: UtcOffset) -> String {
-    const DAY: i64 = 24 * 60 * 60;
-    let utc = i64::try_from(at_ms / 1000 % DAY.unsigned_abs()).unwrap_or(0);
-    let local = (utc + i64::from(offset.whole_seconds())).rem_euclid(DAY);
-    format!("{:02}:{:02}:{:02}", local / 3600, local / 60 % 60, local % 60)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::message::{RoomName, Text, UserName};
-
-    #[test]
-    fn a_time_of_day_is_local_and_no_moment_is_out_of_range() {
-        let hours = |hours| UtcOffset::from_hms(hours, 0, 0).unwrap();
-        assert_eq!(time_of_day(0, hours(0)), "00:00:00");
-        assert_eq!(time_of_day(1_700_000_000_999, hours(0)), "22:13:20");
-        assert_eq!(time_of_day(1_700_000_000_999, hours(2)), "00:13:20");
-        assert_eq!(time_of_day(0, hours(-5)), "19:00:00");
-        assert_eq!(time_of_day(u64::MAX, hours(25)).len(), 8);
-    }
-
-    #[test]
-    fn what_people_say_is_visible_in_one_line_behind_its_time() {
-        let mut screen = Screen::new(UtcOffset::UTC);
-        screen.show(&Event::Said {
-            room: RoomName::parse("lobby").unwrap(),
-            from: UserName::parse("eve").unwrap(),
-            text: Text::parse("hi\n* you won\t\u{202e}".into(), 64).unwrap(),
-            me: false,
-            at: 1_700_000_000_000,
-        });
-        let line = screen.poll_line().unwrap();
-        assert_eq!(line, "22:13:20 [lobby] eve: hi\\n* you won    \\u{202e}");
-        assert_eq!(screen.poll_line(), None);
     }
 }

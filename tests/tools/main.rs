@@ -9,6 +9,7 @@ mod bars;
 mod errands;
 mod gc;
 mod interrupts;
+mod json;
 mod menu;
 mod refusals;
 mod say;

@@ -168,9 +168,8 @@ impl Chat {
         let unanswered = std::mem::take(&mut self.asked).into_values();
         for line in unanswered.chain(registers.then(|| shortly("/register"))) {
             self.refused = true;
-            self.screen.say(&format!(
-                "! not_answered: {line}: it is not known whether it was carried out"
-            ));
+            let text = format!("{line}: it is not known whether it was carried out");
+            self.show_refusal("not_answered", &text);
         }
     }
 

@@ -10,7 +10,6 @@ use super::{Chat, LINE_BEFORE_LOGIN_MAX, Login, WHO};
 use crate::client::outcome::Over;
 use crate::client::question::{Answered, Purpose, Question};
 use crate::front::native::Problem;
-use crate::front::text::{describe_refusal, describe_reply};
 use crate::message::{Command, Op, Proof, Refusal, Reply, RoomName, Secret, UserName, visible};
 
 /// Passwords that are asked for before a login is given up.
@@ -285,7 +284,7 @@ impl Chat {
             // Of a server that has another word for it.
             Ok(reply) => {
                 self.login = Login::Done;
-                self.screen.say(&describe_reply(&reply));
+                self.show_reply(reply);
             }
             Err(problem) => self.on_login_refused(op, &problem),
         }
@@ -308,7 +307,7 @@ impl Chat {
             self.room = room;
             let welcome = Reply::Welcome { user, guest, token: String::new(), room };
             if !self.work.is_terse() {
-                self.screen.say(&describe_reply(&welcome));
+                self.show_reply(welcome);
             }
             self.enter();
         }
@@ -378,7 +377,7 @@ impl Chat {
             return self.on_login_failed(&user, problem);
         }
         if problem.code == Refusal::WrongPassword.code() {
-            self.screen.say(&describe_refusal(&problem.code, &problem.text));
+            self.show_refusal(&problem.code, &problem.text);
         }
         self.put_question(Purpose::Login { user, tries: tries + 1 }, None);
     }

@@ -30,6 +30,8 @@ pub(in crate::client) struct Start {
     pub(in crate::client) accepts_all: bool,
     /// How far the times that are shown are from UTC.
     pub(in crate::client) offset: UtcOffset,
+    /// A program reads what is shown.
+    pub(in crate::client) json: bool,
     /// Somebody sits there who sees what is shown, and can be asked.
     pub(in crate::client) at_terminal: bool,
     /// Go on after the last line.
@@ -55,6 +57,7 @@ impl Start {
             dir: PathBuf::new(),
             accepts_all: false,
             offset: UtcOffset::UTC,
+            json: false,
             at_terminal: false,
             stays: false,
             returns_for: None,

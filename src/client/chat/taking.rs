@@ -93,7 +93,7 @@ impl Chat {
             return;
         }
         let mine = self.me() == Some(file.from);
-        self.screen.show(&Event::Offered { file });
+        self.show_event(Event::Offered { file });
         if self.accepts_all && !mine && !self.leaving {
             let accepted = self.transfers.downloads.accept(transfer, None, !alone);
             self.on_accepted(transfer, accepted);

@@ -195,7 +195,7 @@ impl Chat {
                 }
                 self.transfers.handle_ended(transfer, how);
             }
-            event => self.screen.show(&event),
+            event => self.show_event(event),
         }
     }
 

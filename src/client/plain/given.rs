@@ -44,6 +44,8 @@ pub struct Options {
     /// Save every file that is offered in this folder. Without it, files are saved in the current
     /// folder, one by one with `/get`.
     pub accept_files: Option<PathBuf>,
+    /// Show JSON, one object a line.
+    pub json: bool,
     /// Go on after the end of standard input, until the server or a signal ends it.
     pub stay: bool,
     /// Come back when the connection is lost.
@@ -125,6 +127,7 @@ impl Options {
             dir,
             accepts_all: self.accept_files.is_some(),
             offset,
+            json: self.json,
             at_terminal,
             // An errand says itself when it is over.
             stays: self.stay || terse,

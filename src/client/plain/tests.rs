@@ -137,6 +137,7 @@ fn options(user: &str, dir: &str) -> Options {
         password: None,
         password_file: None,
         accept_files: Some(dir.into()),
+        json: false,
         stay: false,
         reconnect: true,
         reconnect_for: None,

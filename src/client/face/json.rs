@@ -1,0 +1,75 @@
+//! PURE. What a program is shown: one JSON object a line.
+//!
+//! Events and replies are those of the protocol, key by key; docs/protocol.md has them all. The
+//! rule it keeps: the first key tells the kind, and a line is one object, whatever is in it.
+
+use serde::Serialize;
+
+use crate::client::view::Show;
+
+/// A refusal, as the protocol has it.
+#[derive(Serialize)]
+struct Refused<'a> {
+    error: Why<'a>,
+}
+
+#[derive(Serialize)]
+struct Why<'a> {
+    code: &'a str,
+    text: &'a str,
+}
+
+/// Words for people.
+#[derive(Serialize)]
+struct Note<'a> {
+    note: &'a str,
+}
+
+pub(super) fn lines(show: &Show) -> Vec<String> {
+    match show {
+        Show::Event(event) => vec![object(event)],
+        Show::Reply(reply) => vec![object(reply)],
+        Show::Refused { code, text } => vec![object(&Refused { error: Why { code, text } })],
+        Show::Words(words) => {
+            words.lines().map(|line| object(&Note { note: bare(line) })).collect()
+        }
+    }
+}
+
+/// Without the sign that a line of the plain face begins with.
+fn bare(line: &str) -> &str {
+    line.strip_prefix("* ").unwrap_or(line)
+}
+
+/// Numbers, strings and lists of them always can be written.
+fn object(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Event, Reply, Text, UserName};
+
+    #[test]
+    fn each_kind_is_told_by_its_first_key_and_stays_in_its_line() {
+        let from = UserName::parse("eve").unwrap();
+        let text = Text::parse("hi\n{\"ok\":1}".into(), 64).unwrap();
+        let (code, said) = ("a\nb".to_owned(), "no \"way\"".to_owned());
+        for (show, expected) in [
+            (
+                Show::Event(Event::Broadcast { from, text, at: 7 }),
+                r#"{"ev":"broadcast","from":"eve","text":"hi\n{\"ok\":1}","at":7}"#,
+            ),
+            (Show::Reply(Reply::Pong), r#"{"ok":"pong"}"#),
+            (
+                Show::Refused { code, text: said },
+                r#"{"error":{"code":"a\nb","text":"no \"way\""}}"#,
+            ),
+            (Show::Words("* one".to_owned()), r#"{"note":"one"}"#),
+        ] {
+            assert_eq!(lines(&show), [expected]);
+        }
+        assert_eq!(lines(&Show::Words("* a\n* b".to_owned())).len(), 2);
+    }
+}
