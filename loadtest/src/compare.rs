@@ -13,6 +13,10 @@ use std::fs;
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::figure::{
+    DELIVERIES_PER_S, Figure, LATENCY_P50_US, LATENCY_P99_US, LOST, OWN_BOTTLENECK,
+    SERVER_CORE_SHARE, SERVER_CPU_S_PER_MILLION,
+};
 use crate::picture::{self, Bar, Panel};
 
 /// The first argument that asks for this.
@@ -81,11 +85,11 @@ fn middle(rounds: Vec<Run>) -> Vec<Run> {
 
 impl Run {
     fn speed(&self) -> f64 {
-        self.figure("deliveries_per_s").unwrap_or(0.0)
+        self.figure(DELIVERIES_PER_S).unwrap_or(0.0)
     }
 
-    fn figure(&self, name: &str) -> Option<f64> {
-        self.report[name].as_f64()
+    fn figure(&self, figure: Figure) -> Option<f64> {
+        self.report[figure.name()].as_f64()
     }
 
     fn is_sound(&self) -> bool {
@@ -93,7 +97,7 @@ impl Run {
     }
 
     fn bar(&self) -> Option<Bar> {
-        let value = self.figure("deliveries_per_s").filter(|_| self.is_sound())?;
+        let value = self.figure(DELIVERIES_PER_S).filter(|_| self.is_sound())?;
         Some(Bar { name: self.peer.clone(), value })
     }
 
@@ -104,7 +108,7 @@ impl Run {
         if !self.is_sound() {
             return "NOT SOUND".to_owned();
         }
-        if self.report["own_bottleneck"] == true {
+        if self.report[OWN_BOTTLENECK.name()] == true {
             return "at least: the load test was the bottleneck".to_owned();
         }
         String::new()
@@ -137,21 +141,21 @@ fn table(runs: &[Run]) -> String {
         "lost"
     );
     for (case, of_case) in cases(runs) {
-        let speed = |run: &Run| run.figure("deliveries_per_s");
+        let speed = |run: &Run| run.figure(DELIVERIES_PER_S);
         let bare = of_case.iter().find(|run| run.peer == "bare").and_then(|run| speed(run));
         for run in of_case {
-            let figure = |name: &str, digits| shown(run.figure(name), digits);
+            let figure = |figure, digits| shown(run.figure(figure), digits);
             let of_bare = speed(run).zip(bare).map(|(speed, bare)| speed / bare);
             let line = format!(
                 "{case:<12}{:<8}{:>14}{:>8}{:>10}{:>10}{:>14}{:>7}{:>8}  {}",
                 run.peer,
-                figure("deliveries_per_s", 0),
+                figure(DELIVERIES_PER_S, 0),
                 shown(of_bare, 2),
-                figure("latency_p50_us", 0),
-                figure("latency_p99_us", 0),
-                figure("server_cpu_s_per_million", 3),
-                figure("server_core_share", 2),
-                figure("lost", 0),
+                figure(LATENCY_P50_US, 0),
+                figure(LATENCY_P99_US, 0),
+                figure(SERVER_CPU_S_PER_MILLION, 3),
+                figure(SERVER_CORE_SHARE, 2),
+                figure(LOST, 0),
                 run.remark(),
             );
             table.push_str(line.trim_end());

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::failure::Failure;
+use crate::figure::{CLIENTS, SERVER_BYTES_PER_CLIENT, SERVER_CPU_S, SERVER_CPU_S_PER_MILLION};
 use crate::options;
 use crate::processor;
 use crate::report::Report;
@@ -42,18 +43,18 @@ struct Cost {
 
 const DELIVERY: Cost = Cost {
     name: "CPU us a delivery",
-    each: |report| report.figure("server_cpu_s_per_million").as_f64(),
+    each: |report| report.figure(&SERVER_CPU_S_PER_MILLION).as_f64(),
 };
 const JOINING: Cost = Cost {
     name: "CPU us a joining",
     each: |report| {
-        let cpu_s = report.figure("server_cpu_s").as_f64()?;
-        Some(cpu_s * 1e6 / report.figure("clients").as_f64()?)
+        let cpu_s = report.figure(&SERVER_CPU_S).as_f64()?;
+        Some(cpu_s * 1e6 / report.figure(&CLIENTS).as_f64()?)
     },
 };
 const MEMORY: Cost = Cost {
     name: "bytes a connection",
-    each: |report| report.figure("server_bytes_per_client").as_f64(),
+    each: |report| report.figure(&SERVER_BYTES_PER_CLIENT).as_f64(),
 };
 
 const SERIES: [Series; 4] = [

@@ -18,6 +18,7 @@ mod bare;
 mod compare;
 mod dialect;
 mod failure;
+mod figure;
 mod grow;
 mod ledger;
 mod options;
@@ -26,6 +27,8 @@ mod process;
 mod processor;
 mod progress;
 mod report;
+#[path = "../../tests/support/rng.rs"]
+mod rng;
 mod scenario;
 mod server;
 mod stamp;

@@ -9,6 +9,12 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
+use crate::figure::{
+    ACCEPTED, CLIENTS, DELIVERED, DELIVERIES_PER_S, DOUBLED, EXPECTED, FOREIGN, Figure, GROUPS,
+    LOST, OUT_OF_ORDER, OWN_BOTTLENECK, OWN_CORE_SHARE, OWN_CPU_S, RATE_PER_S, REFUSED, SCENARIO,
+    SENT, SENT_PER_S, SERVER, SERVER_CORE_SHARE, SERVER_CPU_S, SERVER_CPU_S_PER_MILLION,
+    SERVER_PEAK_BYTES, SERVER_RSS_BYTES, SIZE_BYTES, TOOK_S, WINDOW,
+};
 use crate::ledger::Totals;
 use crate::options::{Pace, Plan, Target};
 use crate::process::{Process, Usage};
@@ -20,7 +26,7 @@ const OWN_CORE_SHARE_MAX: f64 = 0.9;
 
 /// The figures of a run.
 pub(crate) struct Report {
-    figures: Vec<(String, Value)>,
+    figures: Vec<(Figure, Value)>,
     notes: Vec<String>,
     timeline: Vec<Slice>,
     sound: bool,
@@ -31,44 +37,44 @@ impl Report {
     pub(crate) fn new(plan: &Plan, address: SocketAddr) -> Self {
         let mut report =
             Self { figures: Vec::new(), notes: Vec::new(), timeline: Vec::new(), sound: true };
-        report.add("scenario", plan.scenario.name());
+        report.add(SCENARIO, plan.scenario.name());
         report.add(
-            "server",
+            SERVER,
             match &plan.target {
                 Target::Bare => "bare".to_owned(),
                 Target::Binary(path) => path.display().to_string(),
                 Target::Address { dialect, .. } => format!("{}://{address}", dialect.name()),
             },
         );
-        report.add("clients", (plan.clients + plan.dead) as u64);
-        report.add("size_bytes", plan.size as u64);
+        report.add(CLIENTS, (plan.clients + plan.dead) as u64);
+        report.add(SIZE_BYTES, plan.size as u64);
         report
     }
 
     /// Adds how the speakers were asked to speak.
     pub(crate) fn pace(&mut self, plan: &Plan) {
-        self.add("groups", (plan.clients / plan.layout().group) as u64);
+        self.add(GROUPS, (plan.clients / plan.layout().group) as u64);
         match plan.pace {
-            Pace::Rate(rate) => self.add("rate_per_s", rate),
-            Pace::Window(window) => self.add("window", window),
+            Pace::Rate(rate) => self.add(RATE_PER_S, rate),
+            Pace::Window(window) => self.add(WINDOW, window),
         }
     }
 
     /// Adds a figure.
-    pub(crate) fn add(&mut self, name: &str, value: impl Into<Value>) {
+    pub(crate) fn add(&mut self, figure: Figure, value: impl Into<Value>) {
         let value = value.into();
         // Three decimals are more than any figure here is true to.
         let value = match value.as_f64().filter(|_| value.is_f64()) {
             Some(float) => json!((float * 1000.0).round() / 1000.0),
             None => value,
         };
-        self.figures.push((name.to_owned(), value));
+        self.figures.push((figure, value));
     }
 
     /// Adds a figure if it is known.
-    pub(crate) fn add_some(&mut self, name: &str, value: Option<impl Into<Value>>) {
+    pub(crate) fn add_some(&mut self, figure: Figure, value: Option<impl Into<Value>>) {
         if let Some(value) = value {
-            self.add(name, value);
+            self.add(figure, value);
         }
     }
 
@@ -85,19 +91,19 @@ impl Report {
 
     /// Adds the accounting; anything but every message once and in order is a fault.
     pub(crate) fn talk(&mut self, totals: &Totals, took: Duration) {
-        self.add("sent", totals.sent);
-        self.add("accepted", totals.accepted);
-        self.add("refused", totals.refused);
-        self.add("expected", totals.expected);
-        self.add("delivered", totals.delivered);
-        self.add("lost", totals.lost);
-        self.add("doubled", totals.doubled);
-        self.add("out_of_order", totals.out_of_order);
-        self.add("foreign", totals.foreign);
+        self.add(SENT, totals.sent);
+        self.add(ACCEPTED, totals.accepted);
+        self.add(REFUSED, totals.refused);
+        self.add(EXPECTED, totals.expected);
+        self.add(DELIVERED, totals.delivered);
+        self.add(LOST, totals.lost);
+        self.add(DOUBLED, totals.doubled);
+        self.add(OUT_OF_ORDER, totals.out_of_order);
+        self.add(FOREIGN, totals.foreign);
         let seconds = took.as_secs_f64().max(1e-9);
-        self.add("took_s", seconds);
-        self.add("sent_per_s", (totals.sent as f64 / seconds).round());
-        self.add("deliveries_per_s", (totals.delivered as f64 / seconds).round());
+        self.add(TOOK_S, seconds);
+        self.add(SENT_PER_S, (totals.sent as f64 / seconds).round());
+        self.add(DELIVERIES_PER_S, (totals.delivered as f64 / seconds).round());
         if !totals.is_sound() {
             self.fault("not every message came once and in order".to_owned());
         }
@@ -115,28 +121,28 @@ impl Report {
         }
         for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
             let value = latency.value_at_quantile(quantile);
-            self.add(&format!("{part}latency_{name}_us"), micros(value));
+            self.add(Figure::named(format!("{part}latency_{name}_us")), micros(value));
         }
-        self.add(&format!("{part}latency_max_us"), micros(latency.max()));
+        self.add(Figure::named(format!("{part}latency_max_us")), micros(latency.max()));
     }
 
     /// Adds what the run cost the server and us; `delivered` of 0 has no price.
     pub(crate) fn used(&mut self, used: &Used, delivered: u64) {
         if let Some((before, after)) = used.server {
             let cpu_s = after.cpu_s - before.cpu_s;
-            self.add("server_cpu_s", cpu_s);
-            self.add("server_core_share", cpu_s / used.took_s);
+            self.add(SERVER_CPU_S, cpu_s);
+            self.add(SERVER_CORE_SHARE, cpu_s / used.took_s);
             if delivered > 0 {
-                self.add("server_cpu_s_per_million", cpu_s * 1e6 / delivered as f64);
+                self.add(SERVER_CPU_S_PER_MILLION, cpu_s * 1e6 / delivered as f64);
             }
-            self.add("server_rss_bytes", after.rss_bytes);
-            self.add("server_peak_bytes", after.peak_bytes);
+            self.add(SERVER_RSS_BYTES, after.rss_bytes);
+            self.add(SERVER_PEAK_BYTES, after.peak_bytes);
         }
-        self.add("own_cpu_s", used.own_cpu_s);
+        self.add(OWN_CPU_S, used.own_cpu_s);
         let share = used.own_cpu_s / used.took_s;
-        self.add("own_core_share", share);
+        self.add(OWN_CORE_SHARE, share);
         let bottleneck = share > OWN_CORE_SHARE_MAX;
-        self.add("own_bottleneck", bottleneck);
+        self.add(OWN_BOTTLENECK, bottleneck);
         if bottleneck {
             let percent = (share * 100.0).round();
             self.note(format!(
@@ -158,12 +164,11 @@ impl Report {
 
     /// What was asked for, in a line.
     pub(crate) fn title(&self) -> String {
-        let words =
-            ["scenario", "server", "clients", "size_bytes", "groups", "window", "rate_per_s"];
-        let known = self.figures.iter().filter(|(name, _)| words.contains(&name.as_str()));
-        let word = |(name, value): &(String, Value)| match value {
+        let asked = [SCENARIO, SERVER, CLIENTS, SIZE_BYTES, GROUPS, WINDOW, RATE_PER_S];
+        let known = self.figures.iter().filter(|(figure, _)| asked.contains(figure));
+        let word = |(figure, value): &(Figure, Value)| match value {
             Value::String(text) => text.rsplit('/').next().unwrap_or(text).to_owned(),
-            number => format!("{} {number}", name.replace('_', " ")),
+            number => format!("{} {number}", figure.words()),
         };
         known.map(word).collect::<Vec<_>>().join(", ")
     }
@@ -174,10 +179,10 @@ impl Report {
     }
 
     /// A figure, for those who look at a report.
-    pub(crate) fn figure(&self, name: &str) -> &Value {
+    pub(crate) fn figure(&self, figure: &Figure) -> &Value {
         self.figures
             .iter()
-            .find(|(known, _)| known == name)
+            .find(|(known, _)| known == figure)
             .map_or(&Value::Null, |(_, value)| value)
     }
 
@@ -189,7 +194,7 @@ impl Report {
     /// As one JSON object, in the order of the run.
     pub(crate) fn to_json(&self) -> String {
         let ends = [("notes", json!(self.notes)), ("sound", json!(self.sound))];
-        let figures = self.figures.iter().map(|(name, value)| (name.as_str(), value));
+        let figures = self.figures.iter().map(|(figure, value)| (figure.name(), value));
         let all = figures.chain(ends.iter().map(|(name, value)| (*name, value)));
         let members: Vec<_> = all.map(|(name, value)| format!("{}:{value}", json!(name))).collect();
         format!("{{{}}}", members.join(","))
@@ -198,8 +203,8 @@ impl Report {
     /// As a table for people.
     pub(crate) fn to_table(&self) -> String {
         let mut table = String::new();
-        for (name, value) in &self.figures {
-            table.push_str(&format!("{:<32}{:>20}\n", name.replace('_', " "), shown(value)));
+        for (figure, value) in &self.figures {
+            table.push_str(&format!("{:<32}{:>20}\n", figure.words(), shown(value)));
         }
         for note in &self.notes {
             table.push_str(&format!("note: {note}\n"));

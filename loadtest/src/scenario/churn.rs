@@ -4,9 +4,13 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::place;
+use super::{Run, place};
 use crate::dialect::Heard;
 use crate::failure::Failure;
+use crate::figure::{
+    BROKEN, CYCLES, CYCLES_PER_S, DESCRIPTORS_AFTER, DESCRIPTORS_BEFORE, REFUSED, RSS_AFTER_BYTES,
+    RSS_AFTER_TENTH_BYTES, RSS_BEFORE_BYTES, RSS_GROWN_SINCE_TENTH_BYTES,
+};
 use crate::options::Plan;
 use crate::process::Usage;
 use crate::progress::Progress;
@@ -33,12 +37,8 @@ struct Churn<'a> {
 }
 
 /// Runs it.
-pub(super) fn run(
-    plan: &Plan,
-    server: &Server,
-    swarm: &mut Swarm,
-    report: &mut Report,
-) -> Result<(), Failure> {
+pub(super) fn run(run: Run<'_>) -> Result<(), Failure> {
+    let Run { plan, server, swarm, report } = run;
     let mut churn = Churn::new(plan, server);
     let before = server.usage();
     let meter = Meter::start(server);
@@ -57,10 +57,10 @@ pub(super) fn run(
     }
     let took = begun.elapsed();
     let used = meter.stop(server);
-    report.add("cycles", plan.clients as u64);
-    report.add("cycles_per_s", plan.clients as f64 / took.as_secs_f64());
-    report.add("broken", churn.broken as u64);
-    report.add("refused", churn.refused as u64);
+    report.add(CYCLES, plan.clients as u64);
+    report.add(CYCLES_PER_S, plan.clients as f64 / took.as_secs_f64());
+    report.add(BROKEN, churn.broken as u64);
+    report.add(REFUSED, churn.refused as u64);
     report.used(&used, 0);
     if churn.broken + churn.refused > 0 {
         report.fault(format!("{} cycles did not end well", churn.broken + churn.refused));
@@ -78,13 +78,13 @@ fn left_behind(server: &Server, before: Usage, tenth: Usage, report: &mut Report
         thread::sleep(SETTLE_LOOK);
         after = server.usage().unwrap_or_default();
     }
-    report.add("descriptors_before", before.descriptors);
-    report.add("descriptors_after", after.descriptors);
-    report.add("rss_before_bytes", before.rss_bytes);
-    report.add("rss_after_tenth_bytes", tenth.rss_bytes);
-    report.add("rss_after_bytes", after.rss_bytes);
+    report.add(DESCRIPTORS_BEFORE, before.descriptors);
+    report.add(DESCRIPTORS_AFTER, after.descriptors);
+    report.add(RSS_BEFORE_BYTES, before.rss_bytes);
+    report.add(RSS_AFTER_TENTH_BYTES, tenth.rss_bytes);
+    report.add(RSS_AFTER_BYTES, after.rss_bytes);
     let grown = after.rss_bytes as i64 - tenth.rss_bytes as i64;
-    report.add("rss_grown_since_tenth_bytes", grown);
+    report.add(RSS_GROWN_SINCE_TENTH_BYTES, grown);
     if after.descriptors != before.descriptors {
         report.fault("the server holds another number of descriptors than before".to_owned());
     }

@@ -6,13 +6,17 @@ use parlor::id::TransferId;
 use parlor::message::{Announced, Command, Ending, Event, FileRef, Reply};
 use parlor::wire::frame;
 
-use super::entrance;
+use super::{Run, entrance};
 use crate::dialect::{FRAME_MAX, Heard};
 use crate::failure::Failure;
+use crate::figure::{
+    BYTES_PER_S, FILES_DELIVERED, LONGEST_WAIT_MS, SERVER_PEAK_OVER_START_BYTES, TOOK_S,
+    WRONG_CHUNKS,
+};
 use crate::options::Plan;
 use crate::progress::Progress;
-use crate::report::{Meter, Report};
-use crate::server::Server;
+use crate::report::Meter;
+use crate::rng::Rng;
 use crate::swarm::{Script, Swarm};
 
 /// Requests about files begin with this id: none of them is the last word of an entrance.
@@ -47,12 +51,8 @@ struct Files {
 }
 
 /// Runs it.
-pub(super) fn run(
-    plan: &Plan,
-    server: &Server,
-    swarm: &mut Swarm,
-    report: &mut Report,
-) -> Result<(), Failure> {
+pub(super) fn run(run: Run<'_>) -> Result<(), Failure> {
+    let Run { plan, server, swarm, report } = run;
     let from_start = Meter::start(server);
     entrance::enter(plan, swarm, plan.clients)?;
     let meter = Meter::start(server);
@@ -69,14 +69,13 @@ pub(super) fn run(
         |files| format!("{} were delivered", files.delivered),
     )?;
     let seconds = (swarm.now_ns() - begun_ns) as f64 / 1e9;
-    report.add("files_delivered", files.delivered);
-    report.add("bytes_per_s", (files.delivered_bytes as f64 / seconds).round());
-    report.add("took_s", seconds);
-    report.add("wrong_chunks", files.wrong_chunks);
-    report.add("longest_wait_ms", files.waited_ms_max);
+    report.add(FILES_DELIVERED, files.delivered);
+    report.add(BYTES_PER_S, (files.delivered_bytes as f64 / seconds).round());
+    report.add(TOOK_S, seconds);
+    report.add(WRONG_CHUNKS, files.wrong_chunks);
+    report.add(LONGEST_WAIT_MS, files.waited_ms_max);
     report.used(&meter.stop(server), 0);
-    report
-        .add_some("server_peak_over_start_bytes", from_start.stop(server).peak_over_start_bytes());
+    report.add_some(SERVER_PEAK_OVER_START_BYTES, from_start.stop(server).peak_over_start_bytes());
     if files.wrong_chunks > 0 {
         report.fault("bytes arrived that were not sent".to_owned());
     }
@@ -86,19 +85,11 @@ pub(super) fn run(
 
 impl Files {
     fn new(plan: &Plan, begun_ns: u64) -> Self {
-        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        let pattern = std::iter::repeat_with(|| {
-            // xorshift64 (Marsaglia, 2003)
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 32) as u8
-        });
         Self {
             size: plan.size,
             chunk_max: parlor::limits::CHUNK_MAX,
             until_ns: begun_ns + plan.seconds.as_nanos() as u64,
-            pattern: pattern.take(PATTERN_BYTES).collect(),
+            pattern: Rng::new(1).bytes(PATTERN_BYTES),
             pairs: vec![Handover::default(); plan.clients / 2],
             delivered: 0,
             delivered_bytes: 0,

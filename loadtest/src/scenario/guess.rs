@@ -13,13 +13,17 @@ use parlor::front::native::{self, FromServer};
 use parlor::message::{Command, Proof, Secret};
 
 use super::talk::Talk;
-use super::{entrance, phases};
+use super::{Run, entrance, phases};
 use crate::dialect::{FRAME_MAX, Heard};
 use crate::failure::Failure;
+use crate::figure::{
+    Figure, GUESS_CONNECTIONS, GUESSES, GUESSES_ASKED_PER_S, GUESSES_HELD_TURNS, GUESSES_PER_S,
+    SERVER_HASHING_CPU_S, SERVER_PEAK_OVER_QUIET_BYTES,
+};
 use crate::options::Plan;
 use crate::progress::Progress;
-use crate::report::{Meter, Report};
-use crate::server::{PASSWORD_THREADS, Server};
+use crate::report::Meter;
+use crate::server::PASSWORD_THREADS;
 use crate::swarm::{Script, Swarm};
 
 /// Tries on one connection.
@@ -60,12 +64,8 @@ struct Guesser {
 }
 
 /// Runs it.
-pub(super) fn run(
-    plan: &Plan,
-    server: &Server,
-    swarm: &mut Swarm,
-    report: &mut Report,
-) -> Result<(), Failure> {
+pub(super) fn run(run: Run<'_>) -> Result<(), Failure> {
+    let Run { plan, server, swarm, report } = run;
     entrance::enter(plan, swarm, plan.clients)?;
     let mut quiet = Talk::new(plan, swarm);
     quiet.begin(swarm);
@@ -85,18 +85,18 @@ pub(super) fn run(
     }
     report.pace(plan);
     phases::compare(report, &quiet, &guess.talk);
-    report.add("guesses_asked_per_s", plan.guesses_per_s);
-    report.add("guesses", guess.sent);
-    report.add("guesses_per_s", guess.sent as f64 / plan.seconds.as_secs_f64());
-    report.add("guess_connections", guess.opened);
-    report.add("guesses_held_turns", guess.held);
+    report.add(GUESSES_ASKED_PER_S, plan.guesses_per_s);
+    report.add(GUESSES, guess.sent);
+    report.add(GUESSES_PER_S, guess.sent as f64 / plan.seconds.as_secs_f64());
+    report.add(GUESS_CONNECTIONS, guess.opened);
+    report.add(GUESSES_HELD_TURNS, guess.held);
     for (answer, count) in &guess.answers {
-        report.add(&format!("answer_{answer}"), *count);
+        report.add(Figure::named(format!("answer_{answer}")), *count);
     }
-    report.add_some("server_hashing_cpu_s", hashed_s);
+    report.add_some(SERVER_HASHING_CPU_S, hashed_s);
     report.used(&used, 0);
     let grown = used.peak_over_start_bytes();
-    report.add_some("server_peak_over_quiet_bytes", grown);
+    report.add_some(SERVER_PEAK_OVER_QUIET_BYTES, grown);
     if let Some(grown) = grown.filter(|&grown| grown > GROWTH_MAX_BYTES) {
         report.fault(format!("the server grew by {grown} bytes while others guessed"));
     }

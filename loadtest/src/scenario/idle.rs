@@ -1,12 +1,11 @@
 //! `idle`: everybody joins and is silent; what does a silent client cost?
 
-use super::entrance;
+use super::{Run, entrance};
 use crate::dialect::Heard;
 use crate::failure::Failure;
-use crate::options::Plan;
+use crate::figure::{ENTERED_PER_S, SERVER_BYTES_PER_CLIENT, SERVER_CPU_WHILE_SILENT_S};
 use crate::progress::Progress;
-use crate::report::{Meter, Report};
-use crate::server::Server;
+use crate::report::Meter;
 use crate::swarm::{Script, Swarm};
 
 struct Idle {
@@ -15,12 +14,8 @@ struct Idle {
 }
 
 /// Runs it.
-pub(super) fn run(
-    plan: &Plan,
-    server: &Server,
-    swarm: &mut Swarm,
-    report: &mut Report,
-) -> Result<(), Failure> {
+pub(super) fn run(run: Run<'_>) -> Result<(), Failure> {
+    let Run { plan, server, swarm, report } = run;
     let meter = Meter::start(server);
     let entering = entrance::enter(plan, swarm, plan.clients)?;
     let entered = meter.stop(server);
@@ -32,12 +27,12 @@ pub(super) fn run(
     }
     let rested = resting.stop(server);
 
-    report.add("entered_per_s", plan.clients as f64 / entering.as_secs_f64());
+    report.add(ENTERED_PER_S, plan.clients as f64 / entering.as_secs_f64());
     report.used(&entered, 0);
     if let Some(grown) = entered.rss_grown_bytes() {
-        report.add("server_bytes_per_client", grown as f64 / plan.clients as f64);
+        report.add(SERVER_BYTES_PER_CLIENT, grown as f64 / plan.clients as f64);
     }
-    report.add_some("server_cpu_while_silent_s", rested.server_cpu_s());
+    report.add_some(SERVER_CPU_WHILE_SILENT_S, rested.server_cpu_s());
     if idle.cut > 0 {
         report.fault(format!("{} clients lost their connection", idle.cut));
     }

@@ -55,8 +55,17 @@ pub(crate) fn run_against(
         Scenario::Guess => guess::run,
         Scenario::Return => unreachable!("it is not run against a server that listens already"),
     };
-    scenario(plan, server, &mut swarm, &mut report)?;
+    scenario(Run { plan, server, swarm: &mut swarm, report: &mut report })?;
     Ok(report)
+}
+
+/// What a scenario is given: what was asked for, against which server, with whose connections, and
+/// where to write down what it finds.
+struct Run<'a> {
+    plan: &'a Plan,
+    server: &'a Server,
+    swarm: &'a mut Swarm,
+    report: &'a mut Report,
 }
 
 /// Where client `who` stands.
@@ -79,6 +88,7 @@ mod tests {
     use super::*;
     use crate::bare::Bare;
     use crate::dialect::Dialect;
+    use crate::figure::Figure;
     use crate::options;
 
     /// Runs it against a built-in server in a thread of this process, which ends with it.
@@ -122,7 +132,8 @@ mod tests {
     }
 
     fn count(report: &Report, name: &str) -> u64 {
-        report.figure(name).as_u64().unwrap_or_else(|| panic!("{name}: {}", report.to_json()))
+        let figure = Figure::named(name.to_owned());
+        report.figure(&figure).as_u64().unwrap_or_else(|| panic!("{name}: {}", report.to_json()))
     }
 
     #[test]

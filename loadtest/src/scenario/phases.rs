@@ -2,6 +2,7 @@
 //! makes the second one loud is the scenario's business.
 
 use super::talk::Talk;
+use crate::figure::Figure;
 use crate::report::Report;
 
 /// Writes down both phases; a message that did not come once and in order is a fault.
@@ -11,7 +12,7 @@ pub(super) fn compare(report: &mut Report, quiet: &Talk, loud: &Talk) {
     report.latency_of("loud_", loud.latency());
     for (name, quantile) in [("p50", 0.5), ("p99", 0.99)] {
         let of = |talk: &Talk| talk.latency().value_at_quantile(quantile) as f64;
-        report.add(&format!("loud_to_quiet_{name}"), of(loud) / of(quiet).max(1.0));
+        report.add(Figure::named(format!("loud_to_quiet_{name}")), of(loud) / of(quiet).max(1.0));
     }
     for (phase, talk) in [("quiet", quiet), ("loud", loud)] {
         if let Some(trouble) = talk.trouble() {

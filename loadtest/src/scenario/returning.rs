@@ -25,6 +25,10 @@ use super::talk::{Talk, latency_histogram, record};
 use super::{entrance, phases};
 use crate::dialect::{FRAME_MAX, Heard};
 use crate::failure::Failure;
+use crate::figure::{
+    DOWN_S, FIRST_ENTERED_S, Figure, IN_AFTER_P50_S, IN_AFTER_P99_S, LAST_IN_AFTER_S, RETURNED,
+    SERVER_HASHING_CPU_S, TRIES, WITH_ACCOUNTS,
+};
 use crate::options::Plan;
 use crate::progress::Progress;
 use crate::report::{Meter, Report};
@@ -83,7 +87,7 @@ pub(super) fn run(plan: &Plan, stop: Arc<AtomicBool>) -> Result<Report, Failure>
     let mut crowd = Crowd::new(plan);
     let begun_ns = swarm.refresh_now();
     crowd.turn_until(swarm, "all come in", |crowd, _| crowd.inside == crowd.comers.len())?;
-    report.add("first_entered_s", since_s(swarm, begun_ns));
+    report.add(FIRST_ENTERED_S, since_s(swarm, begun_ns));
     let quiet = crowd.beside_talk(swarm, plan, server.address, &stop)?;
 
     let killed_ns = swarm.refresh_now();
@@ -91,26 +95,26 @@ pub(super) fn run(plan: &Plan, stop: Arc<AtomicBool>) -> Result<Report, Failure>
     crowd.begin_return();
     crowd.turn_until(swarm, "all are cut off", |crowd, _| crowd.inside == 0)?;
     let server = server.start_again(plan)?;
-    report.add("down_s", since_s(swarm, killed_ns));
+    report.add(DOWN_S, since_s(swarm, killed_ns));
     let meter = Meter::start(&server);
     let long = Plan { seconds: LONG, ..plan.clone() };
     let loud = crowd.beside_talk(swarm, &long, server.address, &stop)?;
     let used = meter.stop(&server);
 
-    report.add("returned", crowd.inside as u64);
-    report.add("with_accounts", plan.accounts as u64);
-    report.add("last_in_after_s", (crowd.last_ns - killed_ns) as f64 / 1e9);
+    report.add(RETURNED, crowd.inside as u64);
+    report.add(WITH_ACCOUNTS, plan.accounts as u64);
+    report.add(LAST_IN_AFTER_S, (crowd.last_ns - killed_ns) as f64 / 1e9);
     let at = |quantile| crowd.took.value_at_quantile(quantile) as f64 / 1e9;
-    report.add("in_after_p50_s", at(0.5));
-    report.add("in_after_p99_s", at(0.99));
-    report.add("tries", crowd.tries);
+    report.add(IN_AFTER_P50_S, at(0.5));
+    report.add(IN_AFTER_P99_S, at(0.99));
+    report.add(TRIES, crowd.tries);
     for (answer, count) in &crowd.refusals {
-        report.add(&format!("refused_{answer}"), *count);
+        report.add(Figure::named(format!("refused_{answer}")), *count);
     }
     phases::compare(&mut report, &quiet, &loud);
     report.used(&used, 0);
     let hashing_s = server.process.as_ref().map(|of| of.threads_cpu_s(PASSWORD_THREADS));
-    report.add_some("server_hashing_cpu_s", hashing_s);
+    report.add_some(SERVER_HASHING_CPU_S, hashing_s);
     if hashing_s.is_some_and(|hashing_s| hashing_s > HASH_S) {
         report.fault("the server hashed a password, but all came with tokens".to_owned());
     }

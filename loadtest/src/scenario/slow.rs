@@ -6,15 +6,18 @@
 
 use std::time::Duration;
 
-use super::{entrance, place};
-use crate::dialect::{Heard, PLACING_ID_MAX, Template};
+use super::talk::Talk;
+use super::{Run, entrance};
+use crate::dialect::Heard;
 use crate::failure::Failure;
-use crate::ledger::{Ledger, Verdict};
+use crate::figure::{
+    DEAD, DEAD_MISSED_LEAST, DEAD_MISSED_MOST, DEAD_READ, DEAD_TOLD_TOO_SLOW, LARGEST_GAP_EACH_MS,
+    LARGEST_GAP_MS, SERVER_PEAK_OVER_START_BYTES,
+};
+use crate::ledger::Verdict;
 use crate::options::Plan;
 use crate::progress::Progress;
 use crate::report::{Meter, Report};
-use crate::server::Server;
-use crate::stamp::{self, Stamp};
 use crate::swarm::{PATIENCE, Script, Swarm};
 
 const SPEAKER: usize = 0;
@@ -33,30 +36,22 @@ struct Fate {
     closed: bool,
 }
 
+/// A talk whose only speaker speaks as fast as it is taken, and those who never read beside it.
 struct Slow {
+    talk: Talk,
     messages: u64,
-    size: usize,
-    template: Template,
-    ledger: Ledger,
     first_dead: usize,
     fates: Vec<Fate>,
     last_at_ns: Vec<u64>,
     largest_gap_ns: Vec<u64>,
-    begun_ns: u64,
-    last_ns: u64,
-    cut: usize,
     gave_up: Option<String>,
     waking: bool,
     progress: Progress,
 }
 
 /// Runs it.
-pub(super) fn run(
-    plan: &Plan,
-    server: &Server,
-    swarm: &mut Swarm,
-    report: &mut Report,
-) -> Result<(), Failure> {
+pub(super) fn run(run: Run<'_>) -> Result<(), Failure> {
+    let Run { plan, server, swarm, report } = run;
     let from_start = Meter::start(server);
     entrance::enter(plan, swarm, plan.clients + plan.dead)?;
     for who in plan.clients..plan.clients + plan.dead {
@@ -68,11 +63,10 @@ pub(super) fn run(
     let used = meter.stop(server);
     slow.wake_the_dead(swarm)?;
 
-    let totals = slow.ledger.totals();
-    report.talk(&totals, Duration::from_nanos(slow.last_ns - slow.begun_ns));
+    let totals = slow.talk.totals();
+    report.talk(&totals, slow.talk.took());
     report.used(&used, totals.delivered);
-    report
-        .add_some("server_peak_over_start_bytes", from_start.stop(server).peak_over_start_bytes());
+    report.add_some(SERVER_PEAK_OVER_START_BYTES, from_start.stop(server).peak_over_start_bytes());
     slow.tell(report);
     Ok(())
 }
@@ -82,17 +76,12 @@ impl Slow {
         let now_ns = swarm.refresh_now();
         swarm.wake_at_ns(now_ns);
         Self {
+            talk: Talk::begun(plan, swarm),
             messages: plan.messages.unwrap_or(u64::MAX),
-            size: plan.size,
-            template: swarm.dialect.message(place(plan, SPEAKER), &stamp::text(plan.size)),
-            ledger: Ledger::new(plan.layout()),
             first_dead: plan.clients,
             fates: vec![Fate::default(); plan.dead],
             last_at_ns: vec![now_ns; plan.clients],
             largest_gap_ns: vec![0; plan.clients],
-            begun_ns: now_ns,
-            last_ns: now_ns,
-            cut: 0,
             gave_up: None,
             waking: false,
             progress: Progress::new("slow"),
@@ -105,11 +94,11 @@ impl Slow {
             self.gave_up = Some(format!("no progress for {seconds} s; the run was ended"));
             return true;
         }
-        self.ledger.so_far().sent == self.messages && self.ledger.is_settled()
+        self.talk.so_far().sent == self.messages && self.talk.is_settled()
     }
 
     fn speak(&mut self, swarm: &mut Swarm) {
-        if self.ledger.so_far().sent == self.messages || !swarm.is_open(SPEAKER) {
+        if self.talk.so_far().sent == self.messages || !swarm.is_open(SPEAKER) {
             return;
         }
         if swarm.pending(SPEAKER) >= READY_BYTES {
@@ -117,12 +106,8 @@ impl Slow {
             return;
         }
         let due_ns = swarm.now_ns();
-        while swarm.pending(SPEAKER) < READY_BYTES && self.ledger.so_far().sent < self.messages {
-            let number = self.ledger.on_sent(SPEAKER);
-            self.template.number(number);
-            let text = &mut self.template.frame[self.template.text_at..];
-            Stamp { sender: SPEAKER, number, due_ns }.emit(text);
-            swarm.say(SPEAKER).extend_from_slice(&self.template.frame);
+        while swarm.pending(SPEAKER) < READY_BYTES && self.talk.so_far().sent < self.messages {
+            self.talk.say(swarm, SPEAKER, due_ns);
         }
         swarm.wake_at_ns(due_ns + AGAIN_NS);
     }
@@ -134,14 +119,10 @@ impl Slow {
             fate.read += 1;
             return;
         }
-        let Some(stamp) = Stamp::parse(text).filter(|_| text.len() == self.size) else {
-            return self.ledger.on_garbage();
-        };
-        if self.ledger.on_delivery(who, stamp.sender, stamp.number) == Verdict::New {
+        if self.talk.on_said(swarm, who, text) == Some(Verdict::New) {
             let gap_ns = now_ns - self.last_at_ns[who];
             self.largest_gap_ns[who] = self.largest_gap_ns[who].max(gap_ns);
             self.last_at_ns[who] = now_ns;
-            self.last_ns = now_ns;
         }
     }
 
@@ -166,24 +147,25 @@ impl Slow {
     fn tell(self, report: &mut Report) {
         let gaps_ms: Vec<f64> =
             self.largest_gap_ns[1..].iter().map(|ns| (ns / 1000) as f64 / 1000.0).collect();
-        report.add("largest_gap_ms", gaps_ms.iter().copied().fold(0.0, f64::max));
-        report.add("largest_gap_each_ms", gaps_ms);
+        report.add(LARGEST_GAP_MS, gaps_ms.iter().copied().fold(0.0, f64::max));
+        report.add(LARGEST_GAP_EACH_MS, gaps_ms);
         let is_told = |fate: &&Fate| {
             fate.bye.as_ref().is_some_and(|(reason, missed)| reason == "too_slow" && *missed > 0)
         };
         let told: Vec<_> = self.fates.iter().filter(is_told).collect();
         let missed = || told.iter().filter_map(|fate| fate.bye.as_ref()).map(|bye| bye.1);
-        report.add("dead", self.fates.len() as u64);
-        report.add("dead_told_too_slow", told.len() as u64);
-        report.add("dead_missed_least", missed().min().unwrap_or(0));
-        report.add("dead_missed_most", missed().max().unwrap_or(0));
-        report.add("dead_read", self.fates.iter().map(|fate| fate.read).sum::<u64>());
+        report.add(DEAD, self.fates.len() as u64);
+        report.add(DEAD_TOLD_TOO_SLOW, told.len() as u64);
+        report.add(DEAD_MISSED_LEAST, missed().min().unwrap_or(0));
+        report.add(DEAD_MISSED_MOST, missed().max().unwrap_or(0));
+        report.add(DEAD_READ, self.fates.iter().map(|fate| fate.read).sum::<u64>());
         if told.len() < self.fates.len() {
             let other = self.fates.iter().find(|fate| !is_told(fate));
             report.fault(format!("not every dead reader was told what it missed: {other:?}"));
         }
-        if self.cut > 0 {
-            report.fault(format!("{} who were not dead lost their connection", self.cut));
+        let cut = self.talk.cut();
+        if cut > 0 {
+            report.fault(format!("{cut} who were not dead lost their connection"));
         }
         if let Some(why) = self.gave_up {
             report.fault(why);
@@ -195,25 +177,20 @@ impl Script for Slow {
     fn on_heard(&mut self, swarm: &mut Swarm, who: usize, heard: Heard<'_>) {
         match heard {
             Heard::Said(text) => self.on_said(swarm, who, text),
-            Heard::Answer { id, ok, .. } if id > PLACING_ID_MAX => {
-                self.ledger.on_answer(who, ok);
-                swarm.progress();
-            }
             Heard::Bye { reason, missed } => {
                 if let Some(fate) = self.fate(who) {
                     fate.bye = Some((reason, missed));
                     swarm.progress();
                 }
             }
-            Heard::Ping(token) => swarm.dialect.sign_of_life(swarm.say(who), token),
-            _ => {}
+            other => self.talk.on_heard(swarm, who, other),
         }
     }
 
-    fn on_closed(&mut self, _: &mut Swarm, who: usize) {
+    fn on_closed(&mut self, swarm: &mut Swarm, who: usize) {
         match self.fate(who) {
             Some(fate) => fate.closed = true,
-            None => self.cut += 1,
+            None => self.talk.on_closed(swarm, who),
         }
     }
 
@@ -221,7 +198,7 @@ impl Script for Slow {
         if !self.waking {
             self.speak(swarm);
         }
-        let sums = self.ledger.so_far();
+        let sums = self.talk.so_far();
         self.progress.show(|| format!("sent {}  delivered {}", sums.sent, sums.delivered));
     }
 }

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::{entrance, place};
+use super::{Run, entrance, place};
 use crate::dialect::{Heard, PLACING_ID_MAX, Template};
 use crate::failure::Failure;
+use crate::figure::ENTERED_PER_S;
 use crate::ledger::{Layout, Ledger, Totals, Verdict};
 use crate::options::{Pace, Plan};
 use crate::progress::Progress;
-use crate::report::{Meter, Report, micros};
-use crate::server::Server;
+use crate::report::{Meter, micros};
 use crate::stamp::{self, Stamp};
 use crate::swarm::{PATIENCE, Script, Swarm};
 use crate::timeline::Timeline;
@@ -28,12 +28,8 @@ const LATE_WAIT: Duration = Duration::from_secs(3);
 const LATENCY_MAX_NS: u64 = 600_000_000_000;
 
 /// Runs it.
-pub(super) fn run(
-    plan: &Plan,
-    server: &Server,
-    swarm: &mut Swarm,
-    report: &mut Report,
-) -> Result<(), Failure> {
+pub(super) fn run(run: Run<'_>) -> Result<(), Failure> {
+    let Run { plan, server, swarm, report } = run;
     let entering = entrance::enter(plan, swarm, plan.clients)?;
     let meter = Meter::start(server);
     let mut talk = Talk::new(plan, swarm);
@@ -48,7 +44,7 @@ pub(super) fn run(
     if let Some(timeline) = talk.timeline.take() {
         report.over_time(timeline);
     }
-    report.add("entered_per_s", plan.clients as f64 / entering.as_secs_f64());
+    report.add(ENTERED_PER_S, plan.clients as f64 / entering.as_secs_f64());
     if let Some(trouble) = talk.trouble() {
         report.fault(trouble);
     }
@@ -58,7 +54,8 @@ pub(super) fn run(
 /// Speakers who speak, and the account of it.
 pub(super) struct Talk {
     layout: Layout,
-    pace: Pace,
+    /// Nothing where somebody else lets them speak.
+    pace: Option<Pace>,
     size: usize,
     messages_max: u64,
     seconds: Duration,
@@ -85,7 +82,7 @@ impl Talk {
         let template = |&who: &usize| swarm.dialect.message(place(plan, who), &text);
         Self {
             layout,
-            pace: plan.pace,
+            pace: Some(plan.pace),
             size: plan.size,
             messages_max: plan.messages.unwrap_or(u64::MAX),
             seconds: plan.seconds,
@@ -109,8 +106,9 @@ impl Talk {
         self.begun_ns = swarm.refresh_now();
         self.last_ns = self.begun_ns;
         match self.pace {
-            Pace::Rate(_) => swarm.wake_at_ns(self.begun_ns),
-            Pace::Window(window) => {
+            None => {}
+            Some(Pace::Rate(_)) => swarm.wake_at_ns(self.begun_ns),
+            Some(Pace::Window(window)) => {
                 for at in 0..self.speakers.len() {
                     (0..window).for_each(|_| self.say(swarm, at, swarm.now_ns()));
                 }
@@ -118,6 +116,12 @@ impl Talk {
                 swarm.wake_at_ns(self.begun_ns);
             }
         }
+    }
+
+    /// One that begins now, and whose speakers somebody else lets speak.
+    pub(super) fn begun(plan: &Plan, swarm: &Swarm) -> Self {
+        let (begun_ns, last_ns) = (swarm.now_ns(), swarm.now_ns());
+        Self { pace: None, begun_ns, last_ns, ..Self::new(plan, swarm) }
     }
 
     /// The time from the first message to the last delivery.
@@ -138,6 +142,21 @@ impl Talk {
     /// What was said and heard.
     pub(super) fn totals(&self) -> Totals {
         self.ledger.totals()
+    }
+
+    /// The sums of it so far.
+    pub(super) fn so_far(&self) -> &Totals {
+        self.ledger.so_far()
+    }
+
+    /// Whether everything that was said is answered and was heard.
+    pub(super) fn is_settled(&self) -> bool {
+        self.ledger.is_settled()
+    }
+
+    /// How many have lost their connection.
+    pub(super) fn cut(&self) -> usize {
+        self.cut
     }
 
     /// How late it was heard.
@@ -171,7 +190,7 @@ impl Talk {
     }
 
     /// Speaker number `at` says something that is due at `due_ns`.
-    fn say(&mut self, swarm: &mut Swarm, at: usize, due_ns: u64) {
+    pub(super) fn say(&mut self, swarm: &mut Swarm, at: usize, due_ns: u64) {
         let who = self.speakers[at];
         if self.ledger.so_far().sent >= self.messages_max {
             self.speaking = false;
@@ -197,12 +216,19 @@ impl Talk {
         }
     }
 
-    fn on_said(&mut self, swarm: &mut Swarm, who: usize, text: &[u8]) {
+    /// What the account says to a text; nothing, if it is the echo of one's own or no text of ours.
+    pub(super) fn on_said(
+        &mut self,
+        swarm: &mut Swarm,
+        who: usize,
+        text: &[u8],
+    ) -> Option<Verdict> {
         let Some(stamp) = Stamp::parse(text).filter(|_| text.len() == self.size) else {
-            return self.ledger.on_garbage();
+            self.ledger.on_garbage();
+            return None;
         };
         if stamp.sender == who && swarm.dialect.echoes() {
-            return;
+            return None;
         }
         let verdict = self.ledger.on_delivery(who, stamp.sender, stamp.number);
         if matches!(verdict, Verdict::New | Verdict::OutOfOrder) {
@@ -214,12 +240,13 @@ impl Talk {
             }
             swarm.progress();
         }
+        Some(verdict)
     }
 
     fn on_answer(&mut self, swarm: &mut Swarm, who: usize, ok: bool) {
         self.ledger.on_answer(who, ok);
         swarm.progress();
-        if matches!(self.pace, Pace::Window(_)) && self.layout.speaks(who) {
+        if matches!(self.pace, Some(Pace::Window(_))) && self.layout.speaks(who) {
             let at = who / self.layout.group * self.layout.speakers + who % self.layout.group;
             self.say(swarm, at, swarm.now_ns());
         }
@@ -229,7 +256,9 @@ impl Talk {
 impl Script for Talk {
     fn on_heard(&mut self, swarm: &mut Swarm, who: usize, heard: Heard<'_>) {
         match heard {
-            Heard::Said(text) => self.on_said(swarm, who, text),
+            Heard::Said(text) => {
+                self.on_said(swarm, who, text);
+            }
             Heard::Answer { id, ok, .. } if id > PLACING_ID_MAX => self.on_answer(swarm, who, ok),
             Heard::Bye { reason, .. } => *self.byes.entry(reason).or_default() += 1,
             Heard::Ping(token) => swarm.dialect.sign_of_life(swarm.say(who), token),
@@ -244,7 +273,7 @@ impl Script for Talk {
     fn on_turn(&mut self, swarm: &mut Swarm) {
         let spoken = Duration::from_nanos(swarm.now_ns() - self.begun_ns);
         self.speaking &= spoken < self.seconds;
-        if let Pace::Rate(rate) = self.pace {
+        if let Some(Pace::Rate(rate)) = self.pace {
             self.say_what_is_due(swarm, rate);
         }
         let (sums, latency) = (self.ledger.so_far(), &self.latency);
