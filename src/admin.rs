@@ -30,7 +30,7 @@ One account a line: its name, a blank, its password to the end of the line. All 
 
 /// Why a command was not done. One line each.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum AdminError {
     /// The command line, a variable or the configuration.
     #[error("{0}")]
     Usage(String),
@@ -78,7 +78,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        error: store::Error,
+        error: store::StoreError,
     },
     /// The password cannot be hashed.
     #[error("{0}")]
@@ -91,7 +91,7 @@ pub enum Error {
     NoSuchUser(UserName),
 }
 
-impl Error {
+impl AdminError {
     /// The exit code of the process.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -159,7 +159,7 @@ fn path() -> clap::builder::ValueParser {
 ///
 /// # Errors
 /// Why it was not done.
-pub fn user(matches: &ArgMatches) -> Result<(), Error> {
+pub fn user(matches: &ArgMatches) -> Result<(), AdminError> {
     let (command, options) = matches.subcommand().unwrap_or(("", matches));
     match command {
         "add" => add(options),
@@ -174,18 +174,18 @@ pub fn user(matches: &ArgMatches) -> Result<(), Error> {
 ///
 /// # Errors
 /// Why it was not done.
-pub fn backup(options: &ArgMatches) -> Result<(), Error> {
+pub fn backup(options: &ArgMatches) -> Result<(), AdminError> {
     let to = file(options);
     let mut opened = Opened::existing(options)?;
-    opened.store.backup(&to).map_err(|error| Error::Backup { path: to.clone(), error })?;
+    opened.store.backup(&to).map_err(|error| AdminError::Backup { path: to.clone(), error })?;
     say(&format!("backed up to {}", shown(&to)));
     Ok(())
 }
 
-fn add(options: &ArgMatches) -> Result<(), Error> {
+fn add(options: &ArgMatches) -> Result<(), AdminError> {
     no_argument(options)?;
     let name = name(options)?;
-    let taken = || Error::Taken(name, "parlor user passwd changes its password");
+    let taken = || AdminError::Taken(name, "parlor user passwd changes its password");
     // Nobody shall think of a password in vain; and without one no store is made.
     if let Ok(mut opened) = Opened::existing(options)
         && opened.directory()?.accounts.iter().any(|account| account.name == name)
@@ -202,16 +202,16 @@ fn add(options: &ArgMatches) -> Result<(), Error> {
     }
 }
 
-fn passwd(options: &ArgMatches) -> Result<(), Error> {
+fn passwd(options: &ArgMatches) -> Result<(), AdminError> {
     no_argument(options)?;
     let name = name(options)?;
     let mut opened = Opened::existing(options)?;
     let directory = opened.directory()?;
     let account = directory.accounts.iter().find(|account| account.name == name);
-    let account = account.ok_or(Error::NoSuchUser(name))?.id;
+    let account = account.ok_or(AdminError::NoSuchUser(name))?.id;
     let hash = hash(&new_password(options)?)?;
     match opened.commit(StoreJob::SetHash { account, hash })? {
-        StoreOutcome::NoAccount => Err(Error::NoSuchUser(name)),
+        StoreOutcome::NoAccount => Err(AdminError::NoSuchUser(name)),
         _ => {
             say(&format!("changed the password of {name}"));
             Ok(())
@@ -219,18 +219,18 @@ fn passwd(options: &ArgMatches) -> Result<(), Error> {
     }
 }
 
-fn remove(options: &ArgMatches) -> Result<(), Error> {
+fn remove(options: &ArgMatches) -> Result<(), AdminError> {
     let name = name(options)?;
     let mut opened = Opened::existing(options)?;
     let removed = opened.store.remove(name);
     if !removed.map_err(|error| opened.trouble(error))? {
-        return Err(Error::NoSuchUser(name));
+        return Err(AdminError::NoSuchUser(name));
     }
     say(&format!("removed {name}"));
     Ok(())
 }
 
-fn list(options: &ArgMatches) -> Result<(), Error> {
+fn list(options: &ArgMatches) -> Result<(), AdminError> {
     let directory = Opened::existing(options)?.directory()?;
     let mut names: Vec<UserName> =
         directory.accounts.into_iter().map(|account| account.name).collect();
@@ -239,7 +239,7 @@ fn list(options: &ArgMatches) -> Result<(), Error> {
     Ok(())
 }
 
-fn import(options: &ArgMatches) -> Result<(), Error> {
+fn import(options: &ArgMatches) -> Result<(), AdminError> {
     let read = input::read_accounts(&file(options))?;
     let how = if options.get_flag("replace") { Import::Replace } else { Import::NewOnly };
     let mut opened = Opened::new(options)?;
@@ -255,7 +255,7 @@ fn import(options: &ArgMatches) -> Result<(), Error> {
     let accounts = read
         .into_iter()
         .map(|(name, password)| Ok((name, hash_with(&mut hasher, password)?)))
-        .collect::<Result<Vec<_>, Error>>()?;
+        .collect::<Result<Vec<_>, AdminError>>()?;
     let imported = opened.store.import(&accounts, how);
     match imported.map_err(|error| opened.trouble(error))? {
         Imported::Taken(name) => Err(taken(name)),
@@ -267,8 +267,8 @@ fn import(options: &ArgMatches) -> Result<(), Error> {
     }
 }
 
-fn taken(name: UserName) -> Error {
-    Error::Taken(name, "nothing was imported; --replace gives such names the new password")
+fn taken(name: UserName) -> AdminError {
+    AdminError::Taken(name, "nothing was imported; --replace gives such names the new password")
 }
 
 /// The store, and where it is.
@@ -279,33 +279,33 @@ struct Opened {
 
 impl Opened {
     /// Made if need be.
-    fn new(options: &ArgMatches) -> Result<Self, Error> {
+    fn new(options: &ArgMatches) -> Result<Self, AdminError> {
         Self::open(options, Sqlite::open)
     }
 
-    fn existing(options: &ArgMatches) -> Result<Self, Error> {
+    fn existing(options: &ArgMatches) -> Result<Self, AdminError> {
         Self::open(options, Sqlite::open_existing)
     }
 
     fn open(
         options: &ArgMatches,
-        open: fn(&Path) -> Result<Sqlite, store::Error>,
-    ) -> Result<Self, Error> {
+        open: fn(&Path) -> Result<Sqlite, store::StoreError>,
+    ) -> Result<Self, AdminError> {
         let given = config::given(options);
         let env = std::env::vars_os();
         let data = Config::resolve(given, env, serve::read_config, u64::MAX)?.data;
         let path = data.join(FILE);
         match open(&data) {
             Ok(store) => Ok(Self { store, path }),
-            Err(error) => Err(Error::Store { path, error: error.to_string() }),
+            Err(error) => Err(AdminError::Store { path, error: error.to_string() }),
         }
     }
 
-    fn trouble(&self, error: impl ToString) -> Error {
-        Error::Store { path: self.path.clone(), error: error.to_string() }
+    fn trouble(&self, error: impl ToString) -> AdminError {
+        AdminError::Store { path: self.path.clone(), error: error.to_string() }
     }
 
-    fn directory(&mut self) -> Result<crate::job::Directory, Error> {
+    fn directory(&mut self) -> Result<crate::job::Directory, AdminError> {
         let directory = self.store.directory().map_err(|error| self.trouble(error))?;
         for text in self.store.troubles() {
             let _ = writeln!(io::stderr(), "parlor: note: {text}");
@@ -313,7 +313,7 @@ impl Opened {
         Ok(directory)
     }
 
-    fn commit(&mut self, job: StoreJob) -> Result<StoreOutcome, Error> {
+    fn commit(&mut self, job: StoreJob) -> Result<StoreOutcome, AdminError> {
         match self.store.commit(&[job]).pop() {
             Some(StoreOutcome::Failed(error)) => Err(self.trouble(error)),
             Some(outcome) => Ok(outcome),
@@ -322,9 +322,10 @@ impl Opened {
     }
 }
 
-fn name(options: &ArgMatches) -> Result<UserName, Error> {
+fn name(options: &ArgMatches) -> Result<UserName, AdminError> {
     let given = options.get_one::<String>("name").map(String::as_str).unwrap_or_default();
-    UserName::parse(given).map_err(|error| Error::Usage(Refusal::BadUserName(error).to_string()))
+    UserName::parse(given)
+        .map_err(|error| AdminError::Usage(Refusal::BadUserName(error).to_string()))
 }
 
 fn file(options: &ArgMatches) -> PathBuf {
@@ -332,30 +333,30 @@ fn file(options: &ArgMatches) -> PathBuf {
 }
 
 /// Refuses a password where it does not belong.
-fn no_argument(options: &ArgMatches) -> Result<(), Error> {
+fn no_argument(options: &ArgMatches) -> Result<(), AdminError> {
     if ["stray", "password"].iter().any(|id| options.contains_id(id)) {
         let why = "a password on a command line can be read by everybody on this machine; \
                    leave it out and be asked, or set PARLOR_PASSWORD, or give --password-file";
-        return Err(Error::Usage(why.to_owned()));
+        return Err(AdminError::Usage(why.to_owned()));
     }
     Ok(())
 }
 
 /// The password that a command is to set.
-fn new_password(options: &ArgMatches) -> Result<String, Error> {
+fn new_password(options: &ArgMatches) -> Result<String, AdminError> {
     input::new_password(options.get_one::<PathBuf>("password-file").map(PathBuf::as_path))
 }
 
-fn hash(password: &str) -> Result<String, Error> {
+fn hash(password: &str) -> Result<String, AdminError> {
     hash_with(&mut Hasher::new(), password.to_owned())
 }
 
-fn hash_with(hasher: &mut Hasher, password: String) -> Result<String, Error> {
+fn hash_with(hasher: &mut Hasher, password: String) -> Result<String, AdminError> {
     match hasher.run(&PasswordJob::Hash { password }) {
         PasswordOutcome::Hash(hash) => Ok(hash),
-        PasswordOutcome::Failed(text) => Err(Error::Hash(text)),
+        PasswordOutcome::Failed(text) => Err(AdminError::Hash(text)),
         PasswordOutcome::Right | PasswordOutcome::Wrong => {
-            Err(Error::Hash("no hash came of it".to_owned()))
+            Err(AdminError::Hash("no hash came of it".to_owned()))
         }
     }
 }

@@ -79,7 +79,7 @@ fn run(matches: &ArgMatches) -> ExitCode {
     }
 }
 
-fn administer(done: Result<(), admin::Error>) -> ExitCode {
+fn administer(done: Result<(), admin::AdminError>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

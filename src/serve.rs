@@ -68,7 +68,7 @@ pub enum Error {
         /// The folder that it is in.
         path: PathBuf,
         /// What is wrong with it.
-        error: store::Error,
+        error: store::StoreError,
     },
     /// The store cannot be read.
     #[error("cannot read the store: {}", visible(_0))]

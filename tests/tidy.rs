@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 mod tidy {
     pub(crate) mod rules;
+    pub(crate) mod shape;
     pub(crate) mod source;
 }
 
-use tidy::rules;
 use tidy::source::Source;
+use tidy::{rules, shape};
 
 fn sources(folder: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -77,6 +78,49 @@ fn each_file_says_what_it_is() {
 #[test]
 fn files_and_functions_fit_a_reader() {
     keep(&["src", "tests", "benches", "loadtest/src"], rules::sizes);
+}
+
+/// Applies a rule about all of `src`.
+#[track_caller]
+fn keep_in_all(rule: fn(&[Source]) -> Vec<String>) {
+    let faults = rule(&sources("src"));
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn a_name_of_a_type_means_one_thing() {
+    keep_in_all(shape::doubles);
+}
+
+#[test]
+fn no_two_files_need_each_other() {
+    keep_in_all(shape::circles);
+}
+
+#[test]
+fn most_files_and_functions_are_short() {
+    keep_in_all(shape::lengths);
+}
+
+#[test]
+fn a_double_name_a_circle_and_a_house_of_long_files_are_seen() {
+    let house = |files: &[(&str, &str)]| -> Vec<Source> {
+        files.iter().map(|(name, text)| Source::new((*name).into(), (*text).into())).collect()
+    };
+    let named = |second: &str| house(&[("src/a.rs", "pub struct Seal;"), ("src/b.rs", second)]);
+    assert_eq!(shape::doubles(&named("pub(crate) enum Seal {}")).len(), 1);
+    assert_eq!(shape::doubles(&named("struct Seal;")).len(), 0);
+    assert_eq!(shape::doubles(&named("pub struct Sealed;")).len(), 0);
+    let circle = |there: &str, back: &str| {
+        let files = [("src/a/mod.rs", ""), ("src/a/x.rs", there), ("src/a/y.rs", back)];
+        shape::circles(&house(&files)).len()
+    };
+    assert_eq!(circle("use super::y::Y;", "use crate::a::x::X;"), 1);
+    assert_eq!(circle("use super::{Room, y};", "fn f() { super::x::g(); }"), 1);
+    assert_eq!(circle("use super::y::Y;", "use super::Room;"), 0);
+    let long = vec![("src/x.rs", "let x = 1;\n".repeat(411)); 2];
+    let long: Vec<_> = long.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    assert_eq!(shape::lengths(&house(&long)).len(), 1);
 }
 
 #[test]

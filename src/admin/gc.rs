@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{Error, Opened, say, shown, with_data};
+use super::{AdminError, Opened, say, shown, with_data};
 use crate::config::{self, Config};
 use crate::files::{self, Disk};
 use crate::id::{after, millis};
@@ -38,7 +38,7 @@ pub fn gc_command() -> Command {
 ///
 /// # Errors
 /// Why it was not done.
-pub fn gc(options: &ArgMatches) -> Result<(), Error> {
+pub fn gc(options: &ArgMatches) -> Result<(), AdminError> {
     let dry = options.get_flag("dry-run");
     let env = std::env::vars_os();
     let config = Config::resolve(config::given(options), env, serve::read_config, u64::MAX)?;
@@ -46,7 +46,7 @@ pub fn gc(options: &ArgMatches) -> Result<(), Error> {
     let mut opened = Opened::existing(options)?;
     let lock = lock(&data).map_err(|error| trouble(&data, error))?;
     if lock.is_none() && !dry {
-        return Err(Error::Busy { path: data });
+        return Err(AdminError::Busy { path: data });
     }
     let catalogue = opened.store.files().map_err(|error| opened.trouble(error))?;
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis);
@@ -151,6 +151,6 @@ fn lock(data: &Path) -> io::Result<Option<File>> {
     Ok(file.try_lock().is_ok().then_some(file))
 }
 
-fn trouble(data: &Path, error: io::Error) -> Error {
-    Error::Read { what: shown(&PathBuf::from(data)), error }
+fn trouble(data: &Path, error: io::Error) -> AdminError {
+    AdminError::Read { what: shown(&PathBuf::from(data)), error }
 }

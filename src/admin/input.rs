@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Read};
 use std::path::Path;
 
-use super::{Error, shown};
+use super::{AdminError, shown};
 use crate::limits::{MIB, PASSWORD_MAX};
 use crate::message::{UserName, check_password, may_be_password};
 use crate::os;
@@ -18,18 +18,18 @@ const LINE_BYTES_MAX: u64 = 4096;
 /// A password that may be set: of the file if there is one, else of the person at the terminal,
 /// else of the variable. The variable does not go before the person: it may be in the environment
 /// for `parlor chat`, and is then the owner's own.
-pub(super) fn new_password(file: Option<&Path>) -> Result<String, Error> {
+pub(super) fn new_password(file: Option<&Path>) -> Result<String, AdminError> {
     let password = match file {
         Some(path) => first_line(path)?,
         None if io::stdin().is_terminal() => ask_twice()?,
         None => from_variable()?,
     };
-    check_password(&password).map_err(|refusal| Error::Usage(refusal.to_string()))?;
+    check_password(&password).map_err(|refusal| AdminError::Usage(refusal.to_string()))?;
     Ok(password)
 }
 
-fn first_line(path: &Path) -> Result<String, Error> {
-    let cannot = |error| Error::Read { what: shown(path), error };
+fn first_line(path: &Path) -> Result<String, AdminError> {
+    let cannot = |error| AdminError::Read { what: shown(path), error };
     let file = File::open(path).map_err(cannot)?;
     let mut line = String::new();
     BufReader::new(file.take(LINE_BYTES_MAX)).read_line(&mut line).map_err(cannot)?;
@@ -38,39 +38,39 @@ fn first_line(path: &Path) -> Result<String, Error> {
     Ok(line)
 }
 
-fn ask_twice() -> Result<String, Error> {
+fn ask_twice() -> Result<String, AdminError> {
     let ask = |prompt| {
         os::read_secret(prompt)
-            .map_err(|error| Error::Read { what: "the password".to_owned(), error })
+            .map_err(|error| AdminError::Read { what: "the password".to_owned(), error })
     };
     let password = ask("new password: ")?;
-    check_password(&password).map_err(|refusal| Error::Usage(refusal.to_string()))?;
+    check_password(&password).map_err(|refusal| AdminError::Usage(refusal.to_string()))?;
     if ask("once more: ")? != password {
-        return Err(Error::Usage("the two are not alike; nothing was changed".to_owned()));
+        return Err(AdminError::Usage("the two are not alike; nothing was changed".to_owned()));
     }
     Ok(password)
 }
 
-fn from_variable() -> Result<String, Error> {
+fn from_variable() -> Result<String, AdminError> {
     let none = "no password: standard input is no terminal to ask at; set PARLOR_PASSWORD, or give \
                 --password-file";
     match std::env::var("PARLOR_PASSWORD") {
         Ok(password) => Ok(password),
-        Err(std::env::VarError::NotPresent) => Err(Error::Usage(none.to_owned())),
+        Err(std::env::VarError::NotPresent) => Err(AdminError::Usage(none.to_owned())),
         Err(std::env::VarError::NotUnicode(_)) => {
-            Err(Error::Usage("PARLOR_PASSWORD is not UTF-8".to_owned()))
+            Err(AdminError::Usage("PARLOR_PASSWORD is not UTF-8".to_owned()))
         }
     }
 }
 
 /// Reads an import to its end; `-` is standard input.
-pub(super) fn read_accounts(path: &Path) -> Result<Vec<(UserName, String)>, Error> {
+pub(super) fn read_accounts(path: &Path) -> Result<Vec<(UserName, String)>, AdminError> {
     let is_input = path.as_os_str() == "-";
     let name = if is_input { "standard input".to_owned() } else { shown(path) };
     let text =
         if is_input { read_whole(io::stdin()) } else { File::open(path).and_then(read_whole) };
-    let text = text.map_err(|error| Error::Read { what: name.clone(), error })?;
-    parse(&text).map_err(|(line, what)| Error::Line { file: name, line, what })
+    let text = text.map_err(|error| AdminError::Read { what: name.clone(), error })?;
+    parse(&text).map_err(|(line, what)| AdminError::Line { file: name, line, what })
 }
 
 fn read_whole(from: impl Read) -> io::Result<Vec<u8>> {
@@ -153,6 +153,6 @@ mod tests {
         let path = dir.path().join("password");
         std::fs::write(&path, "open sesame \r\nmore\n").unwrap();
         assert_eq!(first_line(&path).unwrap(), "open sesame ");
-        assert!(matches!(first_line(dir.path()), Err(Error::Read { .. })));
+        assert!(matches!(first_line(dir.path()), Err(AdminError::Read { .. })));
     }
 }

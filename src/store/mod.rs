@@ -5,6 +5,7 @@
 //! outcome other than `Failed` is made after the change is durable and from nothing else; all jobs
 //! of one commit share its fate; and what is read damaged is reported and never handed on.
 
+mod error;
 mod jobs;
 mod mailboxes;
 mod memory;
@@ -14,9 +15,10 @@ mod schema;
 mod sqlite;
 mod worker;
 
+pub use error::StoreError;
 pub use memory::Memory;
 pub use owner::{Import, Imported};
-pub use sqlite::{Error, FILE, Sqlite};
+pub use sqlite::{FILE, Sqlite};
 pub use worker::{Report, Worker};
 
 use crate::job::{Catalogue, Directory, StoreJob, StoreOutcome};

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use rusqlite::{OptionalExtension as _, params};
 
+use super::error::StoreError;
 use super::jobs;
 use super::mailboxes::Mailboxes;
-use super::sqlite::{Access, Error, Sqlite};
+use super::sqlite::{Access, Sqlite};
 use crate::id::AccountId;
 use crate::job::StoreJob;
 use crate::message::UserName;
@@ -37,7 +38,7 @@ impl Sqlite {
     ///
     /// # Errors
     /// Why the store cannot do it.
-    pub fn remove(&mut self, user: UserName) -> Result<bool, Error> {
+    pub fn remove(&mut self, user: UserName) -> Result<bool, StoreError> {
         self.transact(Access::Write, |file, _| {
             let sql = "DELETE FROM accounts WHERE name_key = ?1";
             Ok(file.execute(sql, params![jobs::key(user)])? > 0)
@@ -52,7 +53,7 @@ impl Sqlite {
         &mut self,
         accounts: &[(UserName, String)],
         import: Import,
-    ) -> Result<Imported, Error> {
+    ) -> Result<Imported, StoreError> {
         self.transact(Access::Write, |file, troubles| {
             let find = "SELECT id FROM accounts WHERE name_key = ?1";
             let id = |name: UserName| {
@@ -82,11 +83,11 @@ impl Sqlite {
     /// may go on writing to the store. What is left of a backup that fails is removed.
     ///
     /// # Errors
-    /// Why it cannot be done; [`Error::Create`] if the file cannot be made.
-    pub fn backup(&mut self, to: &Path) -> Result<(), Error> {
+    /// Why it cannot be done; [`StoreError::Create`] if the file cannot be made.
+    pub fn backup(&mut self, to: &Path) -> Result<(), StoreError> {
         // SQLite takes a file that exists if it is empty, and leaves its mode as it is.
-        os::create_private_file(to).map_err(Error::Create)?;
-        let done = self.copy(to).and_then(|()| settle(to).map_err(Error::Create));
+        os::create_private_file(to).map_err(StoreError::Create)?;
+        let done = self.copy(to).and_then(|()| settle(to).map_err(StoreError::Create));
         if done.is_err() {
             // It was made above, so it is ours to remove.
             let _ = std::fs::remove_file(to);
@@ -94,9 +95,9 @@ impl Sqlite {
         done
     }
 
-    fn copy(&mut self, to: &Path) -> Result<(), Error> {
+    fn copy(&mut self, to: &Path) -> Result<(), StoreError> {
         let path = to.to_str().ok_or_else(|| {
-            Error::Create(io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8"))
+            StoreError::Create(io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8"))
         })?;
         self.with(|file| {
             file.execute("VACUUM INTO ?1", [path])?;

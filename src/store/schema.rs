@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::sqlite::Error;
+use super::error::StoreError;
 use crate::os;
 
 /// In the header of the file, by which ours is told from any other: "Parl".
@@ -67,7 +67,7 @@ const FILES: &str = "
 ";
 
 /// Brings the file to this version, in one transaction.
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     // Each in one transaction: another process may bring the file there at this moment.
     if version(&*connection.transaction()?)? == STEPS.len() {
         return Ok(());
@@ -80,7 +80,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
     }
     if found == 0 {
         let mut key = [0; 32];
-        os::random(&mut key).map_err(Error::Random)?;
+        os::random(&mut key).map_err(StoreError::Random)?;
         transaction.execute("INSERT INTO meta VALUES ('token-key', ?1)", [&key[..]])?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
     }
@@ -90,7 +90,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
 
 /// Which version the file has, 0 if it is empty; never more than this Parlor knows. To be asked
 /// within a transaction, for it reads more than one thing.
-fn version(connection: &Connection) -> Result<usize, Error> {
+fn version(connection: &Connection) -> Result<usize, StoreError> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let (application, version) = (number("application_id")?, number("user_version")?);
     let tables: i64 =
@@ -98,8 +98,10 @@ fn version(connection: &Connection) -> Result<usize, Error> {
     match usize::try_from(version) {
         Ok(0) if application == 0 && tables == 0 => Ok(0),
         Ok(known @ 1..=STEPS_MAX) if application == APPLICATION => Ok(known),
-        Ok(found) if application == APPLICATION => Err(Error::Newer { found, known: STEPS.len() }),
-        Ok(_) | Err(_) => Err(Error::Foreign),
+        Ok(found) if application == APPLICATION => {
+            Err(StoreError::Newer { found, known: STEPS.len() })
+        }
+        Ok(_) | Err(_) => Err(StoreError::Foreign),
     }
 }
 

@@ -7,8 +7,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior};
 
+use super::error::StoreError;
 use super::mailboxes::Mailboxes;
 use super::rows::{self, ACCOUNT, STORED};
 use super::{Store, jobs, schema, writes};
@@ -22,53 +23,6 @@ pub const FILE: &str = "parlor.db";
 
 /// Troubles that are kept until somebody asks for them.
 const TROUBLES_MAX: usize = 16;
-
-/// Why the store cannot be used; the texts do not name the file.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The folder or the file cannot be made, or not so that it lasts.
-    #[error("cannot make it: {0}")]
-    Create(io::Error),
-    /// There is none.
-    #[error("it does not exist; check --data, or make an account")]
-    Missing,
-    /// A newer Parlor has written it.
-    #[error("a newer Parlor wrote it (schema {found}, this one knows {known}); run that one")]
-    Newer {
-        /// The version of its schema.
-        found: usize,
-        /// The newest that this Parlor knows.
-        known: usize,
-    },
-    /// Some other program's file.
-    #[error("it is no store of Parlor; move it away, or choose another folder with --data")]
-    Foreign,
-    /// Its content makes no sense.
-    #[error("it is damaged ({0}); put a backup in its place, see docs/operations.md")]
-    Damaged(String),
-    /// The file system cannot hold it.
-    #[error(
-        "its file system cannot share memory between processes; choose a local one with --data"
-    )]
-    NoWal,
-    /// No random numbers from the system.
-    #[error("the system gives no random numbers: {0}")]
-    Random(io::Error),
-    /// What SQLite or the disk said.
-    #[error("{0}")]
-    Sqlite(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                Self::Damaged(error.to_string())
-            }
-            _ => Self::Sqlite(error),
-        }
-    }
-}
 
 /// All that lasts, in one file.
 #[derive(Debug)]
@@ -106,8 +60,8 @@ impl Sqlite {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub fn open(data: &Path) -> Result<Self, Error> {
-        create(data).map_err(Error::Create)?;
+    pub fn open(data: &Path) -> Result<Self, StoreError> {
+        create(data).map_err(StoreError::Create)?;
         Self::open_existing(data)
     }
 
@@ -115,16 +69,16 @@ impl Sqlite {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub fn open_existing(data: &Path) -> Result<Self, Error> {
+    pub fn open_existing(data: &Path) -> Result<Self, StoreError> {
         let path = data.join(FILE);
         if matches!(path.try_exists(), Ok(false)) {
-            return Err(Error::Missing);
+            return Err(StoreError::Missing);
         }
         let connection = connect(&path)?;
         let verdict: String =
             connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if verdict != "ok" {
-            return Err(Error::Damaged(verdict));
+            return Err(StoreError::Damaged(verdict));
         }
         Ok(Self {
             path,
@@ -146,8 +100,8 @@ impl Sqlite {
     pub(super) fn transact<T>(
         &mut self,
         access: Access,
-        work: impl FnOnce(&Connection, &mut Vec<String>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+        work: impl FnOnce(&Connection, &mut Vec<String>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let mut connection = self.take_connection()?;
         let mut troubles = Vec::new();
         let result = match access {
@@ -162,7 +116,7 @@ impl Sqlite {
             Ok(done)
         });
         self.note(troubles);
-        let is_lost = matches!(result, Err(Error::Damaged(_))) || !connection.is_autocommit();
+        let is_lost = matches!(result, Err(StoreError::Damaged(_))) || !connection.is_autocommit();
         if !is_lost {
             self.connection = Some(connection);
         }
@@ -172,8 +126,8 @@ impl Sqlite {
     /// Runs `work` on its own, without a transaction.
     pub(super) fn with<T>(
         &mut self,
-        work: impl FnOnce(&Connection) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let connection = self.take_connection()?;
         let result = work(&connection);
         self.connection = Some(connection);
@@ -181,7 +135,7 @@ impl Sqlite {
     }
 
     /// The connection, or a new one if it was lost.
-    fn take_connection(&mut self) -> Result<Connection, Error> {
+    fn take_connection(&mut self) -> Result<Connection, StoreError> {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
@@ -193,13 +147,13 @@ impl Sqlite {
 
     /// Moves all that is in the log into the file before anything is added to it: an earlier
     /// process may have left there what the disk only pretends to have.
-    fn sweep(&mut self, connection: &Connection) -> Result<(), Error> {
+    fn sweep(&mut self, connection: &Connection) -> Result<(), StoreError> {
         if !self.is_swept {
             let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
             let is_busy: bool = connection.query_row(sql, [], |row| row.get(0))?;
             // The log is there by now. SQLite asks for its name to be on the disk, too, but takes a
             // no for a yes.
-            self.path.parent().map_or(Ok(()), os::sync_dir).map_err(Error::Create)?;
+            self.path.parent().map_or(Ok(()), os::sync_dir).map_err(StoreError::Create)?;
             // Another process uses the file at this moment; the next commit tries again.
             self.is_swept = !is_busy;
         }
@@ -240,7 +194,8 @@ impl Store for Sqlite {
         let mut mailboxes = known.unwrap_or_default();
         let all = |file: &Connection, troubles: &mut Vec<String>| {
             mailboxes.begin(data_version(file)?);
-            let run = |job| jobs::run(file, job, &mut mailboxes, troubles).map_err(Error::from);
+            let run =
+                |job| jobs::run(file, job, &mut mailboxes, troubles).map_err(StoreError::from);
             jobs.iter().map(run).collect::<Result<Vec<_>, _>>()
         };
         let outcomes = self.transact(access, all);
@@ -279,7 +234,7 @@ fn create(data: &Path) -> io::Result<()> {
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, Error> {
+fn connect(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(STORE_BUSY)?;
@@ -295,15 +250,15 @@ fn connect(path: &Path) -> Result<Connection, Error> {
     schema::migrate(&mut connection)?;
     let mode = connection
         .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
-    if mode == "wal" { Ok(connection) } else { Err(Error::NoWal) }
+    if mode == "wal" { Ok(connection) } else { Err(StoreError::NoWal) }
 }
 
 /// Changes whenever another connection has committed; within a transaction, what holds for it.
-fn data_version(connection: &Connection) -> Result<i64, Error> {
+fn data_version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
 }
 
-fn directory(file: &Connection, troubles: &mut Vec<String>) -> Result<Directory, Error> {
+fn directory(file: &Connection, troubles: &mut Vec<String>) -> Result<Directory, StoreError> {
     let mut directory = Directory::default();
     let mut accounts = file.prepare(&format!("SELECT {ACCOUNT} FROM accounts ORDER BY id"))?;
     let mut found = accounts.query([])?;
@@ -331,7 +286,7 @@ fn directory(file: &Connection, troubles: &mut Vec<String>) -> Result<Directory,
     Ok(directory)
 }
 
-fn files(file: &Connection, troubles: &mut Vec<String>) -> Result<Catalogue, Error> {
+fn files(file: &Connection, troubles: &mut Vec<String>) -> Result<Catalogue, StoreError> {
     let mut catalogue = Catalogue::default();
     let mut rows = file.prepare(&format!("SELECT {STORED} FROM files ORDER BY number"))?;
     let mut found = rows.query([])?;
@@ -351,7 +306,7 @@ fn files(file: &Connection, troubles: &mut Vec<String>) -> Result<Catalogue, Err
 
 /// The highest number that a file has had, be it there or not; 0 if there never was one. No seal is
 /// over it.
-fn last_file(file: &Connection, troubles: &mut Vec<String>) -> Result<u32, Error> {
+fn last_file(file: &Connection, troubles: &mut Vec<String>) -> Result<u32, StoreError> {
     let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'files'";
     let last = file.query_row(sql, [], |row| Ok(rows::number(row, 0))).optional()?;
     Ok(last.unwrap_or(Some(0)).and_then(|last| last.try_into().ok()).unwrap_or_else(|| {

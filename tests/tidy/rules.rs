@@ -174,27 +174,10 @@ pub(crate) fn sizes(source: &Source) -> Vec<String> {
     faults
 }
 
-/// A function ends at the brace that closes its own indentation; rustfmt sees to that.
 fn long_functions(source: &Source) -> Vec<String> {
-    let lines: Vec<&str> = source.text.lines().collect();
-    let mut faults = Vec::new();
-    for (index, line) in lines.iter().enumerate() {
-        let code = line.trim_start();
-        let words = code.split("fn ").next().unwrap_or_default();
-        let starts = code.contains("fn ")
-            && words.split_whitespace().all(|word| {
-                word.starts_with("pub") || matches!(word, "const" | "unsafe" | "extern" | "async")
-            });
-        if !starts || code.ends_with('}') || code.ends_with(';') {
-            continue;
-        }
-        let end = format!("{}}}", &line[..line.len() - code.len()]);
-        let length = lines[index..].iter().take_while(|line| **line != end).count() + 1;
-        if length > 70 {
-            faults.push(source.fault(index, &format!("a function of {length} lines is over 70")));
-        }
-    }
-    faults
+    let long = source.functions().into_iter().filter(|(_, length)| *length > 70);
+    let fault = |length| format!("a function of {length} lines is over 70");
+    long.map(|(index, length)| source.fault(index, &fault(length))).collect()
 }
 
 pub(crate) fn unfinished(source: &Source) -> Vec<String> {

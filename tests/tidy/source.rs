@@ -57,6 +57,29 @@ impl Source {
         found
     }
 
+    /// Its functions of more than a line, each with the line where it begins and its length. It
+    /// ends at the brace that closes its own indentation; rustfmt sees to that.
+    pub(crate) fn functions(&self) -> Vec<(usize, usize)> {
+        let lines: Vec<&str> = self.text.lines().collect();
+        let mut found = Vec::new();
+        for (index, line) in lines.iter().enumerate() {
+            let code = line.trim_start();
+            let words = code.split("fn ").next().unwrap_or_default();
+            let starts = code.contains("fn ")
+                && words.split_whitespace().all(|word| {
+                    word.starts_with("pub")
+                        || matches!(word, "const" | "unsafe" | "extern" | "async")
+                });
+            if !starts || code.ends_with('}') || code.ends_with(';') {
+                continue;
+            }
+            let end = format!("{}}}", &line[..line.len() - code.len()]);
+            let length = lines[index..].iter().take_while(|line| **line != end).count() + 1;
+            found.push((index, length));
+        }
+        found
+    }
+
     pub(crate) fn fault(&self, index: usize, what: &str) -> String {
         format!("{}:{}: {what}", self.name, index + 1)
     }

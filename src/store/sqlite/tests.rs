@@ -212,7 +212,7 @@ fn a_backup_is_the_store_of_one_moment_and_overwrites_nothing() {
     std::fs::create_dir(&restored).unwrap();
     store.backup(&restored.join(FILE)).unwrap();
     let again = store.backup(&restored.join(FILE)).unwrap_err();
-    assert!(matches!(again, Error::Create(_)), "{again}");
+    assert!(matches!(again, StoreError::Create(_)), "{again}");
     store.commit(&[keep(1, "too late"), remove(1)]);
     let mut copy = Sqlite::open_existing(&restored).unwrap();
     assert_eq!((copy.directory().unwrap(), copy.token_key().unwrap()), (directory, key));
@@ -225,7 +225,7 @@ fn a_backup_is_the_store_of_one_moment_and_overwrites_nothing() {
 #[test]
 fn a_store_that_is_not_there_is_made_only_when_asked() {
     let data = tempfile::tempdir().unwrap();
-    assert!(matches!(Sqlite::open_existing(data.path()), Err(Error::Missing)));
+    assert!(matches!(Sqlite::open_existing(data.path()), Err(StoreError::Missing)));
     assert!(std::fs::read_dir(data.path()).unwrap().next().is_none());
 }
 
@@ -241,7 +241,7 @@ fn a_file_of_a_newer_parlor_or_of_another_program_is_refused_and_left_alone() {
     let path = data.path().join(FILE);
     Connection::open(&path).unwrap().execute_batch("CREATE TABLE recipes (name)").unwrap();
     let before = std::fs::read(&path).unwrap();
-    assert!(matches!(Sqlite::open(data.path()), Err(Error::Foreign)));
+    assert!(matches!(Sqlite::open(data.path()), Err(StoreError::Foreign)));
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
@@ -251,7 +251,7 @@ fn a_file_that_is_no_database_or_a_damaged_one_is_one_clear_error() {
     let path = data.path().join(FILE);
     std::fs::write(&path, "not a database, but longer than nothing".repeat(100)).unwrap();
     let error = Sqlite::open(data.path()).unwrap_err();
-    assert!(matches!(error, Error::Damaged(_)), "{error}");
+    assert!(matches!(error, StoreError::Damaged(_)), "{error}");
 
     let (data, mut store) = new();
     store.commit(&[create("alice"), keep(1, &"x".repeat(50_000))]);
@@ -260,7 +260,7 @@ fn a_file_that_is_no_database_or_a_damaged_one_is_one_clear_error() {
     let length = std::fs::metadata(&path).unwrap().len();
     File::options().write(true).open(&path).unwrap().set_len(length / 2).unwrap();
     let error = Sqlite::open(data.path()).unwrap_err();
-    assert!(matches!(error, Error::Damaged(_)), "{error}");
+    assert!(matches!(error, StoreError::Damaged(_)), "{error}");
 }
 
 /// Changes one byte of each `from` in the closed file.
