@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 mod tidy {
+    pub(crate) mod fronts;
     pub(crate) mod rules;
     pub(crate) mod shape;
     pub(crate) mod source;
 }
 
 use tidy::source::Source;
-use tidy::{rules, shape};
+use tidy::{fronts, rules, shape};
 
 fn sources(folder: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -121,6 +122,40 @@ fn a_double_name_a_circle_and_a_house_of_long_files_are_seen() {
     let long = vec![("src/x.rs", "let x = 1;\n".repeat(411)); 2];
     let long: Vec<_> = long.iter().map(|(name, text)| (*name, text.as_str())).collect();
     assert_eq!(shape::lengths(&house(&long)).len(), 1);
+}
+
+/// So that a new front costs one new file and two standing ones.
+#[test]
+fn protocols_are_named_in_two_files_only() {
+    keep_in_all(fronts::places);
+    assert_eq!(fronts::standing(&sources("src")), ["src/front/detect.rs", "src/front/mod.rs"]);
+}
+
+#[test]
+fn a_protocol_that_is_named_elsewhere_is_seen() {
+    let front = "pub enum Front {\n    /// Words.\n    Native,\n    Http(Http),\n}\n\n\
+                 pub enum Voice {\n    Plain,\n}\n";
+    let places = |name: &str, line: &str| {
+        let files = [("src/front/mod.rs", front), (name, line)];
+        let files = files.map(|(name, text)| Source::new(name.into(), text.into()));
+        fronts::places(&files).len()
+    };
+    for bad in [
+        "if front == Front::Native {}",
+        "matches!(front, crate::front::Front::Http(_))",
+        "let voice = Voice::Plain;",
+        "use crate::front::native;",
+        "use crate::{id, front::{self, http::Http}};",
+        "crate::front::http::answer();",
+    ] {
+        assert_eq!(places("src/engine/mod.rs", bad), 1, "{bad}");
+    }
+    let fine = "front::detect(); Front::read(); Voice::COUNT; front::native_speaker();";
+    assert_eq!(places("src/engine/mod.rs", fine), 0);
+    assert_eq!(places("src/front/detect.rs", "Front::Native"), 0);
+    assert_eq!(places("src/front/http.rs", "Front::Http"), 0);
+    assert_eq!(places("src/client/session.rs", "use crate::front::native;"), 0);
+    assert_eq!(places("src/client/session.rs", "Front::Native"), 1);
 }
 
 #[test]
