@@ -116,8 +116,8 @@ pub(super) struct Chat {
     room: Option<RoomName>,
     /// The next line answers it.
     question: Option<Question>,
-    /// Lines to come that were meant for answers to a question that is not asked any more.
-    spoilt: usize,
+    /// The next line may have been meant for the answer to a question that is not asked any more.
+    spoilt: bool,
     /// The change of the password that is under way.
     new_password: Option<Secret<'static>>,
     at_terminal: bool,
@@ -166,7 +166,7 @@ impl Chat {
             given: start.password.map(Given::new),
             room: None,
             question: None,
-            spoilt: 0,
+            spoilt: false,
             new_password: None,
             at_terminal: start.at_terminal,
             stays: start.stays,
@@ -241,7 +241,7 @@ impl Chat {
 
     /// Whether the next line must not be seen while it is typed.
     pub(super) fn hides_line(&self) -> bool {
-        self.at_terminal && self.question.is_some() && self.over.is_none()
+        self.question.is_some() && self.over.is_none()
     }
 
     /// Bytes that wait to be written.
@@ -301,8 +301,7 @@ impl Chat {
 
     /// A line was typed.
     pub(super) fn handle_line(&mut self, line: &str) {
-        if self.spoilt > 0 {
-            self.spoilt -= 1;
+        if std::mem::take(&mut self.spoilt) {
             self.refuse("not_used", "a line that was meant for a password is thrown away");
         } else if let Some(question) = self.question.take() {
             self.on_answered(question.answer(line));
@@ -350,7 +349,7 @@ impl Chat {
             Wish::Ask(Command::Cancel { transfer }) => self.cancel(transfer),
             Wish::Ask(Command::Remove { transfer }) => self.remove(transfer),
             Wish::Ask(Command::Exit) => self.leave(),
-            Wish::Ask(command) => self.ask(command),
+            Wish::Ask(command) => self.ask(command, line.len()),
         }
     }
 
@@ -374,7 +373,7 @@ impl Chat {
     pub(super) fn handle_no_more_lines(&mut self) {
         self.no_lines = true;
         self.lines_ended = !self.stays;
-        self.close_unanswerable();
+        self.close_question();
         self.leave_if_done();
     }
 
@@ -415,13 +414,14 @@ impl Chat {
         }
     }
 
-    fn ask(&mut self, command: Command<'_>) {
+    /// Asks for what a line of so many bytes says.
+    fn ask(&mut self, command: Command<'_>, length: usize) {
         let early = self.login != Login::Done;
         match command {
             Command::Login { user, proof } => self.log_in(&user, Some(proof)),
             Command::Register { user, password } => self.register(&user, password),
             Command::Passwd { old, new } if !early => self.change_password(old, new),
-            command if early && commands::length(&command) > LINE_BEFORE_LOGIN_MAX => {
+            _ if early && length > LINE_BEFORE_LOGIN_MAX => {
                 self.refuse_with(&Refusal::LoginFirst);
             }
             command => {

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use crate::front::{Incoming, slash};
 use crate::id::TransferId;
-use crate::message::{Command, FileRef, Op, Refusal};
+use crate::message::{Command, Op, Refusal};
 
 /// What is to be done about a line.
 #[derive(Debug, PartialEq, Eq)]
@@ -144,43 +144,6 @@ pub(super) fn help() -> String {
         let _ = writeln!(text, "{form:<26} {about}");
     }
     text
-}
-
-/// Bytes of what people wrote in it.
-pub(super) fn length(command: &Command<'_>) -> usize {
-    match command {
-        Command::Login { user, .. }
-        | Command::Register { user, .. }
-        | Command::Block { user }
-        | Command::Unblock { user } => user.len(),
-        Command::Join { room } => room.len(),
-        Command::Say { text, .. } | Command::Broadcast { text } => text.len(),
-        Command::Whisper { user, text } => user.len() + text.len(),
-        Command::Who { room } => room.as_ref().map_or(0, |room| room.len()),
-        Command::SendFile { user, file } => {
-            user.as_ref().map_or(0, |user| user.len()) + file.name.len()
-        }
-        Command::Upload { file } => file.name.len(),
-        Command::Files { pattern, .. } => pattern.as_ref().map_or(0, |pattern| pattern.len()),
-        Command::Get { file: FileRef::Name(name), .. } => name.len(),
-        Command::Passwd { old, new } => old.0.len() + new.0.len(),
-        Command::Hello { .. }
-        | Command::Logout
-        | Command::Got { .. }
-        | Command::WhoElse { .. }
-        | Command::Blocked
-        | Command::Leave
-        | Command::Rooms
-        | Command::Queue
-        | Command::Help
-        | Command::Ping
-        | Command::Exit
-        | Command::Get { file: FileRef::Number(_), .. }
-        | Command::Remove { .. }
-        | Command::Reject { .. }
-        | Command::Received { .. }
-        | Command::Cancel { .. } => 0,
-    }
 }
 
 fn shared(line: &str) -> Wish<'_> {

@@ -81,7 +81,7 @@ struct Plain {
     call: Option<Receiver<Result<TcpStream, ConnectError>>>,
     readable: bool,
     writable: bool,
-    /// None until something is asked, where lines are answers alone.
+    /// Lines that are typed; none until a password is asked for, where they are nothing else.
     typed: Option<Receiver<Typed>>,
     menu: Option<Menu>,
     bars: Option<Bars>,
@@ -121,11 +121,9 @@ impl Plain {
         let output: Box<dyn io::Write> =
             if terse { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
         // Of an errand, standard input may be somebody else's list of files.
-        let reads = options.errand.reads_lines();
-        let typed = if reads { typed::spawn } else { |_| Ok(mpsc::channel().1) };
-        let mut plain = Self::new(Chat::new(start), socket, typed, output)?;
-        if !reads {
-            plain.typed = None;
+        let mut plain = Self::new(Chat::new(start), socket, output)?;
+        if options.errand.reads_lines() {
+            plain.typed = Some(typed::spawn(Arc::clone(&plain.waker), usize::MAX)?);
         }
         if terse && !at_terminal {
             plain.chat.handle_no_more_lines();
@@ -139,12 +137,7 @@ impl Plain {
         Ok(plain)
     }
 
-    fn new(
-        chat: Chat,
-        socket: TcpStream,
-        typed: impl FnOnce(Arc<Waker>) -> io::Result<Receiver<Typed>>,
-        output: Box<dyn io::Write>,
-    ) -> io::Result<Self> {
+    fn new(chat: Chat, socket: TcpStream, output: Box<dyn io::Write>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), STDIN)?);
         let mut plain = Self {
@@ -155,7 +148,7 @@ impl Plain {
             call: None,
             readable: false,
             writable: false,
-            typed: Some(typed(Arc::clone(&waker))?),
+            typed: None,
             menu: None,
             bars: None,
             basket: None,
@@ -333,11 +326,11 @@ impl Plain {
         taken
     }
 
-    /// Has an answer read, where nothing else is read from standard input.
+    /// Has a password read, where nothing else is read from standard input.
     fn listen(&mut self) -> io::Result<bool> {
         let asked = self.typed.is_none() && self.chat.hides_line();
         if asked {
-            self.typed = Some(typed::spawn_once(Arc::clone(&self.waker))?);
+            self.typed = Some(typed::spawn(Arc::clone(&self.waker), 1)?);
         }
         Ok(asked)
     }

@@ -1,7 +1,7 @@
 //! PURE. Questions for passwords, one line an answer.
 //!
 //! Knows neither terminal nor server. The rule it keeps: an answer is never in a line that is
-//! shown, and a new password that is typed unseen is typed twice.
+//! shown, and a new password, which nobody sees, is typed twice.
 
 use crate::message::Secret;
 
@@ -23,8 +23,6 @@ pub(super) enum Purpose {
 #[derive(Debug)]
 pub(super) struct Question {
     purpose: Purpose,
-    /// The answers are typed, and not seen.
-    unseen: bool,
     answers: Vec<Secret<'static>>,
     empty: u8,
 }
@@ -43,36 +41,29 @@ pub(super) enum Answered {
 }
 
 impl Question {
-    /// `known` is the first answer, if it need not be asked for.
-    pub(super) fn new(purpose: Purpose, unseen: bool, known: Option<Secret<'static>>) -> Self {
-        Self { purpose, unseen, answers: known.into_iter().collect(), empty: 0 }
+    pub(super) fn new(purpose: Purpose) -> Self {
+        Self { purpose, answers: Vec::new(), empty: 0 }
     }
 
     /// The question in one line.
     pub(super) fn prompt(&self) -> String {
-        let asked = self.answers.len();
-        let what = match &self.purpose {
-            Purpose::Login { user, .. } => format!("password for {user}"),
-            Purpose::Register { user } if asked == 0 => format!("new password for {user}"),
-            Purpose::Passwd if asked == 0 => "your password until now".to_owned(),
-            Purpose::Passwd if asked == 1 => "new password".to_owned(),
-            Purpose::Register { .. } | Purpose::Passwd => "the same again".to_owned(),
+        let what = match (&self.purpose, self.answers.len()) {
+            (Purpose::Login { user, .. }, _) => format!("password for {user}"),
+            (Purpose::Register { user }, 0) => format!("new password for {user}"),
+            (Purpose::Passwd, 0) => "your password until now".to_owned(),
+            (Purpose::Passwd, 1) => "new password".to_owned(),
+            (Purpose::Register { .. } | Purpose::Passwd, _) => "the same again".to_owned(),
         };
-        format!("* {what}{}:", if self.unseen { ", which is not shown" } else { "" })
+        format!("* {what}, which is not shown:")
     }
 
-    /// How many answers it still wants.
-    pub(super) fn lines_left(&self) -> usize {
-        let wanted = match self.purpose {
-            Purpose::Login { .. } | Purpose::Register { .. } => 1,
-            Purpose::Passwd => 2,
-        };
-        (wanted + usize::from(self.is_asked_twice())).saturating_sub(self.answers.len())
-    }
-
-    /// A new password that nobody sees is typed twice.
-    fn is_asked_twice(&self) -> bool {
-        self.unseen && !matches!(self.purpose, Purpose::Login { .. })
+    /// How many answers there are in the end; the last two of several are the same.
+    fn wanted(&self) -> usize {
+        match self.purpose {
+            Purpose::Login { .. } => 1,
+            Purpose::Register { .. } => 2,
+            Purpose::Passwd => 3,
+        }
     }
 
     /// Takes an answer. What is empty or has controls in it is asked for again.
@@ -88,11 +79,10 @@ impl Question {
         }
         self.empty = 0;
         self.answers.push(Secret(line.to_owned().into()));
-        if self.lines_left() > 0 {
+        if self.answers.len() < self.wanted() {
             return (Some(self), Answered::More);
         }
-        let twice = self.is_asked_twice();
-        let again = if twice { self.answers.pop() } else { None };
+        let again = if self.answers.len() > 1 { self.answers.pop() } else { None };
         if again.is_some_and(|again| self.answers.last() != Some(&again)) {
             return (None, Answered::Different);
         }
@@ -121,28 +111,25 @@ mod tests {
     }
 
     #[test]
-    fn a_new_password_is_asked_for_twice_where_it_is_not_seen() {
+    fn a_new_password_is_asked_for_twice() {
         let register = Purpose::Register { user: "bob".to_owned() };
-        let ask = |unseen| Question::new(register.clone(), unseen, None);
+        let ask = || Question::new(register.clone());
         let complete = Answered::Complete(register.clone(), vec![secret("sesame")]);
-        assert_eq!(answers(ask(false), &["sesame"]), complete);
-        assert_eq!(answers(ask(true), &["sesame"]), Answered::More);
-        assert_eq!(answers(ask(true), &["sesame", "sesame"]), complete);
-        assert_eq!(answers(ask(true), &["sesame", "sesam"]), Answered::Different);
+        assert_eq!(answers(ask(), &["sesame"]), Answered::More);
+        assert_eq!(answers(ask(), &["sesame", "sesame"]), complete);
+        assert_eq!(answers(ask(), &["sesame", "sesam"]), Answered::Different);
     }
 
     #[test]
     fn a_change_takes_the_old_one_and_the_new_one() {
-        let ask = |known| Question::new(Purpose::Passwd, true, known);
         let complete = Answered::Complete(Purpose::Passwd, vec![secret("old"), secret("new")]);
-        assert_eq!(answers(ask(None), &["old", "new", "new"]), complete);
-        assert_eq!(answers(ask(Some(secret("old"))), &["new", "new"]), complete);
+        assert_eq!(answers(Question::new(Purpose::Passwd), &["old", "new", "new"]), complete);
     }
 
     #[test]
     fn what_is_empty_is_asked_for_again_and_the_third_time_given_up() {
         let login = Purpose::Login { user: "bob".to_owned(), tries: 1 };
-        let ask = || Question::new(login.clone(), true, None);
+        let ask = || Question::new(login.clone());
         let complete = Answered::Complete(login.clone(), vec![secret(" ")]);
         assert_eq!(answers(ask(), &["", "\x07", " "]), complete);
         assert_eq!(answers(ask(), &["", "\x07", ""]), Answered::Unwanted);
@@ -150,7 +137,8 @@ mod tests {
 
     #[test]
     fn no_answer_is_in_a_prompt_or_in_what_is_printed_for_debugging() {
-        let question = Question::new(Purpose::Passwd, true, Some(secret("sesame")));
+        let (question, _) = Question::new(Purpose::Passwd).answer("sesame");
+        let question = question.unwrap();
         let shown = format!("{question:?} {}", question.prompt());
         assert!(!shown.contains("sesame"), "{shown}");
     }

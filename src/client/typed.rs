@@ -28,22 +28,14 @@ pub(super) enum Typed {
     End,
 }
 
-/// Starts the thread. It wakes the poll after each line, and ends with standard input or when the
-/// other end of the channel is gone.
-pub(super) fn spawn(waker: Arc<Waker>) -> io::Result<Receiver<Typed>> {
+/// Starts the thread, for `count` lines. It wakes the poll after each, and ends with standard input
+/// or when the other end of the channel is gone. What is typed behind the last line is left to
+/// whoever reads next.
+pub(super) fn spawn(waker: Arc<Waker>, count: usize) -> io::Result<Receiver<Typed>> {
     let (sender, receiver) = mpsc::sync_channel(LINES_MAX);
     std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
         let mut input = io::stdin().lock();
-        while hand_over(read_line(&mut input), &sender, &waker) {}
-    })?;
-    Ok(receiver)
-}
-
-/// Starts a thread for one line: what is typed behind it is left to whoever reads next.
-pub(super) fn spawn_once(waker: Arc<Waker>) -> io::Result<Receiver<Typed>> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
-        hand_over(read_line(&mut io::stdin().lock()), &sender, &waker);
+        let _ = (0..count).all(|_| hand_over(read_line(&mut input), &sender, &waker));
     })?;
     Ok(receiver)
 }

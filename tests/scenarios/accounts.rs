@@ -200,8 +200,8 @@ fn the_client_takes_a_password_from_its_environment_and_sends_it_for_one_name() 
     register(&server, Way::Lines, &["bob", "eve"]);
     let mut bob = server.member(Way::Client, "bob", PASSWORD);
     bob.ask("/logout", "* you are logged out");
-    bob.ask("/login eve", "* password for eve:");
-    bob.ask("not-this-one", "! wrong_password: ");
+    bob.ask("/login eve", "! password_needed: no password was given; use PARLOR_PASSWORD");
+    bob.ask("/login eve not-this-one", "! wrong_password: ");
     bob.ask("/login bob", "* welcome, bob");
     let mut wrong = server.newcomer_with(Way::Client, "eve", "not-this-one");
     wrong.expect("! wrong_password: ");

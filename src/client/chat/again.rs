@@ -132,9 +132,7 @@ impl Chat {
             return self.finish(otherwise);
         }
         self.break_off_files();
-        if self.drop_question() {
-            self.refuse("not_asked", "the connection was lost before the password was known");
-        }
+        self.drop_question("the connection was lost");
         self.session = Session::new();
         self.attempt = None;
         self.new_password = None;
@@ -206,22 +204,17 @@ impl Chat {
     /// Lines that were kept go before those that are typed from now on.
     pub(super) fn take_kept_lines(&mut self) {
         while self.over.is_none() && !self.leaving && !self.returning() {
-            // At a terminal the answer is typed unseen, so it is none of these.
-            let answers = self.question.is_some() && !self.at_terminal;
-            let wanted = answers || self.question.is_none() && self.takes_lines();
+            // An answer is typed unseen, so it is none of these.
+            let wanted = self.question.is_none() && self.takes_lines();
             let Some(line) = wanted.then(|| self.back.lines.pop_front()).flatten() else { break };
             self.handle_line(&line);
         }
-        self.close_unanswerable();
     }
 
     /// They will not be sent any more.
     pub(super) fn refuse_kept_lines(&mut self) {
-        let mut answers = 0_usize;
         for line in std::mem::take(&mut self.back.lines) {
-            let shown = if answers > 0 { "…".to_owned() } else { shortly(&line) };
-            answers = answers.saturating_sub(1) + self.answers_to(&line);
-            self.refuse("not_sent", &shown);
+            self.refuse("not_sent", &shortly(&line));
         }
     }
 

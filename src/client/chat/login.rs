@@ -16,6 +16,8 @@ use crate::message::{Command, Op, Proof, Refusal, Reply, RoomName, Secret, UserN
 const TRIES_MAX: u8 = 3;
 /// What is said where nobody can be asked.
 const NO_PASSWORD: &str = "no password was given; use PARLOR_PASSWORD or --password-file";
+/// The same of the two that a change of it takes.
+const NOT_ASKED: &str = "there is no terminal to ask at; write it as /passwd OLD NEW";
 /// Longest token in bytes that is kept: a login with it has to fit the first frames.
 const TOKEN_MAX: usize = 512;
 /// How long our name may be in use by our own connection that is lost and not known to be.
@@ -100,52 +102,31 @@ impl Chat {
     pub(super) fn ask_to_register(&mut self, user: &str) {
         if let (Login::Done, Some(who)) = (self.login, &self.who) {
             let user = who.user;
-            self.spoil(usize::from(self.given.is_none()));
             return self.refuse_with(&Refusal::LoggedIn(user));
         }
         match self.given_for(user, true) {
             Some(password) => self.register(user, password),
-            None => self.put_question(Purpose::Register { user: user.to_owned() }, None),
+            None => self.put_question(Purpose::Register { user: user.to_owned() }),
         }
     }
 
     pub(super) fn ask_for_passwords(&mut self) {
         let Some(who) = self.who.as_ref().filter(|_| self.login == Login::Done) else {
-            self.spoil(2);
             return self.refuse_with(&Refusal::LoginFirst);
         };
         if who.guest {
-            self.spoil(2);
             return self.refuse_with(&Refusal::NoAccount);
         }
         // Also where it is known: whoever sits at the terminal now shall show that he knows it.
-        self.put_question(Purpose::Passwd, None);
+        self.put_question(Purpose::Passwd);
     }
 
     /// Forgets a question that can have no answer any more. Somebody may be typing one: the next
-    /// line is not used. Says whether there was one.
-    pub(super) fn drop_question(&mut self) -> bool {
-        let Some(question) = self.question.take() else { return false };
-        self.spoilt = if self.at_terminal { 1 } else { question.lines_left() };
-        true
-    }
-
-    /// A command is refused that a script has answers for in its next lines.
-    fn spoil(&mut self, answers: usize) {
-        if !self.at_terminal && !self.lines_ended {
-            self.spoilt = answers;
-        }
-    }
-
-    /// How many of the lines behind this one are passwords, in a script.
-    pub(super) fn answers_to(&self, line: &str) -> usize {
-        let mut words = line.split_ascii_whitespace();
-        let (word, arguments) = (words.next().unwrap_or_default(), words.count());
-        match (word.to_ascii_lowercase().as_str(), arguments) {
-            _ if self.at_terminal => 0,
-            ("/register", 1) => 1,
-            ("/passwd", 0) => 2,
-            _ => 0,
+    /// line is not used.
+    pub(super) fn drop_question(&mut self, why: &str) {
+        if self.question.take().is_some() {
+            self.spoilt = true;
+            self.refuse("not_asked", &format!("{why} before the password was known"));
         }
     }
 
@@ -178,22 +159,25 @@ impl Chat {
         }
     }
 
-    fn put_question(&mut self, purpose: Purpose, known: Option<Secret<'static>>) {
-        let question = Question::new(purpose, self.at_terminal, known);
-        let prompt = question.prompt();
-        self.screen.say(&visible(&prompt));
+    /// Asks where somebody can answer unseen. A line of a script is never taken for a password: it
+    /// would be one or a command by what the server says, which no script can know.
+    fn put_question(&mut self, purpose: Purpose) {
+        if !self.can_be_asked() {
+            let typed = if purpose == Purpose::Passwd { NOT_ASKED } else { NO_PASSWORD };
+            return self.refuse("not_asked", typed);
+        }
+        let question = Question::new(purpose);
+        self.screen.say(&visible(&question.prompt()));
         self.question = Some(question);
-        self.close_unanswerable();
     }
 
-    /// Whether a question can be answered: by somebody who types, or by what a script has left.
-    fn has_answers(&self) -> bool {
-        !self.no_lines || !self.at_terminal && !self.back.is_empty()
+    fn can_be_asked(&self) -> bool {
+        self.at_terminal && !self.no_lines
     }
 
-    /// A password is needed and nobody is left who could type it.
-    pub(super) fn close_unanswerable(&mut self) {
-        if !self.has_answers() && self.question.take().is_some() {
+    /// Nobody types any more: a password that is asked for will not come.
+    pub(super) fn close_question(&mut self) {
+        if self.question.take().is_some() {
             self.refuse(Refusal::WrongPassword.code(), NO_PASSWORD);
             self.stay_nameless();
         }
@@ -370,16 +354,13 @@ impl Chat {
         if let Some(proof) = next {
             return self.attempt(Attempt { user, proof, registers: false, tries });
         }
-        // Where nobody sees the question, a line is taken for its answer once and only when it is
-        // the first thing wanted: the next lines of a script are rather commands.
-        let unseen = tries == 0 && proof == Proof::None && !self.returning();
-        if !self.has_answers() || tries == TRIES_MAX || !(self.at_terminal || unseen) {
+        if !self.can_be_asked() || tries == TRIES_MAX {
             return self.on_login_failed(&user, problem);
         }
         if problem.code == Refusal::WrongPassword.code() {
             self.show_refusal(&problem.code, &problem.text);
         }
-        self.put_question(Purpose::Login { user, tries: tries + 1 }, None);
+        self.put_question(Purpose::Login { user, tries: tries + 1 });
     }
 
     fn forget_password(&mut self, user: &str) {
@@ -393,11 +374,11 @@ impl Chat {
 
     /// It will not get better by itself.
     fn on_login_failed(&mut self, user: &str, problem: &Problem) {
-        if self.returning() && !(self.at_terminal && self.has_answers()) {
+        if self.returning() && !self.can_be_asked() {
             let (user, text) = (visible(user), visible(&problem.text));
             return self.finish(Over::Broken(format!("cannot come back as {user}: {text}")));
         }
-        let unasked = problem.code == "password_needed" && self.work.is_terse();
+        let unasked = problem.code == "password_needed" && !self.can_be_asked();
         let text = if unasked { NO_PASSWORD } else { problem.text.as_str() };
         self.refuse(&problem.code, text);
         self.stay_nameless();
@@ -425,9 +406,7 @@ impl Chat {
         self.give_up_files("you are logged out");
         self.who = None;
         self.room = None;
-        if self.drop_question() {
-            self.refuse("not_asked", "you were logged out before the password was known");
-        }
+        self.drop_question("you were logged out");
         // A login that is under way decides for itself.
         self.login = if self.attempt.is_some() { Login::Asked } else { Login::Out };
         if self.returning() {

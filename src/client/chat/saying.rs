@@ -68,10 +68,11 @@ impl Chat {
         let Errand::Say { to, .. } = self.work.errand() else { return false };
         let to = to.clone();
         if !line.trim().is_empty() {
-            self.ask(match to {
+            let command = match to {
                 Some(user) => Command::Whisper { user: user.into(), text: line.into() },
                 None => Command::Say { text: line.into(), me: false },
-            });
+            };
+            self.ask(command, line.len());
         }
         true
     }

@@ -72,7 +72,8 @@ fn converse(
     sender.send(Typed::End).unwrap();
     let (shown, screen) = mpsc::channel();
     let chat = Chat::new(Start::of(Some("bob")));
-    let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(Screen(shown))).unwrap();
+    let mut plain = Plain::new(chat, socket, Box::new(Screen(shown))).unwrap();
+    plain.typed = Some(typed);
     let outcome = plain.run().unwrap();
     drop(plain);
     let shown: Vec<u8> = screen.iter().flatten().collect();
@@ -205,9 +206,9 @@ fn a_server_that_closes_and_comes_back_is_gone_back_to() {
     });
     let (shown, screen) = mpsc::channel();
     let start = Start { returns_for: Some(Duration::MAX), ..Start::of(Some("bob")) };
-    let mut plain =
-        Plain::new(Chat::new(start), socket, |_| Ok(typed), Box::new(Screen(shown))).unwrap();
+    let mut plain = Plain::new(Chat::new(start), socket, Box::new(Screen(shown))).unwrap();
     plain.addr = addr;
+    plain.typed = Some(typed);
     assert_eq!(plain.run().unwrap(), Outcome::Fine);
     drop(plain);
     let asked = server.join().unwrap();
@@ -236,7 +237,8 @@ fn a_letter_is_confirmed_when_standard_output_has_it() {
     });
     let (shown, screen) = mpsc::channel();
     let chat = Chat::new(Start::of(Some("bob")));
-    let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(Screen(shown))).unwrap();
+    let mut plain = Plain::new(chat, socket, Box::new(Screen(shown))).unwrap();
+    plain.typed = Some(typed);
     plain.run().unwrap();
     drop(plain);
     assert_eq!(server.join().unwrap(), ["got"]);
@@ -273,10 +275,11 @@ fn a_password_comes_from_the_first_line_of_a_file_or_else_from_the_variable() {
 fn the_last_wake_of_standard_input_outlives_its_thread() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
-    let (_stdin, typed) = mpsc::sync_channel(1);
-    let wake_and_end = |waker: Arc<Waker>| waker.wake().map(|()| typed);
     let chat = Chat::new(Start::of(None));
-    let mut plain = Plain::new(chat, socket, wake_and_end, Box::new(io::sink())).unwrap();
+    let mut plain = Plain::new(chat, socket, Box::new(io::sink())).unwrap();
+    let of_its_thread = Arc::clone(&plain.waker);
+    of_its_thread.wake().unwrap();
+    drop(of_its_thread);
     let mut events = Events::with_capacity(8);
     plain.poll.poll(&mut events, Some(std::time::Duration::from_secs(10))).unwrap();
     assert!(events.iter().any(|event| event.token() == STDIN));
@@ -288,9 +291,8 @@ fn a_client_that_was_stopped_for_long_hears_what_came_meanwhile() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
         let mut peer = listener.accept().unwrap().0;
-        let (_stdin, typed) = mpsc::sync_channel(1);
         let chat = Chat::new(Start::of(None));
-        let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(io::sink())).unwrap();
+        let mut plain = Plain::new(chat, socket, Box::new(io::sink())).unwrap();
         plain.work().unwrap();
         plain.silent_since = Instant::now() - plain.chat.silence_max();
         if speaks {
@@ -311,7 +313,6 @@ fn a_long_file_is_hashed_a_little_at_a_time() {
     File::create(&path).unwrap().set_len(64 << 20).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
-    let (_stdin, typed) = mpsc::sync_channel(1);
     let mut chat = Chat::new(Start::of(Some("bob")));
     let limits = Greeting::new(&Limits::default());
     let hello = Event::Hello { protocol: 1, server: "parlor".to_owned(), limits };
@@ -319,7 +320,7 @@ fn a_long_file_is_hashed_a_little_at_a_time() {
     let welcome = Reply::welcome(UserName::parse("bob").unwrap());
     chat.handle_bytes(&native::emit_answer(Some(2), &Ok(welcome)));
     chat.handle_line(&format!("/sendfile {} alice", path.display()));
-    let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(io::sink())).unwrap();
+    let mut plain = Plain::new(chat, socket, Box::new(io::sink())).unwrap();
     let mut turns = 0;
     while plain.chat.progress().any(|file| file.total == 64 << 20) && turns < 63 {
         plain.work().unwrap();
@@ -339,10 +340,9 @@ fn a_closed_standard_output_ends_it_quietly() {
     let hello = Event::Hello { protocol: 1, server: "parlor".to_owned(), limits };
     let mut peer = listener.accept().unwrap().0;
     peer.write_all(&native::emit_event(&hello)).unwrap();
-    let (_stdin, typed) = mpsc::sync_channel(1);
     let (shown, _) = mpsc::channel();
     let chat = Chat::new(Start::of(None));
-    let mut plain = Plain::new(chat, socket, |_| Ok(typed), Box::new(Screen(shown))).unwrap();
+    let mut plain = Plain::new(chat, socket, Box::new(Screen(shown))).unwrap();
     assert_eq!(plain.run().unwrap(), Outcome::Fine);
 }
 

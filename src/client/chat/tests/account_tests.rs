@@ -105,21 +105,22 @@ fn what_is_typed_empty_is_asked_for_again_and_then_given_up() {
 }
 
 #[test]
-fn in_a_script_the_next_line_is_the_password_once() {
+fn a_script_without_a_password_is_told_what_to_use_and_its_lines_are_commands() {
     let mut talk = in_script();
     talk.answer(Op::Login, needed());
-    assert!(!talk.chat.hides_line(), "there is no terminal to hide it on");
-    talk.line("sesame");
-    assert_eq!(talk.wanted.last().unwrap(), "login bob password sesame");
-    talk.answer(Op::Login, Err(Refusal::WrongPassword));
+    let no_password = "! password_needed: no password was given; use PARLOR_PASSWORD or \
+                       --password-file";
+    assert_eq!(talk.shown(), [no_password, "* you have no name yet: /login NAME"]);
     talk.line("/rooms");
-    assert_eq!(talk.last(), Op::Rooms, "the lines behind it are commands");
-    assert_eq!(talk.chat.outcome(), Outcome::Refused);
+    assert_eq!(talk.last(), Op::Rooms);
+    talk.answer(Op::Rooms, Err(Refusal::LoginFirst));
+    talk.end();
+    assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, Outcome::Refused));
 }
 
 #[test]
-fn a_script_that_ends_before_its_password_is_told_what_to_use() {
-    let mut talk = in_script();
+fn a_terminal_that_is_closed_before_the_password_gives_none() {
+    let mut talk = at_terminal();
     talk.answer(Op::Login, needed());
     talk.end();
     let shown = talk.shown();
@@ -206,19 +207,19 @@ fn a_password_is_changed_by_the_old_one_and_the_new_one_twice() {
 }
 
 #[test]
-fn the_passwords_of_a_script_are_not_said_when_their_command_is_refused() {
-    let mut talk = Talk::logged_in(false);
+fn a_script_is_not_asked_for_passwords_but_may_write_them_behind_the_command() {
+    let mut talk = in_script();
+    talk.answer(Op::Login, Err(Refusal::NameInUse(user("bob"))));
+    talk.shown();
+    talk.line("/register rob");
+    assert!(talk.shown()[0].starts_with("! not_asked: no password was given; use "));
+    talk.line("/register rob sesame");
+    talk.answer(Op::Register, welcome("rob"));
+    talk.shown();
     talk.line("/passwd");
-    assert!(talk.shown()[0].starts_with("! no_account: "));
-    for line in ["old", "new", "a line"] {
-        talk.line(line);
-    }
-    assert_eq!(talk.said, ["a line"]);
-    talk.line("/register bob");
-    talk.line("sesame");
-    talk.line("another line");
-    assert_eq!(talk.said, ["a line", "another line"]);
-    assert!(!talk.shown().concat().contains("sesame"));
+    assert!(talk.shown()[0].ends_with("write it as /passwd OLD NEW"));
+    talk.line("/passwd sesame other");
+    assert_eq!(talk.wanted.last().unwrap(), "passwd sesame other");
 }
 
 #[test]

@@ -199,23 +199,6 @@ fn lines_that_wait_are_bounded_and_a_script_ends_behind_them() {
 }
 
 #[test]
-fn what_a_script_asks_meanwhile_has_its_passwords_in_the_lines_behind_it() {
-    let mut talk = bob();
-    talk.chat.handle_end();
-    for line in ["/logout", "/register rob", "sesame", "/passwd", "sesame"] {
-        talk.line_away(line);
-    }
-    talk.chat.handle_no_more_lines();
-    talk.reconnect();
-    talk.answer(Op::Login, welcome("t2", None));
-    talk.answer(Op::Logout, Ok(Reply::LoggedOut));
-    assert_eq!(talk.wanted.last().unwrap(), "register rob sesame");
-    talk.answer(Op::Register, welcome("t3", None));
-    assert!(talk.shown().iter().any(|line| line.contains("use PARLOR_PASSWORD")));
-    assert_eq!(talk.last(), Op::Exit, "the new password is missing, and nothing will come");
-}
-
-#[test]
 fn waits_grow_and_the_first_good_one_makes_them_short_again() {
     let mut talk = bob();
     let mut waits = Vec::new();
