@@ -507,9 +507,10 @@ impl Engine {
                     self.tell_many(now, Audience::All, by, &except, &event);
                 }
                 Effect::Job { ticket, job } => self.outputs.push_back(Output::Job(ticket, job)),
-                Effect::Receive { transfer, from, size, partial, waited_ms } => {
-                    self.begin_receiving(transfer, (from, size), partial, waited_ms);
+                Effect::Receive { transfer, size, partial } => {
+                    self.begin_receiving(transfer, size, partial);
                 }
+                Effect::Finish { transfer } => self.finish(transfer),
                 Effect::Deliver { transfer, to, blob, offset, size } => {
                     self.begin_delivery(transfer, to, blob, offset..size);
                 }
@@ -586,7 +587,8 @@ impl Engine {
             let waits = conn.messages == Messages::Stalled && conn.may_ask(&self.limits);
             assert!(!waits, "{:?} has messages and nobody comes", conn.id);
         }
-        self.transfers.check_invariants(self.hub.uploads());
+        let slots = self.hub.uploads().used();
+        assert_eq!(self.transfers.inbound_len(), slots, "pipes and slots differ");
     }
 }
 

@@ -1,10 +1,9 @@
 //! Bytes of files on their way: from a sender through credit to the worker, and from the worker to
 //! a receiver whose outbox runs low.
 //!
-//! Knows nothing of who may send what: that is the upload queue's. The rules it keeps (invariant
-//! 8): a sender sends only what it was granted, and is granted only what the worker has stored; of
-//! each transfer at most one job is under way, and in memory at most the credit, or what two reads
-//! bring.
+//! Decides nothing about an upload: what may come, how far it is and when it is whole, the hub
+//! knows. The rules it keeps: of each transfer at most one job is under way, and in memory at most
+//! the credit, or what two reads bring.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -12,11 +11,10 @@ use std::ops::Range;
 use super::{Engine, Output};
 use crate::facts::TroubleFact;
 use crate::hub::Request;
-use crate::hub::upload::{Stage, UploadQueue};
 use crate::id::{ConnId, Now, Ticket, TransferId};
 use crate::job::{FileJob, FileOutcome, Job, Outcome, PartialId};
-use crate::limits::{CHUNK_MAX, FILE_JOBS_MAX, STALL_BYTES};
-use crate::message::{Digest, Ending, Event, Refusal};
+use crate::limits::{CHUNK_MAX, FILE_JOBS_MAX};
+use crate::message::{Digest, Ending};
 
 /// Bytes read from a file at once.
 const READ_BYTES: u32 = 2 * CHUNK_MAX as u32;
@@ -50,23 +48,13 @@ pub(super) enum Aim {
     Nobody,
 }
 
+/// An upload that has a slot; how far it is, the hub knows.
 #[derive(Debug)]
 struct Inbound {
-    from: ConnId,
-    size: u64,
-    /// How long it waited for its slot.
-    waited_ms: u64,
-    granted: u64,
-    received: u64,
-    stored: u64,
     /// Received and not yet given to the worker.
     pending: Vec<u8>,
-    /// Given to the worker, which has not answered.
-    writing: u64,
     /// A job is under way.
     busy: bool,
-    /// All of it is here; the worker puts it where it lasts, or has.
-    finishing: bool,
     /// The worker has nothing open for it any more.
     closed: bool,
 }
@@ -102,17 +90,9 @@ impl Reading {
 }
 
 impl Transfers {
-    pub(super) fn check_invariants(&self, uploads: &UploadQueue) {
-        assert_eq!(self.inbound.len(), uploads.used(), "flows and slots differ");
-        for upload in uploads.in_slots() {
-            let flow = self.inbound.get(&upload.id).expect("an upload with a slot has a flow");
-            assert!(flow.stored <= flow.received && flow.received <= flow.granted);
-            assert!(flow.granted <= flow.size);
-            let is_finishing = matches!(upload.stage, Stage::Finishing { .. });
-            assert_eq!(flow.finishing, is_finishing, "transfer {} is in two stages", upload.id);
-            let at_home = is_finishing || flow.from == upload.draft.from.conn;
-            assert!(at_home, "transfer {} comes from somebody else", upload.id);
-        }
+    /// How many uploads move: as many as there are slots in use.
+    pub(super) fn inbound_len(&self) -> usize {
+        self.inbound.len()
     }
 }
 
@@ -121,23 +101,10 @@ impl Engine {
     pub(super) fn begin_receiving(
         &mut self,
         transfer: TransferId,
-        (from, size): (ConnId, u64),
+        size: u64,
         partial: Option<PartialId>,
-        waited_ms: u64,
     ) {
-        let flow = Inbound {
-            from,
-            size,
-            waited_ms,
-            granted: 0,
-            received: 0,
-            stored: 0,
-            pending: Vec::new(),
-            writing: 0,
-            busy: true,
-            finishing: false,
-            closed: false,
-        };
+        let flow = Inbound { pending: Vec::new(), busy: true, closed: false };
         self.transfers.inbound.insert(transfer, flow);
         self.submit(FileJob::Open { transfer, partial, size }, Aim::In(transfer));
     }
@@ -192,37 +159,15 @@ impl Engine {
 
     /// A part of a file came in.
     pub(super) fn on_chunk(&mut self, now: Now, conn: ConnId, transfer: TransferId, bytes: &[u8]) {
-        if let Err(refusal) = self.hub.may_send_chunks(conn) {
-            return self.answer(now, Request { conn, id: None }, &Err(refusal));
-        }
-        let flow = match self.transfers.inbound.get_mut(&transfer) {
-            Some(flow) if flow.from == conn && !flow.finishing => flow,
-            _ => return self.on_stray_chunk(now, conn, transfer, bytes),
-        };
-        let received = flow.received + bytes.len() as u64;
-        if received > flow.granted || bytes.len() > CHUNK_MAX {
-            return self.hub.end_upload(now, transfer, Ending::Overrun);
-        }
-        flow.received = received;
-        flow.pending.extend_from_slice(bytes);
-        self.hub.handle_upload_progress(now, transfer, bytes.len() as u64);
-        self.append(transfer);
-    }
-
-    /// A part that nobody waits for. What was under way when its transfer ended is nobody's fault
-    /// and gets no answer; nor does more than all of a file that is whole.
-    fn on_stray_chunk(&mut self, now: Now, conn: ConnId, transfer: TransferId, bytes: &[u8]) {
-        match self.hub.uploads().get(transfer) {
-            Some(upload) if upload.draft.from.conn == conn => {
-                let waits = upload.stage == Stage::Waiting;
-                if waits && !bytes.is_empty() {
-                    self.hub.end_upload(now, transfer, Ending::Overrun);
+        match self.hub.handle_chunk(now, conn, transfer, bytes.len()) {
+            Ok(true) => {
+                if let Some(flow) = self.transfers.inbound.get_mut(&transfer) {
+                    flow.pending.extend_from_slice(bytes);
+                    self.append(transfer);
                 }
             }
-            None if self.hub.uploads().was_issued(transfer) => {}
-            Some(_) | None => {
-                self.answer(now, Request { conn, id: None }, &Err(Refusal::NoSuchTransfer));
-            }
+            Ok(false) => {}
+            Err(refusal) => self.answer(now, Request { conn, id: None }, &Err(refusal)),
         }
     }
 
@@ -263,11 +208,13 @@ impl Engine {
             FileOutcome::Opened { bytes, hashed } if hashed < bytes => {
                 flow.busy = true;
                 self.submit(FileJob::Rehash { transfer }, Aim::In(transfer));
-                // It is no fault of the sender that this takes time.
-                self.hub.handle_upload_progress(now, transfer, STALL_BYTES);
+                self.hub.handle_hashing(now, transfer);
             }
-            FileOutcome::Opened { bytes, .. } => self.on_opened_file(now, transfer, bytes),
-            FileOutcome::Done => self.on_stored(now, transfer),
+            FileOutcome::Opened { bytes, .. } => self.hub.handle_file_open(transfer, bytes),
+            FileOutcome::Done => {
+                self.hub.handle_written(now, transfer);
+                self.append(transfer);
+            }
             FileOutcome::Finished { hash, sha256 } => {
                 flow.closed = true;
                 self.hub.handle_finished(now, transfer, hash, sha256);
@@ -284,46 +231,13 @@ impl Engine {
         }
     }
 
-    /// The file is open, with what an earlier try has left in it: the sender may go on.
-    fn on_opened_file(&mut self, now: Now, transfer: TransferId, offset: u64) {
-        let credit_bytes = self.limits.upload_credit_bytes;
-        let Some(flow) = self.transfers.inbound.get_mut(&transfer) else { return };
-        let offset = offset.min(flow.size);
-        (flow.received, flow.stored) = (offset, offset);
-        flow.granted = flow.size.min(offset.saturating_add(credit_bytes));
-        let (from, waited_ms, credit) = (flow.from, flow.waited_ms, flow.granted - offset);
-        self.hub.handle_stored(transfer, offset);
-        let event = Event::Admitted { transfer, waited_ms, credit, offset };
-        self.tell(now, from, None, &event);
-        self.finish_if_whole(transfer);
-    }
-
-    /// What was given to the worker is in the file.
-    fn on_stored(&mut self, now: Now, transfer: TransferId) {
-        let credit_bytes = self.limits.upload_credit_bytes;
-        let Some(flow) = self.transfers.inbound.get_mut(&transfer) else { return };
-        flow.stored += std::mem::take(&mut flow.writing);
-        let granted = flow.size.min(flow.stored.saturating_add(credit_bytes));
-        let (from, bytes, stored) = (flow.from, granted - flow.granted, flow.stored);
-        flow.granted = granted;
-        self.hub.handle_stored(transfer, stored);
-        if bytes > 0 {
-            self.tell(now, from, None, &Event::Credit { transfer, bytes });
-            // A slow disk is no fault of the sender.
-            self.hub.handle_upload_progress(now, transfer, bytes);
+    /// All of an upload is in its file, unless it has ended meanwhile.
+    pub(super) fn finish(&mut self, transfer: TransferId) {
+        let Some(hash) = self.hub.finish_upload(transfer) else { return };
+        if let Some(flow) = self.transfers.inbound.get_mut(&transfer) {
+            flow.busy = true;
         }
-        self.finish_if_whole(transfer);
-        self.append(transfer);
-    }
-
-    fn finish_if_whole(&mut self, transfer: TransferId) {
-        let Some(flow) = self.transfers.inbound.get_mut(&transfer) else { return };
-        if flow.stored == flow.size && !flow.finishing {
-            // What its sender was just told may have been one word too many, and cut him.
-            let Ok(hash) = self.hub.handle_upload_complete(transfer) else { return };
-            (flow.finishing, flow.busy) = (true, true);
-            self.submit(FileJob::Finish { transfer, hash }, Aim::In(transfer));
-        }
+        self.submit(FileJob::Finish { transfer, hash }, Aim::In(transfer));
     }
 
     fn append(&mut self, transfer: TransferId) {
@@ -332,9 +246,9 @@ impl Engine {
             return;
         }
         let bytes = std::mem::take(&mut flow.pending);
-        (flow.busy, flow.writing) = (true, bytes.len() as u64);
+        flow.busy = true;
         // From here on they may be on the disk: if it breaks now, the half has them.
-        self.hub.handle_stored(transfer, flow.stored + flow.writing);
+        self.hub.handle_writing(transfer, bytes.len());
         self.submit(FileJob::Append { transfer, bytes }, Aim::In(transfer));
     }
 

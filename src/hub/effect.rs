@@ -85,14 +85,15 @@ pub enum Effect {
     Receive {
         /// Which upload.
         transfer: TransferId,
-        /// From whom.
-        from: ConnId,
         /// How many bytes.
         size: u64,
         /// What an earlier try may have left.
         partial: Option<PartialId>,
-        /// How long it waited, in milliseconds.
-        waited_ms: u64,
+    },
+    /// All of an upload is in its file: once what comes before this was told, it may be finished.
+    Finish {
+        /// Which.
+        transfer: TransferId,
     },
     /// An upload that had a slot is over.
     Forget {

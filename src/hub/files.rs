@@ -186,7 +186,7 @@ impl Hub {
             }
             all.bytes = all.bytes.saturating_add(bytes);
             all.files += 1;
-            to_come = to_come.saturating_add(bytes - upload.stored);
+            to_come = to_come.saturating_add(bytes - upload.flow.written());
         }
         if own.files >= FILES_A_USER {
             return Err(Refusal::TooManyFiles { limit: FILES_A_USER as u64 });
@@ -221,28 +221,6 @@ impl Hub {
             waiting: count(self.uploads.waiting()),
             uploads: all.take(LIST_MAX / 4).map(entry).collect(),
         }
-    }
-
-    /// Bytes of an upload came in.
-    pub fn handle_upload_progress(&mut self, now: Now, transfer: TransferId, bytes: u64) {
-        self.uploads.progress(now, transfer, bytes);
-    }
-
-    /// So many bytes of an upload are in its file, or on their way into it.
-    pub fn handle_stored(&mut self, transfer: TransferId, bytes: u64) {
-        self.uploads.note_stored(transfer, bytes);
-    }
-
-    /// All bytes of an upload are in its file. Answers with the hash that they must have, if one
-    /// was announced.
-    ///
-    /// # Errors
-    /// When it has ended meanwhile.
-    pub fn handle_upload_complete(
-        &mut self,
-        transfer: TransferId,
-    ) -> Result<Option<Digest>, Refusal> {
-        self.uploads.complete(transfer).map(|upload| upload.draft.hash)
     }
 
     /// An upload lies where it lasts, under the hash of its content.
@@ -296,7 +274,7 @@ impl Hub {
         let line_before = self.line_ids();
         let Some(upload) = self.uploads.end(transfer) else { return };
         // What nobody counts is not kept: it would lie there until the next start.
-        let keep = matches!(how, Ending::SenderGone | Ending::Stalled) && upload.stored > 0;
+        let keep = matches!(how, Ending::SenderGone | Ending::Stalled) && upload.flow.written() > 0;
         if upload.stage.waited_ms().is_some() {
             self.effects.push_back(Effect::Forget { transfer, keep });
         }
@@ -312,13 +290,14 @@ impl Hub {
     /// What of an upload that is over lies on the disk is half a file from now on, or is forgotten.
     fn settle_half(&mut self, now: Now, upload: &Upload, keep: bool, how: Ending) {
         let Some(id) = upload.draft.partial else { return };
-        if upload.stored == 0 {
+        if upload.flow.written() == 0 {
             return;
         }
         // Nobody has touched what is there of one that still waited.
         let waited = upload.stage == Stage::Waiting;
         if keep || (waited && how != Ending::Cancelled) {
-            self.files.add_half(Half { id, bytes: upload.stored, since_ms: now.wall_ms });
+            let bytes = upload.flow.written();
+            self.files.add_half(Half { id, bytes, since_ms: now.wall_ms });
             self.wake_sweep(now);
         } else if waited || how == Ending::StoreFailed {
             // One that could not even be opened still lies there.
@@ -357,9 +336,8 @@ impl Hub {
         while let Some(transfer) = self.uploads.admit(now) {
             let Some(upload) = self.uploads.get(transfer).cloned() else { continue };
             let waited_ms = upload.stage.waited_ms().unwrap_or_default();
-            let Draft { from, size, partial, .. } = upload.draft;
-            let from = from.conn;
-            self.effects.push_back(Effect::Receive { transfer, from, size, partial, waited_ms });
+            let Draft { size, partial, .. } = upload.draft;
+            self.effects.push_back(Effect::Receive { transfer, size, partial });
             let (file, slots) = (parcel(&upload.draft), self.slots());
             self.note(FileFact::Admitted { transfer, file, waited_ms, slots });
         }

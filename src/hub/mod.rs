@@ -10,6 +10,7 @@ mod catalogue;
 mod directory;
 mod effect;
 mod files;
+mod flow;
 mod guard;
 mod letters;
 mod login;
@@ -306,7 +307,7 @@ impl Hub {
     ///
     /// # Errors
     /// The refusal that the table of states holds.
-    pub fn may_send_chunks(&self, conn: ConnId) -> Result<(), Refusal> {
+    fn may_send_chunks(&self, conn: ConnId) -> Result<(), Refusal> {
         self.session(conn).map_or(Err(Refusal::LoginFirst), |session| session.state.may(Op::Chunk))
     }
 

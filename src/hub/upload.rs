@@ -1,7 +1,7 @@
 //! The upload queue: who may send a file now, who waits, and for how long.
 //!
-//! Knows neither bytes nor disks nor who hears of it: the hub tells people, the engine moves
-//! bytes. Each upload is in exactly one stage:
+//! Knows neither how far bytes are (`flow.rs`) nor disks nor who hears of it (`files.rs`). Each
+//! upload is in exactly one stage:
 //!
 //! ```text
 //!   announce ──> Waiting ──admit──> Receiving ──complete──> Finishing ─────────> end (stored)
@@ -23,6 +23,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::flow::Flow;
 use crate::id::{AccountId, ConnId, Now, TransferId};
 use crate::job::PartialId;
 use crate::limits::{STALL_BYTES, UPLOADS_A_USER};
@@ -71,8 +72,8 @@ pub struct Upload {
     pub announced_ms: u64,
     /// Where it stands.
     pub stage: Stage,
-    /// Bytes that are in its file, or on their way into it.
-    pub stored: u64,
+    /// How far its bytes are.
+    pub(super) flow: Flow,
     /// Bytes moved since its deadline was last put off.
     moved_bytes: u64,
 }
@@ -159,6 +160,10 @@ impl UploadQueue {
         self.uploads.get(&id)
     }
 
+    pub(super) fn get_mut(&mut self, id: TransferId) -> Option<&mut Upload> {
+        self.uploads.get_mut(&id)
+    }
+
     /// Slots in use.
     #[must_use]
     pub fn used(&self) -> usize {
@@ -227,7 +232,8 @@ impl UploadQueue {
         let id = TransferId(self.next_id);
         self.next_id += 1;
         let (announced_ms, stage) = (now.mono_ms, Stage::Waiting);
-        let upload = Upload { id, draft, announced_ms, stage, stored, moved_bytes: 0 };
+        let flow = Flow::new(draft.size, stored);
+        let upload = Upload { id, draft, announced_ms, stage, flow, moved_bytes: 0 };
         self.uploads.insert(id, upload);
         self.line.push_back(id);
         Ok(id)
@@ -266,13 +272,6 @@ impl UploadQueue {
         }
         if let Stage::Receiving { deadline_ms, .. } = &mut upload.stage {
             (*deadline_ms, upload.moved_bytes) = (later, 0);
-        }
-    }
-
-    /// So many bytes of it are in its file, or on their way into it.
-    pub fn note_stored(&mut self, id: TransferId, bytes: u64) {
-        if let Some(upload) = self.uploads.get_mut(&id) {
-            upload.stored = bytes;
         }
     }
 
@@ -356,7 +355,7 @@ impl UploadQueue {
         let several: BTreeSet<_> = senders.iter().collect();
         assert_eq!(several.len(), senders.len(), "somebody holds several slots");
         for upload in self.uploads.values() {
-            assert!(upload.stored <= upload.draft.size, "{} has more than its size", upload.id);
+            upload.flow.check_invariants(upload.id);
         }
     }
 
