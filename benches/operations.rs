@@ -12,7 +12,7 @@ use bytes::Bytes;
 use parlor::engine::outbox::Outbox;
 use parlor::engine::{Engine, Input, Setup};
 use parlor::front::{Front, TRUSTED, Voice, native, slash};
-use parlor::hub::upload::{Bounds, Draft, Party, UploadQueue};
+use parlor::hub::files::{Bounds, Draft, Party, UploadQueue};
 use parlor::id::{ConnId, Now, Source};
 use parlor::limits::{Limits, WRITE_BATCH, WRITE_JOIN_BYTES};
 use parlor::message::{Command, Event, FileName, RoomName, Target, Text, UserName};

@@ -14,10 +14,10 @@ mod conn;
 mod delivery;
 mod lifecycle;
 pub mod outbox;
+mod pipe;
 mod states;
 mod strangers;
 pub mod timers;
-mod transfers;
 
 use std::collections::VecDeque;
 
@@ -26,10 +26,10 @@ use bytes::Bytes;
 use conn::Conn;
 use delivery::Audience;
 use outbox::Outbox;
+use pipe::Pipes;
 use states::Messages;
 use strangers::Strangers;
 use timers::Timers;
-use transfers::Transfers;
 
 pub use crate::hub::{Policy, Setup};
 
@@ -148,7 +148,7 @@ pub struct Engine {
     /// Speakers that are not read because one whom they speak to is slow.
     paced: Vec<delivery::Paced>,
     outputs: VecDeque<Output>,
-    transfers: Transfers,
+    pipes: Pipes,
     /// Connections that have not logged in.
     strangers: Strangers,
     work_left: u32,
@@ -174,7 +174,7 @@ impl Engine {
             dirty: VecDeque::new(),
             paced: Vec::new(),
             outputs: VecDeque::new(),
-            transfers: Transfers::default(),
+            pipes: Pipes::default(),
             work_left: WORK_TURN,
             output_bytes: 0,
             stopping: None,
@@ -517,7 +517,7 @@ impl Engine {
                 Effect::StopDelivery { transfer, to } => self.stop_delivery(now, transfer, to),
                 Effect::Forget { transfer, keep } => self.forget(transfer, keep),
                 Effect::Files(job) => {
-                    self.submit(job, transfers::Aim::Nobody);
+                    self.submit(job, pipe::Aim::Nobody);
                 }
                 Effect::Work { units } => self.spend(units),
                 Effect::Close { conn, reason } => self.begin_close(now, conn, reason),
@@ -588,7 +588,7 @@ impl Engine {
             assert!(!waits, "{:?} has messages and nobody comes", conn.id);
         }
         let slots = self.hub.uploads().used();
-        assert_eq!(self.transfers.inbound_len(), slots, "pipes and slots differ");
+        assert_eq!(self.pipes.inbound_len(), slots, "pipes and slots differ");
     }
 }
 

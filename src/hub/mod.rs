@@ -6,11 +6,9 @@
 //! before whatever the request causes.
 
 mod accounts;
-mod catalogue;
 mod directory;
 mod effect;
-mod files;
-mod flow;
+pub mod files;
 mod guard;
 mod letters;
 mod login;
@@ -18,24 +16,21 @@ mod pace;
 mod presence;
 mod room;
 mod session;
-mod shelf;
 mod talk;
 mod token;
-pub mod upload;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use catalogue::Catalogue;
 use directory::Directory;
 pub use effect::{Effect, Request};
+use files::{Bounds, StoredFiles, UploadQueue};
 use guard::Guard;
 use login::Contest;
 use room::Rooms;
 pub use session::table;
 use session::{Session, State, User};
 use token::Tokens;
-use upload::{Bounds, UploadQueue};
 use waiting::{Answer, Waiting};
 
 use crate::facts::{ConnFact, Fact, TalkFact, Who};
@@ -115,7 +110,7 @@ pub struct Hub {
     users: BTreeMap<UserKey, ConnId>,
     rooms: Rooms,
     uploads: UploadQueue,
-    files: Catalogue,
+    files: StoredFiles,
     /// Who takes which file.
     downloads: BTreeSet<(ConnId, TransferId)>,
     /// Files that were taken or refused a while ago, the oldest first.
@@ -159,7 +154,7 @@ impl Hub {
             stall: limits.upload_stall,
         };
         let uploads = UploadQueue::new(bounds, catalogue.next);
-        let files = Catalogue::new(catalogue, halves);
+        let files = StoredFiles::new(catalogue, halves);
         Self {
             guard: Guard::new(limits.block_duration),
             limits,
@@ -429,7 +424,7 @@ impl Hub {
             assert!(room.members.len() as u64 <= self.limits.room_members, "a room over its limit");
         }
         for upload in self.uploads.iter() {
-            if matches!(upload.stage, upload::Stage::Finishing { .. }) {
+            if matches!(upload.stage, files::Stage::Finishing { .. }) {
                 continue;
             }
             let from = upload.draft.from;

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{Source, paths};
 
 /// Names that two types still share. The list only shrinks: a new type gets a name of its own.
-const SHARED: [&str; 18] = [
-    "Aim",
-    "Catalogue",
+const SHARED: [&str; 15] = [
     "Directory",
     "Draft",
     "Error",
@@ -19,7 +17,6 @@ const SHARED: [&str; 18] = [
     "Source",
     "Stage",
     "State",
-    "Transfers",
     "Upload",
     "Usage",
     "Who",

@@ -1,20 +1,6 @@
 //! The upload queue: who may send a file now, who waits, and for how long.
 //!
-//! Knows neither how far bytes are (`flow.rs`) nor disks nor who hears of it (`files.rs`). Each
-//! upload is in exactly one stage:
-//!
-//! ```text
-//!   announce ──> Waiting ──admit──> Receiving ──complete──> Finishing ─────────> end (stored)
-//!      │            │                   │                       │
-//!      │            ├── cancelled ──────┼── cancelled           ├── mismatch
-//!      │            ├── sender gone ────┼── sender gone         └── store failed
-//!      │            └── receiver gone ──┼── receiver gone
-//!      v                                ├── stalled
-//!   queue full                          ├── overrun
-//!                                       └── store failed
-//! ```
-//!
-//! What is finishing is whole, and ends well or badly whatever becomes of its sender.
+//! Knows neither how far bytes are (`transfer.rs`) nor disks nor who hears of it (`slots.rs`).
 //!
 //! The rules it keeps (invariant 9): slots in use are exactly the uploads past `Waiting`, never
 //! more than the limit; of one sender at most one is past `Waiting`; the line is first come, first
@@ -23,97 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::flow::Flow;
-use crate::id::{AccountId, ConnId, Now, TransferId};
-use crate::job::PartialId;
-use crate::limits::{STALL_BYTES, UPLOADS_A_USER};
-use crate::message::{Digest, FileName, Refusal, Target, UserName};
-
-/// Who sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Party {
-    /// The connection.
-    pub conn: ConnId,
-    /// The user on it.
-    pub name: UserName,
-}
-
-/// What is announced, and for whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
-    /// Who sends.
-    pub from: Party,
-    /// The account of the sender.
-    pub owner: Option<AccountId>,
-    /// Whom it is for.
-    pub to: Target,
-    /// The account of the receiver, where it is one user's.
-    pub receiver: Option<AccountId>,
-    /// The connection of the receiver, where that is a guest: without him there is no receiver.
-    pub guest: Option<ConnId>,
-    /// The file's name.
-    pub name: FileName,
-    /// Its size in bytes.
-    pub size: u64,
-    /// The BLAKE3 hash that its sender told.
-    pub hash: Option<Digest>,
-    /// By which it is found again if it breaks.
-    pub partial: Option<PartialId>,
-}
-
-/// One upload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upload {
-    /// Its number.
-    pub id: TransferId,
-    /// What and for whom.
-    pub draft: Draft,
-    /// When it was announced, on the monotonic clock.
-    pub announced_ms: u64,
-    /// Where it stands.
-    pub stage: Stage,
-    /// How far its bytes are.
-    pub(super) flow: Flow,
-    /// Bytes moved since its deadline was last put off.
-    moved_bytes: u64,
-}
-
-/// Where an upload stands. All but `Waiting` hold a slot; deadlines are on the monotonic clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// In line for a slot.
-    Waiting,
-    /// Its bytes come in.
-    Receiving {
-        /// How long it waited.
-        waited_ms: u64,
-        /// When it has stalled.
-        deadline_ms: u64,
-    },
-    /// All of it is here, and is put where it lasts.
-    Finishing {
-        /// How long it waited.
-        waited_ms: u64,
-    },
-}
-
-impl Stage {
-    const fn deadline_ms(self) -> Option<u64> {
-        match self {
-            Self::Receiving { deadline_ms, .. } => Some(deadline_ms),
-            Self::Waiting | Self::Finishing { .. } => None,
-        }
-    }
-
-    /// How long the upload waited for its slot; `None` while it waits.
-    #[must_use]
-    pub const fn waited_ms(self) -> Option<u64> {
-        match self {
-            Self::Waiting => None,
-            Self::Receiving { waited_ms, .. } | Self::Finishing { waited_ms } => Some(waited_ms),
-        }
-    }
-}
+use super::transfer::{Draft, Stage, Upload};
+use crate::id::{ConnId, Now, TransferId};
+use crate::limits::UPLOADS_A_USER;
+use crate::message::Refusal;
 
 /// The bounds of the queue.
 #[derive(Clone, Copy, Debug)]
@@ -231,10 +130,7 @@ impl UploadQueue {
         }
         let id = TransferId(self.next_id);
         self.next_id += 1;
-        let (announced_ms, stage) = (now.mono_ms, Stage::Waiting);
-        let flow = Flow::new(draft.size, stored);
-        let upload = Upload { id, draft, announced_ms, stage, flow, moved_bytes: 0 };
-        self.uploads.insert(id, upload);
+        self.uploads.insert(id, Upload::new(id, draft, now.mono_ms, stored));
         self.line.push_back(id);
         Ok(id)
     }
@@ -264,14 +160,8 @@ impl UploadQueue {
 
     /// `bytes` moved: once enough have, the upload has not stalled.
     pub fn progress(&mut self, now: Now, id: TransferId, bytes: u64) {
-        let later = now.after(self.bounds.stall);
-        let Some(upload) = self.uploads.get_mut(&id) else { return };
-        upload.moved_bytes = upload.moved_bytes.saturating_add(bytes);
-        if upload.moved_bytes < STALL_BYTES {
-            return;
-        }
-        if let Stage::Receiving { deadline_ms, .. } = &mut upload.stage {
-            (*deadline_ms, upload.moved_bytes) = (later, 0);
+        if let Some(upload) = self.uploads.get_mut(&id) {
+            upload.put_off(bytes, now.after(self.bounds.stall));
         }
     }
 
@@ -371,6 +261,9 @@ impl UploadQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hub::files::Party;
+    use crate::limits::STALL_BYTES;
+    use crate::message::{FileName, Target, UserName};
 
     const BOUNDS: Bounds = Bounds { slots: 2, waiting: 3, stall: Duration::from_secs(30) };
 

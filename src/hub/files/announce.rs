@@ -1,19 +1,16 @@
-//! Files on their way to the server: the upload queue, told to people.
+//! Files are announced: whether there is room for one, and whether it is here already.
 //!
 //! The rules it keeps: what a file may take is looked at when it is announced and reserved from
-//! then on; its sender is told that it is handed over from the store's completion and from nothing
-//! else; what broke and can go on is kept as half a file.
+//! then on; what has come is not asked for a second time.
 
-use super::upload::{Draft, Party, Stage, Upload};
-use super::{Effect, Hub, Waiting, count};
-use crate::facts::{FileFact, Parcel, Slots};
-use crate::id::{AccountId, ConnId, Now, TransferId, millis};
-use crate::job::{Half, PartialId, StoreJob, StoreOutcome, StoredFile};
-use crate::limits::{FILES_A_USER, FILES_MAX, LIST_MAX};
-use crate::message::{
-    Announced, Digest, Ending, Event, FileLine, FileName, Refusal, Reply, Target, UploadLine,
-    UserName,
-};
+use super::slots::parcel;
+use super::transfer::{Draft, Party, Stage, Upload};
+use crate::facts::FileFact;
+use crate::hub::{Hub, count};
+use crate::id::{AccountId, ConnId, Now, TransferId};
+use crate::job::{Half, PartialId, StoredFile};
+use crate::limits::{FILES_A_USER, FILES_MAX};
+use crate::message::{Announced, Ending, Event, FileName, Refusal, Reply, Target, UserName};
 
 /// Somebody to whom a file can be handed.
 struct Receiver {
@@ -25,7 +22,7 @@ struct Receiver {
 
 impl Hub {
     /// A file is announced for a user, or for the room of its sender.
-    pub(super) fn send_file(
+    pub(in crate::hub) fn send_file(
         &mut self,
         now: Now,
         conn: ConnId,
@@ -41,7 +38,7 @@ impl Hub {
     }
 
     /// A file is announced for a shelf.
-    pub(super) fn upload(
+    pub(in crate::hub) fn upload(
         &mut self,
         now: Now,
         conn: ConnId,
@@ -200,171 +197,4 @@ impl Hub {
             && to_come.saturating_add(limits.files_free_bytes) <= self.free_bytes;
         if fits { Ok(()) } else { Err(Refusal::ServerFull { size }) }
     }
-
-    pub(super) fn show_queue(&self, now: Now) -> Reply {
-        let entry = |upload: &Upload| UploadLine {
-            transfer: upload.id,
-            from: upload.draft.from.name,
-            to: upload.draft.to,
-            name: upload.draft.name.clone(),
-            size: upload.draft.size,
-            place: count(self.uploads.place(upload.id)),
-            waited_ms: upload
-                .stage
-                .waited_ms()
-                .unwrap_or(now.mono_ms.saturating_sub(upload.announced_ms)),
-        };
-        let all = self.uploads.in_slots().chain(self.uploads.line());
-        Reply::Queue {
-            slots: count(self.uploads.slots()),
-            used: count(self.uploads.used()),
-            waiting: count(self.uploads.waiting()),
-            uploads: all.take(LIST_MAX / 4).map(entry).collect(),
-        }
-    }
-
-    /// An upload lies where it lasts, under the hash of its content.
-    pub fn handle_finished(
-        &mut self,
-        now: Now,
-        transfer: TransferId,
-        hash: Digest,
-        sha256: Digest,
-    ) {
-        let Some(upload) = self.uploads.get(transfer) else { return };
-        let Draft { from, owner, to, receiver, name, size, .. } = upload.draft.clone();
-        let keep = match to {
-            Target::User(_) | Target::Room(_) => self.limits.files_keep,
-            Target::Shelf(_) | Target::Public => self.limits.shelf_keep,
-        };
-        let (at, from) = (now.wall_ms, from.name);
-        let until = at.saturating_add(millis(keep));
-        let line = FileLine { transfer, from, to, name, size, hash, sha256, at, until };
-        let file = Box::new(StoredFile { line, owner, receiver });
-        self.submit_store(Waiting::AddFile { file: file.clone() }, StoreJob::AddFile(file));
-    }
-
-    /// The store has taken down that a file is here, or could not.
-    pub(super) fn on_file_added(&mut self, now: Now, file: StoredFile, outcome: &StoreOutcome) {
-        let (transfer, hash) = (file.line.transfer, file.line.hash);
-        let Some(upload) = self.uploads.get(transfer).cloned() else { return };
-        if *outcome != StoreOutcome::Done {
-            self.store_refusal(outcome);
-            // It goes with the end of the upload, and once, also when several failed together.
-            self.doomed.insert(hash);
-            return self.end_upload(now, transfer, Ending::StoreFailed);
-        }
-        let serial =
-            |conn| self.user_of(conn).ok().filter(|u| u.account.is_none()).map(|u| u.serial);
-        let from_guest = serial(upload.draft.from.conn);
-        let to_guest = upload.draft.guest.and_then(serial);
-        self.note(FileFact::Received { transfer, file: parcel(&upload.draft) });
-        self.files.add(file, from_guest, to_guest);
-        self.wake_sweep(now);
-        self.end_upload(now, transfer, Ending::Stored);
-        self.offer(transfer);
-        if upload.draft.guest.is_some() && to_guest.is_none() {
-            // The guest left while it was put down.
-            self.lose_receiver(transfer);
-        }
-    }
-
-    /// Ends an upload: its sender is told how, its slot goes to the next in line.
-    pub fn end_upload(&mut self, now: Now, transfer: TransferId, how: Ending) {
-        let line_before = self.line_ids();
-        let Some(upload) = self.uploads.end(transfer) else { return };
-        // What nobody counts is not kept: it would lie there until the next start.
-        let keep = matches!(how, Ending::SenderGone | Ending::Stalled) && upload.flow.written() > 0;
-        if upload.stage.waited_ms().is_some() {
-            self.effects.push_back(Effect::Forget { transfer, keep });
-        }
-        self.settle_half(now, &upload, keep, how);
-        let (file, slots) = (parcel(&upload.draft), self.slots());
-        self.note(FileFact::UploadEnded { transfer, file, how, slots });
-        self.tell(upload.draft.from.conn, Event::Ended { transfer, how });
-        self.admit(now);
-        self.tell_places(&line_before);
-        self.forget_doomed();
-    }
-
-    /// What of an upload that is over lies on the disk is half a file from now on, or is forgotten.
-    fn settle_half(&mut self, now: Now, upload: &Upload, keep: bool, how: Ending) {
-        let Some(id) = upload.draft.partial else { return };
-        if upload.flow.written() == 0 {
-            return;
-        }
-        // Nobody has touched what is there of one that still waited.
-        let waited = upload.stage == Stage::Waiting;
-        if keep || (waited && how != Ending::Cancelled) {
-            let bytes = upload.flow.written();
-            self.files.add_half(Half { id, bytes, since_ms: now.wall_ms });
-            self.wake_sweep(now);
-        } else if waited || how == Ending::StoreFailed {
-            // One that could not even be opened still lies there.
-            self.discard(id);
-        }
-    }
-
-    /// The disk has more to do than it can follow: who is in line waits until it has caught up.
-    pub fn rest_admission(&mut self) {
-        self.uploads.rest(true);
-    }
-
-    /// The disk has caught up.
-    pub fn resume_admission(&mut self, now: Now) {
-        let line_before = self.line_ids();
-        self.uploads.rest(false);
-        self.admit(now);
-        self.tell_places(&line_before);
-    }
-
-    /// Ends what a connection sends or what is for the guest on it; first what waits, so that
-    /// nothing of it is given a slot on its way out.
-    pub(super) fn end_uploads_of(&mut self, now: Now, conn: ConnId) {
-        let mut concerned = self.uploads.of(conn);
-        concerned.sort_by_key(|&transfer| self.uploads.place(transfer) == 0);
-        for transfer in concerned {
-            let Some(upload) = self.uploads.get(transfer) else { continue };
-            let sends = upload.draft.from.conn == conn;
-            let how = if sends { Ending::SenderGone } else { Ending::ReceiverGone };
-            self.end_upload(now, transfer, how);
-        }
-    }
-
-    /// Gives free slots to those who wait.
-    fn admit(&mut self, now: Now) {
-        while let Some(transfer) = self.uploads.admit(now) {
-            let Some(upload) = self.uploads.get(transfer).cloned() else { continue };
-            let waited_ms = upload.stage.waited_ms().unwrap_or_default();
-            let Draft { size, partial, .. } = upload.draft;
-            self.effects.push_back(Effect::Receive { transfer, size, partial });
-            let (file, slots) = (parcel(&upload.draft), self.slots());
-            self.note(FileFact::Admitted { transfer, file, waited_ms, slots });
-        }
-    }
-
-    fn slots(&self) -> Slots {
-        Slots { used: self.uploads.used(), slots: self.uploads.slots() }
-    }
-
-    fn line_ids(&self) -> Vec<TransferId> {
-        self.uploads.line().map(|upload| upload.id).collect()
-    }
-
-    /// Tells each waiting sender whose place is not what it was in the line `before`.
-    fn tell_places(&mut self, before: &[TransferId]) {
-        let of = count(self.uploads.waiting());
-        for (index, transfer) in self.line_ids().into_iter().enumerate() {
-            let Some(upload) = self.uploads.get(transfer) else { continue };
-            let conn = upload.draft.from.conn;
-            if before.get(index) != Some(&transfer) {
-                self.tell(conn, Event::Queued { transfer, place: count(index + 1), of });
-            }
-        }
-    }
-}
-
-fn parcel(draft: &Draft) -> Box<Parcel> {
-    let Draft { from, to, name, size, .. } = draft;
-    Box::new(Parcel { from: from.name, to: *to, name: name.clone(), size: *size })
 }

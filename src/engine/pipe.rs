@@ -25,7 +25,7 @@ const WRITTEN_PER_READ: usize = 2;
 
 /// All transfers under way, and the jobs for them.
 #[derive(Debug, Default)]
-pub(super) struct Transfers {
+pub(super) struct Pipes {
     inbound: BTreeMap<TransferId, Inbound>,
     /// By receiver first: one may take several files, and many may take one.
     outbound: BTreeMap<(ConnId, TransferId), Outbound>,
@@ -89,7 +89,7 @@ impl Reading {
     }
 }
 
-impl Transfers {
+impl Pipes {
     /// How many uploads move: as many as there are slots in use.
     pub(super) fn inbound_len(&self) -> usize {
         self.inbound.len()
@@ -105,7 +105,7 @@ impl Engine {
         partial: Option<PartialId>,
     ) {
         let flow = Inbound { pending: Vec::new(), busy: true, closed: false };
-        self.transfers.inbound.insert(transfer, flow);
+        self.pipes.inbound.insert(transfer, flow);
         self.submit(FileJob::Open { transfer, partial, size }, Aim::In(transfer));
     }
 
@@ -119,7 +119,7 @@ impl Engine {
     ) {
         let (sent, size) = (bytes.start, bytes.end);
         let flow = Outbound { blob, size, sent, reading: Reading::No };
-        self.transfers.outbound.insert((to, transfer), flow);
+        self.pipes.outbound.insert((to, transfer), flow);
         if let Some(conn) = self.conn_mut(to) {
             conn.pulls = conn.pulls.saturating_add(1);
         }
@@ -128,7 +128,7 @@ impl Engine {
 
     /// An upload is over.
     pub(super) fn forget(&mut self, transfer: TransferId, keep: bool) {
-        let Some(flow) = self.transfers.inbound.remove(&transfer) else { return };
+        let Some(flow) = self.pipes.inbound.remove(&transfer) else { return };
         if !flow.closed {
             self.submit(FileJob::Close { transfer, keep }, Aim::Nobody);
         }
@@ -136,15 +136,15 @@ impl Engine {
 
     /// A download is over.
     pub(super) fn stop_delivery(&mut self, now: Now, transfer: TransferId, to: ConnId) {
-        let Some(flow) = self.transfers.outbound.remove(&(to, transfer)) else { return };
+        let Some(flow) = self.pipes.outbound.remove(&(to, transfer)) else { return };
         // What was asked for it is not for the next one of this number.
         match flow.reading {
             Reading::No => {}
             Reading::Starved => {
-                self.transfers.starved.retain(|starved| *starved != (to, transfer));
+                self.pipes.starved.retain(|starved| *starved != (to, transfer));
             }
             Reading::Asked { ticket, .. } => {
-                self.transfers.under_way.insert(ticket, Aim::Nobody);
+                self.pipes.under_way.insert(ticket, Aim::Nobody);
             }
         }
         self.drop_bulk_of(now, to, transfer);
@@ -161,7 +161,7 @@ impl Engine {
     pub(super) fn on_chunk(&mut self, now: Now, conn: ConnId, transfer: TransferId, bytes: &[u8]) {
         match self.hub.handle_chunk(now, conn, transfer, bytes.len()) {
             Ok(true) => {
-                if let Some(flow) = self.transfers.inbound.get_mut(&transfer) {
+                if let Some(flow) = self.pipes.inbound.get_mut(&transfer) {
                     flow.pending.extend_from_slice(bytes);
                     self.append(transfer);
                 }
@@ -173,7 +173,7 @@ impl Engine {
 
     /// A job is done, of whomever: who waits for it is known by its ticket alone.
     pub(super) fn on_done(&mut self, now: Now, ticket: Ticket, outcome: Outcome) {
-        match (self.transfers.under_way.remove(&ticket), outcome) {
+        match (self.pipes.under_way.remove(&ticket), outcome) {
             (Some(aim), Outcome::File(outcome)) => self.on_file_done(now, aim, outcome),
             (None, outcome) => self.hub.handle_done(now, ticket, outcome),
             (Some(aim), outcome) => debug_assert!(false, "{outcome:?} is nothing for {aim:?}"),
@@ -181,15 +181,15 @@ impl Engine {
     }
 
     fn on_file_done(&mut self, now: Now, aim: Aim, outcome: FileOutcome) {
-        if self.transfers.resting && self.transfers.under_way.len() <= FILE_JOBS_MAX / 4 {
-            self.transfers.resting = false;
+        if self.pipes.resting && self.pipes.under_way.len() <= FILE_JOBS_MAX / 4 {
+            self.pipes.resting = false;
             self.hub.resume_admission(now);
         }
         // If one cannot be served now, the next takes its place.
-        while self.transfers.under_way.len() < READS_MAX
-            && let Some((to, transfer)) = self.transfers.starved.pop_front()
+        while self.pipes.under_way.len() < READS_MAX
+            && let Some((to, transfer)) = self.pipes.starved.pop_front()
         {
-            if let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) {
+            if let Some(flow) = self.pipes.outbound.get_mut(&(to, transfer)) {
                 flow.reading = Reading::No;
             }
             self.pull(to, transfer);
@@ -202,7 +202,7 @@ impl Engine {
     }
 
     fn on_upload_done(&mut self, now: Now, transfer: TransferId, outcome: FileOutcome) {
-        let Some(flow) = self.transfers.inbound.get_mut(&transfer) else { return };
+        let Some(flow) = self.pipes.inbound.get_mut(&transfer) else { return };
         flow.busy = false;
         match outcome {
             FileOutcome::Opened { bytes, hashed } if hashed < bytes => {
@@ -234,14 +234,14 @@ impl Engine {
     /// All of an upload is in its file, unless it has ended meanwhile.
     pub(super) fn finish(&mut self, transfer: TransferId) {
         let Some(hash) = self.hub.finish_upload(transfer) else { return };
-        if let Some(flow) = self.transfers.inbound.get_mut(&transfer) {
+        if let Some(flow) = self.pipes.inbound.get_mut(&transfer) {
             flow.busy = true;
         }
         self.submit(FileJob::Finish { transfer, hash }, Aim::In(transfer));
     }
 
     fn append(&mut self, transfer: TransferId) {
-        let Some(flow) = self.transfers.inbound.get_mut(&transfer) else { return };
+        let Some(flow) = self.pipes.inbound.get_mut(&transfer) else { return };
         if flow.busy || flow.pending.is_empty() {
             return;
         }
@@ -259,7 +259,7 @@ impl Engine {
         transfer: TransferId,
         outcome: FileOutcome,
     ) {
-        let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) else { return };
+        let Some(flow) = self.pipes.outbound.get_mut(&(to, transfer)) else { return };
         let asked = std::mem::replace(&mut flow.reading, Reading::No).len();
         let why = match outcome {
             FileOutcome::Bytes(bytes) if bytes.len() == asked as usize => {
@@ -273,7 +273,7 @@ impl Engine {
     }
 
     fn on_read(&mut self, now: Now, to: ConnId, transfer: TransferId, bytes: &[u8]) {
-        let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) else { return };
+        let Some(flow) = self.pipes.outbound.get_mut(&(to, transfer)) else { return };
         flow.sent += bytes.len() as u64;
         for chunk in bytes.chunks(CHUNK_MAX) {
             let Some(front) = self.front_mut(to) else { return };
@@ -286,19 +286,19 @@ impl Engine {
     /// Reads on when the receiver's outbox runs low.
     fn pull(&mut self, to: ConnId, transfer: TransferId) {
         let window = self.window(to).unwrap_or_default();
-        let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) else { return };
+        let Some(flow) = self.pipes.outbound.get_mut(&(to, transfer)) else { return };
         let (offset, left) = (flow.sent, flow.size - flow.sent);
         if !matches!(flow.reading, Reading::No) || left == 0 || window == 0 {
             return;
         }
-        if self.transfers.under_way.len() >= READS_MAX {
+        if self.pipes.under_way.len() >= READS_MAX {
             flow.reading = Reading::Starved;
-            return self.transfers.starved.push_back((to, transfer));
+            return self.pipes.starved.push_back((to, transfer));
         }
         let len = u32::try_from(left).unwrap_or(u32::MAX).min(window);
         let blob = flow.blob;
         let ticket = self.submit(FileJob::Read { blob, offset, len }, Aim::Out(to, transfer));
-        if let Some(flow) = self.transfers.outbound.get_mut(&(to, transfer)) {
+        if let Some(flow) = self.pipes.outbound.get_mut(&(to, transfer)) {
             flow.reading = Reading::Asked { ticket, len };
         }
     }
@@ -309,7 +309,7 @@ impl Engine {
         let conn = self.conn(to).filter(|conn| conn.is_open())?;
         let hard_mark = conn.hard_mark(&self.limits);
         let window = READ_BYTES.min(u32::try_from(hard_mark / 4).unwrap_or(u32::MAX));
-        let flows = self.transfers.outbound.range(all_to(to));
+        let flows = self.pipes.outbound.range(all_to(to));
         let reading: usize = flows.map(|(_, flow)| flow.reading.len() as usize).sum();
         let low = conn.outbox.bulk_len() + reading < window as usize;
         let written = conn.outbox.len() + WRITTEN_PER_READ * (reading + window as usize);
@@ -320,7 +320,7 @@ impl Engine {
     /// begun: until then the answer to the next request for it would overtake the rest.
     pub(super) fn pull_for(&mut self, now: Now, to: ConnId) {
         for transfer in self.deliveries_to(to) {
-            let flow = self.transfers.outbound.get(&(to, transfer));
+            let flow = self.pipes.outbound.get(&(to, transfer));
             let is_sent = flow.is_some_and(|flow| flow.sent == flow.size);
             let waits = || self.conn(to).is_some_and(|conn| conn.outbox.has_bulk_of(transfer));
             if is_sent && !waits() {
@@ -333,16 +333,16 @@ impl Engine {
     }
 
     fn deliveries_to(&self, conn: ConnId) -> Vec<TransferId> {
-        self.transfers.outbound.range(all_to(conn)).map(|(&(_, id), _)| id).collect()
+        self.pipes.outbound.range(all_to(conn)).map(|(&(_, id), _)| id).collect()
     }
 
     /// Gives the worker a job, for somebody or for nobody.
     pub(super) fn submit(&mut self, job: FileJob, aim: Aim) -> Ticket {
         let ticket = self.hub.next_ticket();
-        self.transfers.under_way.insert(ticket, aim);
-        if !self.transfers.resting && self.transfers.under_way.len() >= FILE_JOBS_MAX / 2 {
+        self.pipes.under_way.insert(ticket, aim);
+        if !self.pipes.resting && self.pipes.under_way.len() >= FILE_JOBS_MAX / 2 {
             // Announced and withdrawn again faster than the disk can follow.
-            self.transfers.resting = true;
+            self.pipes.resting = true;
             self.hub.rest_admission();
         }
         self.outputs.push_back(Output::Job(ticket, Job::File(job)));

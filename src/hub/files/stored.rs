@@ -6,10 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::UserKey;
+use crate::hub::UserKey;
 use crate::id::TransferId;
 use crate::job::{self, Half, PartialId, StoredFile};
-use crate::limits::PATTERN_STEPS;
 use crate::message::{Digest, UserName};
 
 /// One whole file.
@@ -36,7 +35,7 @@ pub(super) struct Usage {
 
 /// All of them.
 #[derive(Debug, Default)]
-pub(super) struct Catalogue {
+pub(in crate::hub) struct StoredFiles {
     files: BTreeMap<TransferId, Entry>,
     halves: BTreeMap<PartialId, Half>,
     usage: BTreeMap<UserKey, Usage>,
@@ -49,8 +48,8 @@ pub(super) struct Catalogue {
     of_guests: BTreeSet<(u64, TransferId)>,
 }
 
-impl Catalogue {
-    pub(super) fn new(stored: job::Catalogue, halves: Vec<Half>) -> Self {
+impl StoredFiles {
+    pub(in crate::hub) fn new(stored: job::Catalogue, halves: Vec<Half>) -> Self {
         let mut catalogue = Self::default();
         for file in stored.files {
             catalogue.add(file, None, None);
@@ -75,7 +74,7 @@ impl Catalogue {
     }
 
     /// A guest has come back: what was the earlier login's is the later one's.
-    pub(super) fn rebind(&mut self, was: u64, is: u64) {
+    pub(in crate::hub) fn rebind(&mut self, was: u64, is: u64) {
         for id in self.of_guest(was).collect::<Vec<_>>() {
             self.of_guests.remove(&(was, id));
             self.of_guests.insert((is, id));
@@ -128,7 +127,7 @@ impl Catalogue {
         self.files.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::hub) fn is_empty(&self) -> bool {
         self.files.is_empty() && self.halves.is_empty()
     }
 
@@ -247,73 +246,6 @@ impl Catalogue {
         assert_eq!(bytes, total.bytes, "the users' bytes are miscounted");
     }
 }
-
-/// What names are compared with: `*` stands for anything, `?` for one character; case does not
-/// count. All names together cost a bounded number of steps.
-#[derive(Debug)]
-pub(super) struct Pattern {
-    folded: Vec<char>,
-    /// The name at hand, folded.
-    name: Vec<char>,
-    steps_left: usize,
-}
-
-impl Pattern {
-    pub(super) fn new(pattern: &str) -> Self {
-        let (mut folded, name) = (Vec::new(), Vec::new());
-        fold(pattern, &mut folded);
-        Self { folded, name, steps_left: PATTERN_STEPS }
-    }
-
-    /// Steps that were taken.
-    pub(super) fn steps(&self) -> usize {
-        PATTERN_STEPS - self.steps_left
-    }
-
-    /// Whether a name was not looked at because that would have been too much.
-    pub(super) fn is_spent(&self) -> bool {
-        self.steps_left == 0
-    }
-
-    /// Whether a name matches.
-    pub(super) fn matches(&mut self, name: &str) -> bool {
-        fold(name, &mut self.name);
-        self.steps_left = self.steps_left.saturating_sub(name.len());
-        let (pattern, name) = (&self.folded, &self.name);
-        // Where to go on from after a mismatch: behind the last star, one character later each
-        // time. That may take as many steps as the product of both lengths.
-        let (mut at, mut in_name, mut retry) = (0, 0, None);
-        while in_name < name.len() {
-            if self.steps_left == 0 {
-                return false;
-            }
-            self.steps_left -= 1;
-            match pattern.get(at) {
-                Some('*') => {
-                    retry = Some((at + 1, in_name));
-                    at += 1;
-                }
-                Some(&c) if c == '?' || c == name[in_name] => (at, in_name) = (at + 1, in_name + 1),
-                _ => {
-                    let Some((behind, from)) = retry else { return false };
-                    retry = Some((behind, from + 1));
-                    (at, in_name) = (behind, from + 1);
-                }
-            }
-        }
-        pattern[at..].iter().all(|&c| c == '*')
-    }
-}
-
-fn fold(text: &str, into: &mut Vec<char>) {
-    into.clear();
-    if text.is_ascii() {
-        into.extend(text.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
-    } else {
-        into.extend(text.chars().flat_map(char::to_lowercase));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -336,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_content_goes_with_its_last_file_and_bytes_with_each() {
-        let mut catalogue = Catalogue::default();
+        let mut catalogue = StoredFiles::default();
         catalogue.add(stored(1, "alice", 10, 7), None, None);
         catalogue.add(stored(2, "Alice", 10, 7), None, None);
         catalogue.check_invariants();
@@ -353,7 +285,7 @@ mod tests {
 
     #[test]
     fn halves_count_until_they_are_taken() {
-        let mut catalogue = Catalogue::default();
+        let mut catalogue = StoredFiles::default();
         let alice = UserName::parse("alice").unwrap();
         let name = FileName::parse("f").unwrap();
         let id = PartialId::new(alice, &name, 10, Digest([1; 32]));
@@ -365,36 +297,5 @@ mod tests {
         assert_eq!(catalogue.take_half(id), None);
         catalogue.check_invariants();
         assert!(catalogue.is_empty());
-    }
-
-    #[test]
-    fn patterns_are_those_of_file_names() {
-        for (pattern, name) in [
-            ("*", ""),
-            ("*.pdf", "Report.PDF"),
-            ("r?p*t*", "report (1).pdf"),
-            ("*a*b*c", "xxaxxbxxbc"),
-            ("été*", "ÉTÉ.txt"),
-        ] {
-            assert!(Pattern::new(pattern).matches(name), "{pattern} {name}");
-        }
-        for (pattern, name) in [("", "a"), ("?", ""), ("*.pdf", "pdf"), ("a", "ab"), ("a*b", "abc")]
-        {
-            assert!(!Pattern::new(pattern).matches(name), "{pattern} {name}");
-        }
-    }
-
-    #[test]
-    fn names_that_cost_too_much_are_not_looked_at() {
-        let mut pattern = Pattern::new(&format!("*{}b", "a".repeat(128)));
-        let name = "a".repeat(255);
-        let looked_at = (0..20_000).take_while(|_| {
-            assert!(!pattern.matches(&name));
-            !pattern.is_spent()
-        });
-        assert!((1..1_000).contains(&looked_at.count()));
-        let mut pattern = Pattern::new("*report*.pdf");
-        let name = format!("{} Report (1).pdf", "x".repeat(35));
-        assert!((0..20_000).all(|_| pattern.matches(&name)) && !pattern.is_spent());
     }
 }

@@ -1,0 +1,66 @@
+//! Those whom a file is for are told that it is here.
+//!
+//! The rule it keeps: who has blocked its sender is not told.
+
+use super::sight::{is_for, is_from};
+use super::stored::Entry;
+use crate::hub::{Effect, Hub};
+use crate::id::{ConnId, TransferId};
+use crate::limits::OFFERS_AT_ONCE;
+use crate::message::{Event, RoomName, Target, UserName};
+
+impl Hub {
+    /// Tells those whom a file is for that it is here.
+    pub(in crate::hub) fn offer(&mut self, transfer: TransferId) {
+        let Some(entry) = self.files.get(transfer) else { return };
+        let file = entry.file.line.clone();
+        let from = file.from;
+        match file.to {
+            Target::User(user) => {
+                let Some(&conn) = self.users.get(&user.key()) else { return };
+                let is_his = self.user_of(conn).is_ok_and(|user| is_for(user, entry));
+                if is_his && !self.directory.has_blocked(user.key(), from.key()) {
+                    self.tell(conn, Event::Offered { file });
+                }
+            }
+            Target::Room(room) => {
+                let Some(room) = self.rooms.find(room) else { return };
+                let mut except = self.deaf_to(from);
+                except.retain(|&conn| self.room_of(conn) == Some(room));
+                // The sender may be anywhere by now; he needs no offer of his own file.
+                let sender = self.users.get(&from.key()).copied();
+                let by = sender.unwrap_or(ConnId { slot: u32::MAX, generation: u32::MAX });
+                let event = Event::Offered { file };
+                self.effects.push_back(Effect::TellRoom { room, by, except, event });
+            }
+            Target::Shelf(_) | Target::Public => {}
+        }
+    }
+
+    /// Tells somebody who has just logged in what was handed to him meanwhile.
+    pub(in crate::hub) fn offer_kept(&mut self, conn: ConnId) {
+        let Ok(user) = self.user_of(conn) else { return };
+        self.offer_all(conn, user.name, |entry| is_for(user, entry));
+    }
+
+    /// Tells somebody who has just come into a room what was handed to the room.
+    pub(in crate::hub) fn offer_of_room(&mut self, conn: ConnId, room: RoomName) {
+        let Ok(user) = self.user_of(conn) else { return };
+        self.offer_all(conn, user.name, |entry| {
+            entry.file.line.to == Target::Room(room) && !is_from(user, entry)
+        });
+    }
+
+    fn offer_all(&mut self, conn: ConnId, user: UserName, is_meant: impl Fn(&Entry) -> bool) {
+        let deaf =
+            |entry: &Entry| self.directory.has_blocked(user.key(), entry.file.line.from.key());
+        let all = self.files.after(TransferId(0)).rev();
+        let newest = all.filter(|entry| is_meant(entry) && !deaf(entry)).take(OFFERS_AT_ONCE);
+        let mut files: Vec<_> = newest.map(|entry| entry.file.line.clone()).collect();
+        files.reverse();
+        self.note_look(0);
+        for file in files {
+            self.tell(conn, Event::Offered { file });
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Files are removed, and contents with the last file that had them.
+//!
+//! The rules it keeps: what the store has not forgotten is not removed from the disk; a content is
+//! deleted when no file has it and none is about to have it.
+
+use super::stored::Entry;
+use super::transfer::Stage;
+use crate::facts::{FileFact, Parcel};
+use crate::hub::session::User;
+use crate::hub::{Answer, Effect, Hub, Request, Waiting};
+use crate::id::{Now, TransferId};
+use crate::job::{FileJob, PartialId, StoreJob, StoreOutcome, StoredFile};
+use crate::limits::{LIST_MAX, SWEEP_AT_ONCE};
+use crate::message::{Digest, Ending, Event, Reply, UserName};
+
+impl Hub {
+    /// A guest is gone: what was handed to him is for nobody, at once or if he does not come back.
+    pub(in crate::hub) fn end_guest(&mut self, now: Now, user: User, for_good: bool) {
+        if user.account.is_some() {
+            return;
+        }
+        self.files.note_gone(user.serial, now.mono_ms);
+        if for_good {
+            let is_his = |entry: &&Entry| entry.to_guest == Some(user.serial) && !entry.goes;
+            let his = self.files.of_guest(user.serial).filter_map(|id| self.files.get_entry(id));
+            let his = his.filter(is_his).map(|entry| entry.file.line.transfer);
+            // More than that of one guest go later, as if he had lost his connection.
+            let his = his.take(SWEEP_AT_ONCE);
+            for transfer in his.collect::<Vec<_>>() {
+                self.lose_receiver(transfer);
+            }
+        }
+    }
+
+    /// Nobody will ever take a file: its sender is told, if he is here.
+    pub(in crate::hub) fn lose_receiver(&mut self, transfer: TransferId) {
+        let how = Ending::ReceiverGone;
+        if let Some(sender) = self.sender_of(transfer) {
+            self.tell(sender, Event::Ended { transfer, how });
+        }
+        let file = self.files.get(transfer).map(|entry| Parcel::of(&entry.file.line));
+        self.note(FileFact::Orphaned { transfer, file, how });
+        self.remove_file(transfer);
+    }
+
+    /// A file leaves the server because the one whom it was for has it, or does not want it.
+    pub(super) fn part_with(
+        &mut self,
+        request: Request,
+        transfer: TransferId,
+        took: bool,
+    ) -> Answer {
+        let user = self.name_of(request.conn)?;
+        let file = self.files.get(transfer).map(|entry| Parcel::of(&entry.file.line));
+        self.note(if took {
+            FileFact::Delivered { transfer, file, user }
+        } else {
+            FileFact::Rejected { transfer, file, user }
+        });
+        self.ask_to_remove(Some(request), transfer, Some((user, took)))
+    }
+
+    /// A file is nobody's any more.
+    pub(in crate::hub) fn remove_file(&mut self, transfer: TransferId) {
+        // Without a request there is nothing that could be refused.
+        let _ = self.ask_to_remove(None, transfer, None);
+    }
+
+    /// Has the store forget a file; until it has, it is nobody's. The receipt is for its sender.
+    pub(super) fn ask_to_remove(
+        &mut self,
+        request: Option<Request>,
+        transfer: TransferId,
+        receipt: Option<(UserName, bool)>,
+    ) -> Answer {
+        if let Some(entry) = self.files.get_mut(transfer) {
+            (entry.goes, entry.asked) = (true, true);
+        }
+        self.end_downloads_of_file(transfer, Ending::Removed);
+        let waiting = Waiting::RemoveFile { request, transfer, receipt };
+        let job = StoreJob::RemoveFile { transfer };
+        if request.is_none() {
+            self.submit_store(waiting, job);
+            return Ok(None);
+        }
+        self.ask_store(waiting, job).inspect_err(|_| {
+            if let Some(entry) = self.files.get_mut(transfer) {
+                (entry.goes, entry.asked) = (false, false);
+            }
+        })
+    }
+
+    /// The store has forgotten a file, or could not.
+    pub(in crate::hub) fn on_file_removed(
+        &mut self,
+        request: Option<Request>,
+        transfer: TransferId,
+        receipt: Option<(UserName, bool)>,
+        outcome: &StoreOutcome,
+    ) {
+        if *outcome != StoreOutcome::Done {
+            let refusal = self.store_refusal(outcome);
+            if let Some(entry) = self.files.get_mut(transfer) {
+                // What its owner still wants stays; what nobody wants is asked for again.
+                (entry.goes, entry.asked) = (request.is_none(), false);
+            }
+            if let Some(request) = request {
+                self.answer_late(request, Err(refusal));
+            }
+            return;
+        }
+        if let Some(request) = request {
+            self.answer_late(request, Ok(Reply::Done));
+        }
+        let sender = self.sender_of(transfer);
+        let file = self.files.get_entry(transfer).map(|entry| entry.file.clone());
+        if let (Some((by, took)), Some(file)) = (receipt, file) {
+            let name = file.line.name.clone();
+            if let Some(conn) = sender {
+                self.tell(conn, Event::Receipt { transfer, name, by, took });
+            }
+            self.remember_taken(file);
+        }
+        if let Some(content) = self.files.remove(transfer) {
+            self.forget_content(content);
+        }
+    }
+
+    /// Its sender may ask again for a while whether it has come.
+    fn remember_taken(&mut self, file: StoredFile) {
+        if self.taken.len() >= LIST_MAX {
+            self.taken.pop_front();
+        }
+        self.taken.push_back(file);
+    }
+
+    /// No file that is here has a content: it goes, at once or when nothing that is finishing can
+    /// turn out to be the same.
+    pub(in crate::hub) fn forget_content(&mut self, content: Digest) {
+        self.doomed.insert(content);
+        self.forget_doomed();
+    }
+
+    pub(in crate::hub) fn forget_doomed(&mut self) {
+        if self.doomed.is_empty() {
+            return;
+        }
+        let is_finishing = |content: Digest| {
+            self.uploads.in_slots().any(|upload| {
+                let may_be = upload.draft.hash.is_none_or(|hash| hash == content);
+                matches!(upload.stage, Stage::Finishing { .. }) && may_be
+            })
+        };
+        let over: Vec<_> = self.doomed.iter().copied().filter(|&c| !is_finishing(c)).collect();
+        for content in over {
+            self.doomed.remove(&content);
+            if !self.files.needs(content) {
+                self.effects.push_back(Effect::Files(FileJob::Delete { blob: content }));
+            }
+        }
+    }
+
+    /// Half a file is not wanted any more.
+    pub(in crate::hub) fn discard(&mut self, partial: PartialId) {
+        self.effects.push_back(Effect::Files(FileJob::Discard { partial }));
+    }
+}

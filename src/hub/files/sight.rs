@@ -1,0 +1,75 @@
+//! Who may see a file, whose it is, and for whom.
+//!
+//! The rule it keeps: a file that was handed to one user is seen by that user and its sender alone,
+//! and a guest is the login that it was handed to, not whoever has the name next.
+
+use super::stored::Entry;
+use crate::hub::Hub;
+use crate::hub::session::User;
+use crate::id::{ConnId, TransferId};
+use crate::message::{FileRef, Refusal, RoomName, Target};
+
+impl Hub {
+    /// Whether somebody may see and take a file.
+    pub(super) fn sees(&self, user: User, room: Option<RoomName>, entry: &Entry) -> bool {
+        let line = &entry.file.line;
+        let hears = !self.directory.has_blocked(user.name.key(), line.from.key());
+        is_from(user, entry)
+            || match line.to {
+                Target::User(_) => is_for(user, entry) && hears,
+                Target::Room(of) => room == Some(of) && hears,
+                Target::Shelf(of) => room == Some(of),
+                Target::Public => true,
+            }
+    }
+
+    pub(super) fn find_file(
+        &self,
+        conn: ConnId,
+        user: User,
+        file: &FileRef<'_>,
+    ) -> Result<&Entry, Refusal> {
+        let room = self.room_name_of(conn);
+        let found = match file {
+            FileRef::Number(transfer) => self.files.get(*transfer),
+            FileRef::Name(name) => self.files.after(TransferId(0)).rev().find(|entry| {
+                entry.file.line.name.as_str() == *name && self.sees(user, room, entry)
+            }),
+        };
+        found.filter(|entry| self.sees(user, room, entry)).ok_or(Refusal::NoSuchFile)
+    }
+
+    pub(in crate::hub) fn room_name_of(&self, conn: ConnId) -> Option<RoomName> {
+        Some(self.rooms.get(self.room_of(conn)?)?.name)
+    }
+
+    /// Where the sender of a file is, if he is here.
+    pub(super) fn sender_of(&self, transfer: TransferId) -> Option<ConnId> {
+        let entry = self.files.get_entry(transfer)?;
+        let conn = *self.users.get(&entry.file.line.from.key())?;
+        let user = self.user_of(conn).ok()?;
+        is_from(user, entry).then_some(conn)
+    }
+}
+
+/// Whether a file was handed to this one alone.
+pub(super) fn is_for(user: User, entry: &Entry) -> bool {
+    entry.file.to_user() == Some(user.name)
+        && match user.account {
+            Some(account) => entry.file.receiver == Some(account),
+            None => entry.file.receiver.is_none() && entry.to_guest == Some(user.serial),
+        }
+}
+
+/// Whether this one has sent a file. On a shelf a guest is known by his name.
+pub(super) fn is_from(user: User, entry: &Entry) -> bool {
+    let is_shelved = matches!(entry.file.line.to, Target::Shelf(_) | Target::Public);
+    entry.file.line.from == user.name
+        && match user.account {
+            Some(account) => entry.file.owner == Some(account),
+            None => {
+                let same = entry.from_guest == Some(user.serial);
+                entry.file.owner.is_none() && (is_shelved || same)
+            }
+        }
+}

@@ -1,0 +1,184 @@
+//! Files are listed, taken, confirmed and withdrawn by those who may.
+//!
+//! The rules it keeps: one connection takes a file once at a time; whatever looks through all files
+//! counts as work.
+
+use super::pattern::Pattern;
+use super::sight::{is_for, is_from};
+use super::stored::Entry;
+use super::transfer::Stage;
+use crate::facts::{FileFact, Parcel};
+use crate::hub::{Answer, Effect, Hub, Request, count};
+use crate::id::{ConnId, Now, TransferId};
+use crate::limits::{DOWNLOADS_A_USER, FILE_NAME_MAX, FILES_LISTED};
+use crate::message::{Ending, Event, FileLine, FileRef, Refusal, Reply};
+
+/// Files that are looked at in the time in which a message is put into an outbox, some 100 ns.
+const FILES_PER_WORK: usize = 4;
+/// Steps of comparing a name with a pattern in that time.
+const STEPS_PER_WORK: usize = 32;
+
+impl Hub {
+    /// The files that somebody may take, and those that he has sent.
+    pub(in crate::hub) fn list_files(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        pattern: Option<&str>,
+        after: Option<TransferId>,
+    ) -> Result<Reply, Refusal> {
+        let user = self.user_of(conn)?;
+        if pattern.is_some_and(|pattern| pattern.len() > FILE_NAME_MAX) {
+            return Err(Refusal::BadRequest(format!(
+                "a pattern has at most {FILE_NAME_MAX} bytes"
+            )));
+        }
+        // To look through all of them is work.
+        self.take_message(now, conn)?;
+        let mut pattern = pattern.map(Pattern::new);
+        let room = self.room_name_of(conn);
+        let (files, more) = {
+            let mut found = self.files.after(after.unwrap_or(TransferId(0))).filter(|entry| {
+                self.sees(user, room, entry)
+                    && pattern.as_mut().is_none_or(|p| p.matches(entry.file.line.name.as_str()))
+            });
+            let line = |entry: &Entry| entry.file.line.clone();
+            let files: Vec<FileLine> = found.by_ref().take(FILES_LISTED).map(line).collect();
+            (files, found.next().is_some())
+        };
+        self.note_look(pattern.as_ref().map_or(0, Pattern::steps) / STEPS_PER_WORK);
+        if pattern.is_some_and(|pattern| pattern.is_spent()) {
+            let text = "the pattern fits too much of too many names; begin it with a letter";
+            return Err(Refusal::BadRequest(text.to_owned()));
+        }
+        Ok(Reply::Files { files, more })
+    }
+
+    /// Somebody takes a file.
+    pub(in crate::hub) fn get_file(
+        &mut self,
+        conn: ConnId,
+        file: &FileRef<'_>,
+        offset: u64,
+    ) -> Result<Reply, Refusal> {
+        let user = self.user_of(conn)?;
+        if matches!(file, FileRef::Name(_)) {
+            self.note_look(0);
+        }
+        let line = self.find_file(conn, user, file)?.file.line.clone();
+        if offset > line.size {
+            return Err(Refusal::BadRequest(format!("the file has {} bytes", line.size)));
+        }
+        if self.downloads.contains(&(conn, line.transfer)) {
+            return Err(Refusal::TransferNotReady);
+        }
+        if self.downloads_of(conn).count() >= DOWNLOADS_A_USER {
+            return Err(Refusal::TooManyDownloads { limit: DOWNLOADS_A_USER as u64 });
+        }
+        let (transfer, file) = (line.transfer, Parcel::of(&line));
+        self.note(FileFact::Sent { transfer, file, user: user.name });
+        if offset < line.size {
+            self.downloads.insert((conn, line.transfer));
+            let (blob, size) = (line.hash, line.size);
+            self.effects.push_back(Effect::Deliver { transfer, to: conn, blob, offset, size });
+        }
+        Ok(Reply::Getting { file: line, offset })
+    }
+
+    /// A file has arrived whole: it was for this one alone, and is forgotten.
+    pub(in crate::hub) fn received(&mut self, request: Request, transfer: TransferId) -> Answer {
+        let user = self.user_of(request.conn)?;
+        let room = self.room_name_of(request.conn);
+        let entry = self.files.get(transfer).filter(|entry| self.sees(user, room, entry));
+        let entry = entry.ok_or(Refusal::NoSuchFile)?;
+        if !is_for(user, entry) {
+            return Ok(Some(Reply::Done));
+        }
+        self.part_with(request, transfer, true)
+    }
+
+    /// A file is not wanted by the one whom it is for.
+    pub(in crate::hub) fn reject(&mut self, request: Request, transfer: TransferId) -> Answer {
+        let user = self.user_of(request.conn)?;
+        let entry = self.files.get(transfer).filter(|entry| is_for(user, entry));
+        entry.ok_or(Refusal::NoSuchFile)?;
+        self.part_with(request, transfer, false)
+    }
+
+    /// Its sender removes a file.
+    pub(in crate::hub) fn remove(&mut self, request: Request, transfer: TransferId) -> Answer {
+        let user = self.user_of(request.conn)?;
+        let room = self.room_name_of(request.conn);
+        let entry = self.files.get(transfer).filter(|entry| self.sees(user, room, entry));
+        if !is_from(user, entry.ok_or(Refusal::NoSuchFile)?) {
+            return Err(Refusal::NotYourFile);
+        }
+        self.note(FileFact::Withdrawn { transfer, user: user.name });
+        self.ask_to_remove(Some(request), transfer, None)
+    }
+
+    /// An upload of one's own is withdrawn, or no more is taken of a file.
+    pub(in crate::hub) fn cancel(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        transfer: TransferId,
+    ) -> Result<Reply, Refusal> {
+        if self.downloads.contains(&(conn, transfer)) {
+            self.end_download(conn, transfer, Ending::Cancelled);
+            return Ok(Reply::Done);
+        }
+        let upload = self.uploads.get(transfer).filter(|upload| upload.draft.from.conn == conn);
+        if matches!(upload.ok_or(Refusal::NoSuchTransfer)?.stage, Stage::Finishing { .. }) {
+            return Err(Refusal::TransferNotReady);
+        }
+        self.end_upload(now, transfer, Ending::Cancelled);
+        Ok(Reply::Done)
+    }
+
+    /// All of a file is on its way to a connection.
+    pub fn handle_delivered(&mut self, conn: ConnId, transfer: TransferId) {
+        self.downloads.remove(&(conn, transfer));
+    }
+
+    /// A download does not come to its end.
+    pub fn end_download(&mut self, conn: ConnId, transfer: TransferId, how: Ending) {
+        if self.downloads.remove(&(conn, transfer)) {
+            self.effects.push_back(Effect::StopDelivery { transfer, to: conn });
+            self.tell(conn, Event::Ended { transfer, how });
+        }
+    }
+
+    /// Nothing more is sent to whoever was logged in on a connection.
+    pub(in crate::hub) fn end_downloads_of(&mut self, conn: ConnId) {
+        let under_way: Vec<_> = self.downloads_of(conn).collect();
+        for transfer in under_way {
+            self.downloads.remove(&(conn, transfer));
+            self.effects.push_back(Effect::StopDelivery { transfer, to: conn });
+        }
+    }
+
+    /// What a connection takes at this moment.
+    fn downloads_of(&self, conn: ConnId) -> impl Iterator<Item = TransferId> {
+        let all = (conn, TransferId(0))..=(conn, TransferId(u32::MAX));
+        self.downloads.range(all).map(|&(_, transfer)| transfer)
+    }
+
+    pub(super) fn end_downloads_of_file(&mut self, transfer: TransferId, how: Ending) {
+        let takers: Vec<_> = self
+            .downloads
+            .iter()
+            .filter(|(_, of)| *of == transfer)
+            .map(|&(conn, _)| conn)
+            .collect();
+        for conn in takers {
+            self.end_download(conn, transfer, how);
+        }
+    }
+
+    /// All files were looked through, and more was done.
+    pub(super) fn note_look(&mut self, more: usize) {
+        let units = count(self.files.len() / FILES_PER_WORK + more);
+        self.effects.push_back(Effect::Work { units });
+    }
+}
