@@ -190,7 +190,7 @@ impl Engine {
             Input::Ended { conn, reset } => self.on_ended(now, conn, reset),
             Input::Done { ticket, outcome } => self.on_done(now, ticket, outcome),
             Input::Directory(directory) => self.hub.handle_directory(now, directory),
-            Input::Space(bytes) => self.hub.handle_space(bytes),
+            Input::Space(bytes) => self.hub.files().handle_space(bytes),
             Input::Turn => self.on_turn(now),
             Input::Deadlines => self.on_deadlines(now),
             Input::Shutdown => self.on_shutdown(),

@@ -159,7 +159,7 @@ impl Engine {
 
     /// A part of a file came in.
     pub(super) fn on_chunk(&mut self, now: Now, conn: ConnId, transfer: TransferId, bytes: &[u8]) {
-        match self.hub.handle_chunk(now, conn, transfer, bytes.len()) {
+        match self.hub.files().handle_chunk(now, conn, transfer, bytes.len()) {
             Ok(true) => {
                 if let Some(flow) = self.pipes.inbound.get_mut(&transfer) {
                     flow.pending.extend_from_slice(bytes);
@@ -183,7 +183,7 @@ impl Engine {
     fn on_file_done(&mut self, now: Now, aim: Aim, outcome: FileOutcome) {
         if self.pipes.resting && self.pipes.under_way.len() <= FILE_JOBS_MAX / 4 {
             self.pipes.resting = false;
-            self.hub.resume_admission(now);
+            self.hub.files().resume_admission(now);
         }
         // If one cannot be served now, the next takes its place.
         while self.pipes.under_way.len() < READS_MAX
@@ -208,32 +208,32 @@ impl Engine {
             FileOutcome::Opened { bytes, hashed } if hashed < bytes => {
                 flow.busy = true;
                 self.submit(FileJob::Rehash { transfer }, Aim::In(transfer));
-                self.hub.handle_hashing(now, transfer);
+                self.hub.files().handle_hashing(now, transfer);
             }
-            FileOutcome::Opened { bytes, .. } => self.hub.handle_file_open(transfer, bytes),
+            FileOutcome::Opened { bytes, .. } => self.hub.files().handle_file_open(transfer, bytes),
             FileOutcome::Done => {
-                self.hub.handle_written(now, transfer);
+                self.hub.files().handle_written(now, transfer);
                 self.append(transfer);
             }
             FileOutcome::Finished { hash, sha256 } => {
                 flow.closed = true;
-                self.hub.handle_finished(now, transfer, hash, sha256);
+                self.hub.files().handle_finished(now, transfer, hash, sha256);
             }
             FileOutcome::Mismatch => {
                 flow.closed = true;
-                self.hub.end_upload(now, transfer, Ending::Mismatch);
+                self.hub.files().end_upload(now, transfer, Ending::Mismatch);
             }
             FileOutcome::Bytes(_) => {}
             FileOutcome::Failed(why) => {
                 self.note(TroubleFact::TransferFailed { transfer, to: None, why });
-                self.hub.end_upload(now, transfer, Ending::StoreFailed);
+                self.hub.files().end_upload(now, transfer, Ending::StoreFailed);
             }
         }
     }
 
     /// All of an upload is in its file, unless it has ended meanwhile.
     pub(super) fn finish(&mut self, transfer: TransferId) {
-        let Some(hash) = self.hub.finish_upload(transfer) else { return };
+        let Some(hash) = self.hub.files().finish_upload(transfer) else { return };
         if let Some(flow) = self.pipes.inbound.get_mut(&transfer) {
             flow.busy = true;
         }
@@ -248,7 +248,7 @@ impl Engine {
         let bytes = std::mem::take(&mut flow.pending);
         flow.busy = true;
         // From here on they may be on the disk: if it breaks now, the half has them.
-        self.hub.handle_writing(transfer, bytes.len());
+        self.hub.files().handle_writing(transfer, bytes.len());
         self.submit(FileJob::Append { transfer, bytes }, Aim::In(transfer));
     }
 
@@ -269,7 +269,7 @@ impl Engine {
             _ => "the file is too short".to_owned(),
         };
         self.note(TroubleFact::TransferFailed { transfer, to: Some(to), why });
-        self.hub.end_download(to, transfer, Ending::StoreFailed);
+        self.hub.files().end_download(to, transfer, Ending::StoreFailed);
     }
 
     fn on_read(&mut self, now: Now, to: ConnId, transfer: TransferId, bytes: &[u8]) {
@@ -324,7 +324,7 @@ impl Engine {
             let is_sent = flow.is_some_and(|flow| flow.sent == flow.size);
             let waits = || self.conn(to).is_some_and(|conn| conn.outbox.has_bulk_of(transfer));
             if is_sent && !waits() {
-                self.hub.handle_delivered(to, transfer);
+                self.hub.files().handle_delivered(to, transfer);
                 self.stop_delivery(now, transfer, to);
             } else {
                 self.pull(to, transfer);
@@ -343,7 +343,7 @@ impl Engine {
         if !self.pipes.resting && self.pipes.under_way.len() >= FILE_JOBS_MAX / 2 {
             // Announced and withdrawn again faster than the disk can follow.
             self.pipes.resting = true;
-            self.hub.rest_admission();
+            self.hub.files().rest_admission();
         }
         self.outputs.push_back(Output::Job(ticket, Job::File(job)));
         ticket

@@ -1,20 +1,21 @@
 //! How many messages one user may send: a bucket that fills with time.
 //!
-//! Knows no users. It is the generic cell rate algorithm (ITU-T I.371) with the time of the next
-//! message as its only state, so an idle user costs nothing.
+//! Knows no users but their connections. It is the generic cell rate algorithm (ITU-T I.371) with
+//! the time of the next message as its only state, so an idle user costs nothing.
 
-use crate::id::Now;
+use crate::id::{ConnId, Now};
+use crate::message::Refusal;
 
 /// The moment from which the next message is in time, in microseconds of the monotonic clock.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Bucket {
+struct Bucket {
     next_us: u64,
 }
 
 impl Bucket {
     /// Takes one message of `rate` a second out of the bucket, which holds as many as a second
     /// brings; 0 is no limit. When it is empty, answers with the milliseconds to wait.
-    pub(super) fn take(&mut self, now: Now, rate: u64) -> Result<(), u64> {
+    fn take(&mut self, now: Now, rate: u64) -> Result<(), u64> {
         const SECOND_US: u64 = 1_000_000;
         let Some(every_us) = SECOND_US.checked_div(rate) else { return Ok(()) };
         let now_us = now.mono_ms.saturating_mul(1000);
@@ -25,6 +26,38 @@ impl Bucket {
         }
         self.next_us = next_us + every_us;
         Ok(())
+    }
+}
+
+/// The buckets of all connections.
+#[derive(Debug)]
+pub(super) struct Buckets {
+    /// Messages a second.
+    rate: u64,
+    /// By slot.
+    buckets: Vec<Bucket>,
+}
+
+impl Buckets {
+    pub(super) const fn new(rate: u64) -> Self {
+        Self { rate, buckets: Vec::new() }
+    }
+
+    /// A connection begins with a full bucket.
+    pub(super) fn open(&mut self, conn: ConnId) {
+        let slot = conn.slot as usize;
+        if self.buckets.len() <= slot {
+            self.buckets.resize_with(slot + 1, Bucket::default);
+        }
+        self.buckets[slot] = Bucket::default();
+    }
+
+    /// One message out of the bucket of a connection.
+    pub(super) fn take(&mut self, now: Now, conn: ConnId) -> Result<(), Refusal> {
+        let Some(bucket) = self.buckets.get_mut(conn.slot as usize) else {
+            return Err(Refusal::LoginFirst);
+        };
+        bucket.take(now, self.rate).map_err(|wait_ms| Refusal::SlowDown { wait_ms })
     }
 }
 

@@ -3,10 +3,11 @@
 //! The rules it keeps: what a file may take is looked at when it is announced and reserved from
 //! then on; what has come is not asked for a second time.
 
+use super::Files;
 use super::slots::parcel;
 use super::transfer::{Draft, Party, Stage, Upload};
 use crate::facts::FileFact;
-use crate::hub::{Hub, count};
+use crate::hub::{Answer, count};
 use crate::id::{AccountId, ConnId, Now, TransferId};
 use crate::job::{Half, PartialId, StoredFile};
 use crate::limits::{FILES_A_USER, FILES_MAX};
@@ -20,7 +21,7 @@ struct Receiver {
     guest: Option<ConnId>,
 }
 
-impl Hub {
+impl Files<'_> {
     /// A file is announced for a user, or for the room of its sender.
     pub(in crate::hub) fn send_file(
         &mut self,
@@ -28,7 +29,7 @@ impl Hub {
         conn: ConnId,
         user: Option<&str>,
         file: Announced<'_>,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<Answer, Refusal> {
         let Some(user) = user else {
             let room = self.room_name_of(conn).ok_or(Refusal::NotInRoom)?;
             return self.announce(now, conn, Target::Room(room), (None, None), file);
@@ -43,27 +44,27 @@ impl Hub {
         now: Now,
         conn: ConnId,
         file: Announced<'_>,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<Answer, Refusal> {
         let to = self.room_name_of(conn).map_or(Target::Public, Target::Shelf);
         self.announce(now, conn, to, (None, None), file)
     }
 
     fn find_receiver(&self, conn: ConnId, user: &str) -> Result<Receiver, Refusal> {
-        let from = self.name_of(conn)?;
+        let from = self.people.name_of(conn)?;
         let wanted = UserName::parse(user).map_err(Refusal::BadUserName)?;
-        if self.directory.has_blocked(wanted.key(), from.key()) {
+        if self.people.directory.has_blocked(wanted.key(), from.key()) {
             // Also when the other one is not here: whether he is, is not told.
             return Err(Refusal::BlockedBy(wanted));
         }
-        let online = self.users.get(&wanted.key()).copied();
+        let online = self.people.session_of(wanted.key());
         if online == Some(conn) {
             return Err(Refusal::ToYourself);
         }
-        if let Some(account) = self.directory.find(wanted.key()) {
+        if let Some(account) = self.people.directory.find(wanted.key()) {
             return Ok(Receiver { name: account.name, account: Some(account.id), guest: None });
         }
         let guest = online.ok_or(Refusal::NoSuchUser(wanted))?;
-        Ok(Receiver { name: self.name_of(guest)?, account: None, guest: Some(guest) })
+        Ok(Receiver { name: self.people.name_of(guest)?, account: None, guest: Some(guest) })
     }
 
     fn announce(
@@ -73,45 +74,45 @@ impl Hub {
         to: Target,
         (receiver, guest): (Option<AccountId>, Option<ConnId>),
         file: Announced<'_>,
-    ) -> Result<Reply, Refusal> {
-        let user = self.user_of(conn)?;
+    ) -> Result<Answer, Refusal> {
+        let user = self.people.user_of(conn)?;
         let from = Party { conn, name: user.name };
         let name = FileName::parse(&file.name).map_err(Refusal::BadFileName)?;
         let Announced { size, hash, again, .. } = file;
         let partial = hash
             .map(|hash| PartialId::new(user.name, &name, size, hash))
-            .filter(|id| self.uploads.iter().all(|upload| upload.draft.partial != Some(*id)));
+            .filter(|id| self.own.queue.iter().all(|upload| upload.draft.partial != Some(*id)));
         let owner = user.account;
         let draft = Draft { from, owner, to, receiver, guest, name, size, hash, partial };
         if let Some(reply) = self.announced_before(&draft, again) {
-            return Ok(reply);
+            return Ok(Answer::Now(reply));
         }
-        let half = partial.and_then(|id| self.files.half(id));
+        let half = partial.and_then(|id| self.own.stored.half(id));
         let half_bytes = half.map_or(0, |half| half.bytes);
         if let Err(refusal) = self.check_room_for(&draft, half) {
             return self.refuse_upload(&draft, refusal);
         }
         let what = parcel(&draft);
-        let transfer = match self.uploads.announce(now, draft.clone(), half_bytes.min(size)) {
+        let transfer = match self.own.queue.announce(now, draft.clone(), half_bytes.min(size)) {
             Ok(transfer) => transfer,
             Err(refusal) => return self.refuse_upload(&draft, refusal),
         };
         if let Some(half) = half {
-            self.files.take_half(half.id);
+            self.own.stored.take_half(half.id);
         }
-        self.note(FileFact::Announced { transfer, file: what.clone() });
+        self.out.note(FileFact::Announced { transfer, file: what.clone() });
         self.admit(now);
-        let place = self.uploads.place(transfer);
+        let place = self.own.queue.place(transfer);
         if place > 0 {
-            let (waiting, slots) = (self.uploads.waiting(), self.slots());
-            self.note(FileFact::Waiting { transfer, file: what, place, waiting, slots });
+            let (waiting, slots) = (self.own.queue.waiting(), self.slots());
+            self.out.note(FileFact::Waiting { transfer, file: what, place, waiting, slots });
         }
-        Ok(Reply::Announced { transfer, place: count(place) })
+        Ok(Answer::Now(Reply::Announced { transfer, place: count(place) }))
     }
 
-    fn refuse_upload(&mut self, draft: &Draft, refusal: Refusal) -> Result<Reply, Refusal> {
+    fn refuse_upload(&mut self, draft: &Draft, refusal: Refusal) -> Result<Answer, Refusal> {
         let file = parcel(draft);
-        self.note(FileFact::UploadRefused { file, refusal: Box::new(refusal.clone()) });
+        self.out.note(FileFact::UploadRefused { file, refusal: Box::new(refusal.clone()) });
         Err(refusal)
     }
 
@@ -128,16 +129,16 @@ impl Hub {
         };
         let is_finishing = |upload: &&Upload| matches!(upload.stage, Stage::Finishing { .. });
         let finishing = {
-            let mut all = self.uploads.in_slots().filter(is_finishing);
+            let mut all = self.own.queue.in_slots().filter(is_finishing);
             let is_his_own = |upload: &&Upload| upload.draft.from.conn == conn && !again;
             all.find(|upload| is_same(&upload.draft) && !is_his_own(upload)).map(|upload| upload.id)
         };
         if let Some(transfer) = finishing {
-            self.uploads.adopt(transfer, conn);
+            self.own.queue.adopt(transfer, conn);
             return Some(Reply::Announced { transfer, place: 0 });
         }
         let transfer = self.find_sent(draft, again)?;
-        self.tell(conn, Event::Ended { transfer, how: Ending::Stored });
+        self.out.tell(conn, Event::Ended { transfer, how: Ending::Stored });
         Some(Reply::Announced { transfer, place: 0 })
     }
 
@@ -149,13 +150,14 @@ impl Hub {
                 && (&line.name, line.size, line.hash) == (&draft.name, draft.size, hash)
                 && *receiver == draft.receiver
         };
-        let guest = draft.guest.and_then(|conn| self.user_of(conn).ok()).map(|user| user.serial);
-        let here = self
-            .files
-            .sent(draft.from.name, hash)
-            .filter(|entry| (again || !entry.goes) && (guest.is_none() || entry.to_guest == guest));
+        let guest =
+            draft.guest.and_then(|conn| self.people.user_of(conn).ok()).map(|user| user.serial);
+        let here =
+            self.own.stored.sent(draft.from.name, hash).filter(|entry| {
+                (again || !entry.goes) && (guest.is_none() || entry.to_guest == guest)
+            });
         let here = here.map(|entry| &entry.file);
-        let mut whole = here.chain(self.taken.iter().filter(|_| again));
+        let mut whole = here.chain(self.own.taken.iter().filter(|_| again));
         whole.find(|file| is_it(file)).map(|file| file.line.transfer)
     }
 
@@ -163,11 +165,11 @@ impl Hub {
     /// counts with all that it will be.
     fn check_room_for(&self, draft: &Draft, half: Option<Half>) -> Result<(), Refusal> {
         let Draft { from, size, .. } = *draft;
-        let limits = &self.limits;
+        let limits = &self.rules.limits;
         if size > limits.file_bytes {
             return Err(Refusal::FileTooLarge { size, limit: limits.file_bytes });
         }
-        let (usage, total) = (self.files.usage(from.name), self.files.total());
+        let (usage, total) = (self.own.stored.usage(from.name), self.own.stored.total());
         let here = half.map_or(0, |half| half.bytes);
         let (mut own, mut all, mut to_come) = (usage, total, size.saturating_sub(here));
         for usage in [&mut own, &mut all] {
@@ -175,7 +177,7 @@ impl Hub {
             usage.bytes = usage.bytes.saturating_sub(here);
             usage.files = usage.files.saturating_sub(usize::from(half.is_some()));
         }
-        for upload in self.uploads.iter() {
+        for upload in self.own.queue.iter() {
             let bytes = upload.draft.size;
             if upload.draft.from.name == from.name {
                 own.bytes = own.bytes.saturating_add(bytes);
@@ -194,7 +196,7 @@ impl Hub {
         }
         let fits = all.files < FILES_MAX
             && all.bytes.saturating_add(size) <= limits.files_total_bytes
-            && to_come.saturating_add(limits.files_free_bytes) <= self.free_bytes;
+            && to_come.saturating_add(limits.files_free_bytes) <= self.own.free_bytes;
         if fits { Ok(()) } else { Err(Refusal::ServerFull { size }) }
     }
 }

@@ -2,36 +2,37 @@
 //!
 //! The rule it keeps: who has blocked its sender is not told.
 
+use super::Files;
 use super::sight::{is_for, is_from};
 use super::stored::Entry;
-use crate::hub::{Effect, Hub};
+use crate::hub::Effect;
 use crate::id::{ConnId, TransferId};
 use crate::limits::OFFERS_AT_ONCE;
-use crate::message::{Event, RoomName, Target, UserName};
+use crate::message::{Event, Target, UserName};
 
-impl Hub {
+impl Files<'_> {
     /// Tells those whom a file is for that it is here.
     pub(in crate::hub) fn offer(&mut self, transfer: TransferId) {
-        let Some(entry) = self.files.get(transfer) else { return };
+        let Some(entry) = self.own.stored.get(transfer) else { return };
         let file = entry.file.line.clone();
         let from = file.from;
         match file.to {
             Target::User(user) => {
-                let Some(&conn) = self.users.get(&user.key()) else { return };
-                let is_his = self.user_of(conn).is_ok_and(|user| is_for(user, entry));
-                if is_his && !self.directory.has_blocked(user.key(), from.key()) {
-                    self.tell(conn, Event::Offered { file });
+                let Some(conn) = self.people.session_of(user.key()) else { return };
+                let is_his = self.people.user_of(conn).is_ok_and(|user| is_for(user, entry));
+                if is_his && !self.people.directory.has_blocked(user.key(), from.key()) {
+                    self.out.tell(conn, Event::Offered { file });
                 }
             }
             Target::Room(room) => {
                 let Some(room) = self.rooms.find(room) else { return };
-                let mut except = self.deaf_to(from);
-                except.retain(|&conn| self.room_of(conn) == Some(room));
+                let mut except = self.people.deaf_to(from);
+                except.retain(|&conn| self.people.room_of(conn) == Some(room));
                 // The sender may be anywhere by now; he needs no offer of his own file.
-                let sender = self.users.get(&from.key()).copied();
+                let sender = self.people.session_of(from.key());
                 let by = sender.unwrap_or(ConnId { slot: u32::MAX, generation: u32::MAX });
                 let event = Event::Offered { file };
-                self.effects.push_back(Effect::TellRoom { room, by, except, event });
+                self.out.push(Effect::TellRoom { room, by, except, event });
             }
             Target::Shelf(_) | Target::Public => {}
         }
@@ -39,28 +40,30 @@ impl Hub {
 
     /// Tells somebody who has just logged in what was handed to him meanwhile.
     pub(in crate::hub) fn offer_kept(&mut self, conn: ConnId) {
-        let Ok(user) = self.user_of(conn) else { return };
+        let Ok(user) = self.people.user_of(conn) else { return };
         self.offer_all(conn, user.name, |entry| is_for(user, entry));
     }
 
     /// Tells somebody who has just come into a room what was handed to the room.
-    pub(in crate::hub) fn offer_of_room(&mut self, conn: ConnId, room: RoomName) {
-        let Ok(user) = self.user_of(conn) else { return };
+    pub(in crate::hub) fn offer_of_room(&mut self, conn: ConnId) {
+        let Some(room) = self.room_name_of(conn) else { return };
+        let Ok(user) = self.people.user_of(conn) else { return };
         self.offer_all(conn, user.name, |entry| {
             entry.file.line.to == Target::Room(room) && !is_from(user, entry)
         });
     }
 
     fn offer_all(&mut self, conn: ConnId, user: UserName, is_meant: impl Fn(&Entry) -> bool) {
-        let deaf =
-            |entry: &Entry| self.directory.has_blocked(user.key(), entry.file.line.from.key());
-        let all = self.files.after(TransferId(0)).rev();
+        let deaf = |entry: &Entry| {
+            self.people.directory.has_blocked(user.key(), entry.file.line.from.key())
+        };
+        let all = self.own.stored.after(TransferId(0)).rev();
         let newest = all.filter(|entry| is_meant(entry) && !deaf(entry)).take(OFFERS_AT_ONCE);
         let mut files: Vec<_> = newest.map(|entry| entry.file.line.clone()).collect();
         files.reverse();
         self.note_look(0);
         for file in files {
-            self.tell(conn, Event::Offered { file });
+            self.out.tell(conn, Event::Offered { file });
         }
     }
 }

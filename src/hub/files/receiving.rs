@@ -4,13 +4,14 @@
 //! Knows no bytes: the engine has them. The rule it keeps: what was under way when its transfer
 //! ended is nobody's fault.
 
+use super::Files;
 use super::transfer::Stage;
-use crate::hub::{Effect, Hub};
+use crate::hub::Effect;
 use crate::id::{ConnId, Now, TransferId};
 use crate::limits::{CHUNK_MAX, STALL_BYTES};
-use crate::message::{Digest, Ending, Event, Refusal};
+use crate::message::{Digest, Ending, Event, Op, Refusal};
 
-impl Hub {
+impl Files<'_> {
     /// A part of a file came in: whether the engine is to hand it on to the worker. What was under
     /// way when its transfer ended is nobody's fault and gets no answer; nor does more than all of
     /// a file that is whole.
@@ -24,9 +25,10 @@ impl Hub {
         transfer: TransferId,
         len: usize,
     ) -> Result<bool, Refusal> {
-        self.may_send_chunks(conn)?;
-        let was_issued = self.uploads.was_issued(transfer);
-        let upload = match self.uploads.get_mut(transfer) {
+        let session = self.people.session(conn).ok_or(Refusal::LoginFirst)?;
+        session.state.may(Op::Chunk)?;
+        let was_issued = self.own.queue.was_issued(transfer);
+        let upload = match self.own.queue.get_mut(transfer) {
             Some(upload) if upload.draft.from.conn == conn => upload,
             None if was_issued => return Ok(false),
             Some(_) | None => return Err(Refusal::NoSuchTransfer),
@@ -38,13 +40,13 @@ impl Hub {
             self.end_upload(now, transfer, Ending::Overrun);
             return Ok(false);
         }
-        self.uploads.progress(now, transfer, len as u64);
+        self.own.queue.progress(now, transfer, len as u64);
         Ok(true)
     }
 
     /// The worker is given so many bytes of an upload.
     pub(crate) fn handle_writing(&mut self, transfer: TransferId, len: usize) {
-        if let Some(upload) = self.uploads.get_mut(transfer) {
+        if let Some(upload) = self.own.queue.get_mut(transfer) {
             upload.flow.write(len as u64);
         }
     }
@@ -52,36 +54,36 @@ impl Hub {
     /// The file of an upload is open, with `offset` bytes of an earlier try in it: its sender may
     /// go on.
     pub(crate) fn handle_file_open(&mut self, transfer: TransferId, offset: u64) {
-        let credit = self.limits.upload_credit_bytes;
-        let Some(upload) = self.uploads.get_mut(transfer) else { return };
+        let credit = self.rules.limits.upload_credit_bytes;
+        let Some(upload) = self.own.queue.get_mut(transfer) else { return };
         let (offset, credit) = upload.flow.open(offset, credit);
         let waited_ms = upload.stage.waited_ms().unwrap_or_default();
         let (conn, is_whole) = (upload.draft.from.conn, upload.flow.is_whole());
-        self.tell(conn, Event::Admitted { transfer, waited_ms, credit, offset });
+        self.out.tell(conn, Event::Admitted { transfer, waited_ms, credit, offset });
         if is_whole {
-            self.effects.push_back(Effect::Finish { transfer });
+            self.out.push(Effect::Finish { transfer });
         }
     }
 
     /// What an earlier try has left is being hashed: it is no fault of the sender that this takes
     /// time.
     pub(crate) fn handle_hashing(&mut self, now: Now, transfer: TransferId) {
-        self.uploads.progress(now, transfer, STALL_BYTES);
+        self.own.queue.progress(now, transfer, STALL_BYTES);
     }
 
     /// What the worker was given of an upload is in its file.
     pub(crate) fn handle_written(&mut self, now: Now, transfer: TransferId) {
-        let credit = self.limits.upload_credit_bytes;
-        let Some(upload) = self.uploads.get_mut(transfer) else { return };
+        let credit = self.rules.limits.upload_credit_bytes;
+        let Some(upload) = self.own.queue.get_mut(transfer) else { return };
         let bytes = upload.flow.store(credit);
         let (conn, is_whole) = (upload.draft.from.conn, upload.flow.is_whole());
         if bytes > 0 {
-            self.tell(conn, Event::Credit { transfer, bytes });
+            self.out.tell(conn, Event::Credit { transfer, bytes });
             // A slow disk is no fault of the sender.
-            self.uploads.progress(now, transfer, bytes);
+            self.own.queue.progress(now, transfer, bytes);
         }
         if is_whole {
-            self.effects.push_back(Effect::Finish { transfer });
+            self.out.push(Effect::Finish { transfer });
         }
     }
 
@@ -89,6 +91,6 @@ impl Hub {
     /// with the hash that it must have, if one was announced; with nothing when it has ended: what
     /// its sender was just told may have been one word too many, and cut them.
     pub(crate) fn finish_upload(&mut self, transfer: TransferId) -> Option<Option<Digest>> {
-        self.uploads.complete(transfer).ok().map(|upload| upload.draft.hash)
+        self.own.queue.complete(transfer).ok().map(|upload| upload.draft.hash)
     }
 }

@@ -3,26 +3,31 @@
 //! The rules it keeps: what the store has not forgotten is not removed from the disk; a content is
 //! deleted when no file has it and none is about to have it.
 
+use super::Files;
 use super::stored::Entry;
 use super::transfer::Stage;
 use crate::facts::{FileFact, Parcel};
-use crate::hub::session::User;
-use crate::hub::{Answer, Effect, Hub, Request, Waiting};
+use crate::hub::people::User;
+use crate::hub::{Answer, Effect, Request, Waiting};
 use crate::id::{Now, TransferId};
 use crate::job::{FileJob, PartialId, StoreJob, StoreOutcome, StoredFile};
 use crate::limits::{LIST_MAX, SWEEP_AT_ONCE};
-use crate::message::{Digest, Ending, Event, Reply, UserName};
+use crate::message::{Digest, Ending, Event, Refusal, Reply, UserName};
 
-impl Hub {
+impl Files<'_> {
     /// A guest is gone: what was handed to him is for nobody, at once or if he does not come back.
     pub(in crate::hub) fn end_guest(&mut self, now: Now, user: User, for_good: bool) {
         if user.account.is_some() {
             return;
         }
-        self.files.note_gone(user.serial, now.mono_ms);
+        self.own.stored.note_gone(user.serial, now.mono_ms);
         if for_good {
             let is_his = |entry: &&Entry| entry.to_guest == Some(user.serial) && !entry.goes;
-            let his = self.files.of_guest(user.serial).filter_map(|id| self.files.get_entry(id));
+            let his = self
+                .own
+                .stored
+                .of_guest(user.serial)
+                .filter_map(|id| self.own.stored.get_entry(id));
             let his = his.filter(is_his).map(|entry| entry.file.line.transfer);
             // More than that of one guest go later, as if he had lost his connection.
             let his = his.take(SWEEP_AT_ONCE);
@@ -36,10 +41,10 @@ impl Hub {
     pub(in crate::hub) fn lose_receiver(&mut self, transfer: TransferId) {
         let how = Ending::ReceiverGone;
         if let Some(sender) = self.sender_of(transfer) {
-            self.tell(sender, Event::Ended { transfer, how });
+            self.out.tell(sender, Event::Ended { transfer, how });
         }
-        let file = self.files.get(transfer).map(|entry| Parcel::of(&entry.file.line));
-        self.note(FileFact::Orphaned { transfer, file, how });
+        let file = self.own.stored.get(transfer).map(|entry| Parcel::of(&entry.file.line));
+        self.out.note(FileFact::Orphaned { transfer, file, how });
         self.remove_file(transfer);
     }
 
@@ -49,10 +54,10 @@ impl Hub {
         request: Request,
         transfer: TransferId,
         took: bool,
-    ) -> Answer {
-        let user = self.name_of(request.conn)?;
-        let file = self.files.get(transfer).map(|entry| Parcel::of(&entry.file.line));
-        self.note(if took {
+    ) -> Result<Answer, Refusal> {
+        let user = self.people.name_of(request.conn)?;
+        let file = self.own.stored.get(transfer).map(|entry| Parcel::of(&entry.file.line));
+        self.out.note(if took {
             FileFact::Delivered { transfer, file, user }
         } else {
             FileFact::Rejected { transfer, file, user }
@@ -72,19 +77,19 @@ impl Hub {
         request: Option<Request>,
         transfer: TransferId,
         receipt: Option<(UserName, bool)>,
-    ) -> Answer {
-        if let Some(entry) = self.files.get_mut(transfer) {
+    ) -> Result<Answer, Refusal> {
+        if let Some(entry) = self.own.stored.get_mut(transfer) {
             (entry.goes, entry.asked) = (true, true);
         }
         self.end_downloads_of_file(transfer, Ending::Removed);
         let waiting = Waiting::RemoveFile { request, transfer, receipt };
         let job = StoreJob::RemoveFile { transfer };
         if request.is_none() {
-            self.submit_store(waiting, job);
-            return Ok(None);
+            self.out.submit_store(waiting, job);
+            return Ok(Answer::Later);
         }
-        self.ask_store(waiting, job).inspect_err(|_| {
-            if let Some(entry) = self.files.get_mut(transfer) {
+        self.out.ask_store(waiting, job).inspect_err(|_| {
+            if let Some(entry) = self.own.stored.get_mut(transfer) {
                 (entry.goes, entry.asked) = (false, false);
             }
         })
@@ -99,69 +104,69 @@ impl Hub {
         outcome: &StoreOutcome,
     ) {
         if *outcome != StoreOutcome::Done {
-            let refusal = self.store_refusal(outcome);
-            if let Some(entry) = self.files.get_mut(transfer) {
+            let refusal = self.out.store_refusal(outcome);
+            if let Some(entry) = self.own.stored.get_mut(transfer) {
                 // What its owner still wants stays; what nobody wants is asked for again.
                 (entry.goes, entry.asked) = (request.is_none(), false);
             }
             if let Some(request) = request {
-                self.answer_late(request, Err(refusal));
+                self.out.answer_late(request, Err(refusal));
             }
             return;
         }
         if let Some(request) = request {
-            self.answer_late(request, Ok(Reply::Done));
+            self.out.answer_late(request, Ok(Reply::Done));
         }
         let sender = self.sender_of(transfer);
-        let file = self.files.get_entry(transfer).map(|entry| entry.file.clone());
+        let file = self.own.stored.get_entry(transfer).map(|entry| entry.file.clone());
         if let (Some((by, took)), Some(file)) = (receipt, file) {
             let name = file.line.name.clone();
             if let Some(conn) = sender {
-                self.tell(conn, Event::Receipt { transfer, name, by, took });
+                self.out.tell(conn, Event::Receipt { transfer, name, by, took });
             }
             self.remember_taken(file);
         }
-        if let Some(content) = self.files.remove(transfer) {
+        if let Some(content) = self.own.stored.remove(transfer) {
             self.forget_content(content);
         }
     }
 
     /// Its sender may ask again for a while whether it has come.
     fn remember_taken(&mut self, file: StoredFile) {
-        if self.taken.len() >= LIST_MAX {
-            self.taken.pop_front();
+        if self.own.taken.len() >= LIST_MAX {
+            self.own.taken.pop_front();
         }
-        self.taken.push_back(file);
+        self.own.taken.push_back(file);
     }
 
     /// No file that is here has a content: it goes, at once or when nothing that is finishing can
     /// turn out to be the same.
     pub(in crate::hub) fn forget_content(&mut self, content: Digest) {
-        self.doomed.insert(content);
+        self.own.doomed.insert(content);
         self.forget_doomed();
     }
 
     pub(in crate::hub) fn forget_doomed(&mut self) {
-        if self.doomed.is_empty() {
+        if self.own.doomed.is_empty() {
             return;
         }
         let is_finishing = |content: Digest| {
-            self.uploads.in_slots().any(|upload| {
+            self.own.queue.in_slots().any(|upload| {
                 let may_be = upload.draft.hash.is_none_or(|hash| hash == content);
                 matches!(upload.stage, Stage::Finishing { .. }) && may_be
             })
         };
-        let over: Vec<_> = self.doomed.iter().copied().filter(|&c| !is_finishing(c)).collect();
+        let over: Vec<_> = self.own.doomed.iter().copied().filter(|&c| !is_finishing(c)).collect();
         for content in over {
-            self.doomed.remove(&content);
-            if !self.files.needs(content) {
-                self.effects.push_back(Effect::Files(FileJob::Delete { blob: content }));
+            self.own.doomed.remove(&content);
+            if !self.own.stored.needs(content) {
+                self.out.push(Effect::Files(FileJob::Delete { blob: content }));
             }
         }
     }
 
     /// Half a file is not wanted any more.
     pub(in crate::hub) fn discard(&mut self, partial: PartialId) {
-        self.effects.push_back(Effect::Files(FileJob::Discard { partial }));
+        self.out.push(Effect::Files(FileJob::Discard { partial }));
     }
 }

@@ -3,17 +3,17 @@
 //! The rule it keeps: a file that was handed to one user is seen by that user and its sender alone,
 //! and a guest is the login that it was handed to, not whoever has the name next.
 
+use super::Files;
 use super::stored::Entry;
-use crate::hub::Hub;
-use crate::hub::session::User;
+use crate::hub::people::User;
 use crate::id::{ConnId, TransferId};
 use crate::message::{FileRef, Refusal, RoomName, Target};
 
-impl Hub {
+impl Files<'_> {
     /// Whether somebody may see and take a file.
     pub(super) fn sees(&self, user: User, room: Option<RoomName>, entry: &Entry) -> bool {
         let line = &entry.file.line;
-        let hears = !self.directory.has_blocked(user.name.key(), line.from.key());
+        let hears = !self.people.directory.has_blocked(user.name.key(), line.from.key());
         is_from(user, entry)
             || match line.to {
                 Target::User(_) => is_for(user, entry) && hears,
@@ -31,8 +31,8 @@ impl Hub {
     ) -> Result<&Entry, Refusal> {
         let room = self.room_name_of(conn);
         let found = match file {
-            FileRef::Number(transfer) => self.files.get(*transfer),
-            FileRef::Name(name) => self.files.after(TransferId(0)).rev().find(|entry| {
+            FileRef::Number(transfer) => self.own.stored.get(*transfer),
+            FileRef::Name(name) => self.own.stored.after(TransferId(0)).rev().find(|entry| {
                 entry.file.line.name.as_str() == *name && self.sees(user, room, entry)
             }),
         };
@@ -40,14 +40,14 @@ impl Hub {
     }
 
     pub(in crate::hub) fn room_name_of(&self, conn: ConnId) -> Option<RoomName> {
-        Some(self.rooms.get(self.room_of(conn)?)?.name)
+        Some(self.rooms.get(self.people.room_of(conn)?)?.name)
     }
 
     /// Where the sender of a file is, if he is here.
     pub(super) fn sender_of(&self, transfer: TransferId) -> Option<ConnId> {
-        let entry = self.files.get_entry(transfer)?;
-        let conn = *self.users.get(&entry.file.line.from.key())?;
-        let user = self.user_of(conn).ok()?;
+        let entry = self.own.stored.get_entry(transfer)?;
+        let conn = self.people.session_of(entry.file.line.from.key())?;
+        let user = self.people.user_of(conn).ok()?;
         is_from(user, entry).then_some(conn)
     }
 }

@@ -5,59 +5,60 @@
 //! completion and from nothing else; whatever ends an upload gives its slot to the next one; what
 //! broke and can go on is kept as half a file.
 
+use super::Files;
 use super::transfer::{Draft, Stage, Upload};
 use crate::facts::{FileFact, Parcel, Slots};
-use crate::hub::{Effect, Hub, Waiting, count};
+use crate::hub::{Answer, Effect, Waiting, count};
 use crate::id::{ConnId, Now, TransferId, millis};
 use crate::job::{Half, StoreJob, StoreOutcome, StoredFile};
 use crate::limits::LIST_MAX;
-use crate::message::{Digest, Ending, Event, FileLine, Reply, Target, UploadLine};
+use crate::message::{Digest, Ending, Event, FileLine, Refusal, Reply, Target, UploadLine};
 
-impl Hub {
-    pub(in crate::hub) fn show_queue(&self, now: Now) -> Reply {
+impl Files<'_> {
+    pub(in crate::hub) fn show_queue(&self, now: Now) -> Result<Answer, Refusal> {
         let entry = |upload: &Upload| UploadLine {
             transfer: upload.id,
             from: upload.draft.from.name,
             to: upload.draft.to,
             name: upload.draft.name.clone(),
             size: upload.draft.size,
-            place: count(self.uploads.place(upload.id)),
+            place: count(self.own.queue.place(upload.id)),
             waited_ms: upload
                 .stage
                 .waited_ms()
                 .unwrap_or(now.mono_ms.saturating_sub(upload.announced_ms)),
         };
-        let all = self.uploads.in_slots().chain(self.uploads.line());
-        Reply::Queue {
-            slots: count(self.uploads.slots()),
-            used: count(self.uploads.used()),
-            waiting: count(self.uploads.waiting()),
+        let all = self.own.queue.in_slots().chain(self.own.queue.line());
+        Ok(Answer::Now(Reply::Queue {
+            slots: count(self.own.queue.slots()),
+            used: count(self.own.queue.used()),
+            waiting: count(self.own.queue.waiting()),
             uploads: all.take(LIST_MAX / 4).map(entry).collect(),
-        }
+        }))
     }
 
     /// An upload lies where it lasts, under the hash of its content.
-    pub fn handle_finished(
+    pub(crate) fn handle_finished(
         &mut self,
         now: Now,
         transfer: TransferId,
         hash: Digest,
         sha256: Digest,
     ) {
-        let Some(upload) = self.uploads.get(transfer) else { return };
+        let Some(upload) = self.own.queue.get(transfer) else { return };
         let Draft { from, owner, to, receiver, name, size, .. } = upload.draft.clone();
         let keep = match to {
-            Target::User(_) | Target::Room(_) => self.limits.files_keep,
-            Target::Shelf(_) | Target::Public => self.limits.shelf_keep,
+            Target::User(_) | Target::Room(_) => self.rules.limits.files_keep,
+            Target::Shelf(_) | Target::Public => self.rules.limits.shelf_keep,
         };
         let (at, from) = (now.wall_ms, from.name);
         let until = at.saturating_add(millis(keep));
         let line = FileLine { transfer, from, to, name, size, hash, sha256, at, until };
         let file = Box::new(StoredFile { line, owner, receiver });
-        self.submit_store(Waiting::AddFile { file: file.clone() }, StoreJob::AddFile(file));
+        self.out.submit_store(Waiting::AddFile { file: file.clone() }, StoreJob::AddFile(file));
     }
 
-    /// The store has taken down that a file is here, or could not.
+    /// The store has recorded that a file is here, or could not.
     pub(in crate::hub) fn on_file_added(
         &mut self,
         now: Now,
@@ -65,19 +66,19 @@ impl Hub {
         outcome: &StoreOutcome,
     ) {
         let (transfer, hash) = (file.line.transfer, file.line.hash);
-        let Some(upload) = self.uploads.get(transfer).cloned() else { return };
+        let Some(upload) = self.own.queue.get(transfer).cloned() else { return };
         if *outcome != StoreOutcome::Done {
-            self.store_refusal(outcome);
+            self.out.store_refusal(outcome);
             // It goes with the end of the upload, and once, also when several failed together.
-            self.doomed.insert(hash);
+            self.own.doomed.insert(hash);
             return self.end_upload(now, transfer, Ending::StoreFailed);
         }
         let serial =
-            |conn| self.user_of(conn).ok().filter(|u| u.account.is_none()).map(|u| u.serial);
+            |conn| self.people.user_of(conn).ok().filter(|u| u.account.is_none()).map(|u| u.serial);
         let from_guest = serial(upload.draft.from.conn);
         let to_guest = upload.draft.guest.and_then(serial);
-        self.note(FileFact::Received { transfer, file: parcel(&upload.draft) });
-        self.files.add(file, from_guest, to_guest);
+        self.out.note(FileFact::Received { transfer, file: parcel(&upload.draft) });
+        self.own.stored.add(file, from_guest, to_guest);
         self.wake_sweep(now);
         self.end_upload(now, transfer, Ending::Stored);
         self.offer(transfer);
@@ -88,18 +89,18 @@ impl Hub {
     }
 
     /// Ends an upload: its sender is told how, its slot goes to the next in line.
-    pub fn end_upload(&mut self, now: Now, transfer: TransferId, how: Ending) {
+    pub(crate) fn end_upload(&mut self, now: Now, transfer: TransferId, how: Ending) {
         let line_before = self.line_ids();
-        let Some(upload) = self.uploads.end(transfer) else { return };
+        let Some(upload) = self.own.queue.end(transfer) else { return };
         // What nobody counts is not kept: it would lie there until the next start.
         let keep = matches!(how, Ending::SenderGone | Ending::Stalled) && upload.flow.written() > 0;
         if upload.stage.waited_ms().is_some() {
-            self.effects.push_back(Effect::Forget { transfer, keep });
+            self.out.push(Effect::Forget { transfer, keep });
         }
         self.settle_half(now, &upload, keep, how);
         let (file, slots) = (parcel(&upload.draft), self.slots());
-        self.note(FileFact::UploadEnded { transfer, file, how, slots });
-        self.tell(upload.draft.from.conn, Event::Ended { transfer, how });
+        self.out.note(FileFact::UploadEnded { transfer, file, how, slots });
+        self.out.tell(upload.draft.from.conn, Event::Ended { transfer, how });
         self.admit(now);
         self.tell_places(&line_before);
         self.forget_doomed();
@@ -115,7 +116,7 @@ impl Hub {
         let waited = upload.stage == Stage::Waiting;
         if keep || (waited && how != Ending::Cancelled) {
             let bytes = upload.flow.written();
-            self.files.add_half(Half { id, bytes, since_ms: now.wall_ms });
+            self.own.stored.add_half(Half { id, bytes, since_ms: now.wall_ms });
             self.wake_sweep(now);
         } else if waited || how == Ending::StoreFailed {
             // One that could not even be opened still lies there.
@@ -124,14 +125,14 @@ impl Hub {
     }
 
     /// The disk has more to do than it can follow: who is in line waits until it has caught up.
-    pub fn rest_admission(&mut self) {
-        self.uploads.rest(true);
+    pub(crate) fn rest_admission(&mut self) {
+        self.own.queue.rest(true);
     }
 
     /// The disk has caught up.
-    pub fn resume_admission(&mut self, now: Now) {
+    pub(crate) fn resume_admission(&mut self, now: Now) {
         let line_before = self.line_ids();
-        self.uploads.rest(false);
+        self.own.queue.rest(false);
         self.admit(now);
         self.tell_places(&line_before);
     }
@@ -139,10 +140,10 @@ impl Hub {
     /// Ends what a connection sends or what is for the guest on it; first what waits, so that
     /// nothing of it is given a slot on its way out.
     pub(in crate::hub) fn end_uploads_of(&mut self, now: Now, conn: ConnId) {
-        let mut concerned = self.uploads.of(conn);
-        concerned.sort_by_key(|&transfer| self.uploads.place(transfer) == 0);
+        let mut concerned = self.own.queue.of(conn);
+        concerned.sort_by_key(|&transfer| self.own.queue.place(transfer) == 0);
         for transfer in concerned {
-            let Some(upload) = self.uploads.get(transfer) else { continue };
+            let Some(upload) = self.own.queue.get(transfer) else { continue };
             let sends = upload.draft.from.conn == conn;
             let how = if sends { Ending::SenderGone } else { Ending::ReceiverGone };
             self.end_upload(now, transfer, how);
@@ -151,32 +152,32 @@ impl Hub {
 
     /// Gives free slots to those who wait.
     pub(super) fn admit(&mut self, now: Now) {
-        while let Some(transfer) = self.uploads.admit(now) {
-            let Some(upload) = self.uploads.get(transfer).cloned() else { continue };
+        while let Some(transfer) = self.own.queue.admit(now) {
+            let Some(upload) = self.own.queue.get(transfer).cloned() else { continue };
             let waited_ms = upload.stage.waited_ms().unwrap_or_default();
             let Draft { size, partial, .. } = upload.draft;
-            self.effects.push_back(Effect::Receive { transfer, size, partial });
+            self.out.push(Effect::Receive { transfer, size, partial });
             let (file, slots) = (parcel(&upload.draft), self.slots());
-            self.note(FileFact::Admitted { transfer, file, waited_ms, slots });
+            self.out.note(FileFact::Admitted { transfer, file, waited_ms, slots });
         }
     }
 
     pub(super) fn slots(&self) -> Slots {
-        Slots { used: self.uploads.used(), slots: self.uploads.slots() }
+        Slots { used: self.own.queue.used(), slots: self.own.queue.slots() }
     }
 
     fn line_ids(&self) -> Vec<TransferId> {
-        self.uploads.line().map(|upload| upload.id).collect()
+        self.own.queue.line().map(|upload| upload.id).collect()
     }
 
     /// Tells each waiting sender whose place is not what it was in the line `before`.
     fn tell_places(&mut self, before: &[TransferId]) {
-        let of = count(self.uploads.waiting());
+        let of = count(self.own.queue.waiting());
         for (index, transfer) in self.line_ids().into_iter().enumerate() {
-            let Some(upload) = self.uploads.get(transfer) else { continue };
+            let Some(upload) = self.own.queue.get(transfer) else { continue };
             let conn = upload.draft.from.conn;
             if before.get(index) != Some(&transfer) {
-                self.tell(conn, Event::Queued { transfer, place: count(index + 1), of });
+                self.out.tell(conn, Event::Queued { transfer, place: count(index + 1), of });
             }
         }
     }

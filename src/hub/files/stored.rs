@@ -35,7 +35,7 @@ pub(super) struct Usage {
 
 /// All of them.
 #[derive(Debug, Default)]
-pub(in crate::hub) struct StoredFiles {
+pub(super) struct StoredFiles {
     files: BTreeMap<TransferId, Entry>,
     halves: BTreeMap<PartialId, Half>,
     usage: BTreeMap<UserKey, Usage>,
@@ -49,7 +49,7 @@ pub(in crate::hub) struct StoredFiles {
 }
 
 impl StoredFiles {
-    pub(in crate::hub) fn new(stored: job::Catalogue, halves: Vec<Half>) -> Self {
+    pub(super) fn new(stored: job::Catalogue, halves: Vec<Half>) -> Self {
         let mut catalogue = Self::default();
         for file in stored.files {
             catalogue.add(file, None, None);
@@ -74,7 +74,7 @@ impl StoredFiles {
     }
 
     /// A guest has come back: what was the earlier login's is the later one's.
-    pub(in crate::hub) fn rebind(&mut self, was: u64, is: u64) {
+    pub(super) fn rebind(&mut self, was: u64, is: u64) {
         for id in self.of_guest(was).collect::<Vec<_>>() {
             self.of_guests.remove(&(was, id));
             self.of_guests.insert((is, id));
@@ -127,7 +127,7 @@ impl StoredFiles {
         self.files.len()
     }
 
-    pub(in crate::hub) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.files.is_empty() && self.halves.is_empty()
     }
 

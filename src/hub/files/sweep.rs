@@ -2,32 +2,32 @@
 //!
 //! The rule it keeps: one look removes a bounded number, and the rest soon after.
 
+use super::Files;
 use super::stored::Entry;
 use crate::facts::{FileFact, Parcel};
-use crate::hub::Hub;
 use crate::id::{Now, after, millis};
 use crate::limits::{FILES_SWEEP, GUEST_RETURN, SWEEP_AT_ONCE, SWEEP_MORE};
 use crate::message::Target;
 
-impl Hub {
+impl Files<'_> {
     /// The disk has room for so many bytes.
-    pub fn handle_space(&mut self, free_bytes: u64) {
-        self.free_bytes = free_bytes;
+    pub(crate) fn handle_space(&mut self, free_bytes: u64) {
+        self.own.free_bytes = free_bytes;
     }
 
     /// There is something whose time will be over.
     pub(in crate::hub) fn wake_sweep(&mut self, now: Now) {
-        self.sweep_ms.get_or_insert(now.after(FILES_SWEEP));
+        self.own.sweep_ms.get_or_insert(now.after(FILES_SWEEP));
     }
 
     /// Removes what has had its time, and what is for nobody any more.
-    pub(in crate::hub) fn sweep_files(&mut self, now: Now) {
-        if self.sweep_ms.is_none_or(|at| now.mono_ms < at) {
+    pub(in crate::hub) fn sweep(&mut self, now: Now) {
+        if self.own.sweep_ms.is_none_or(|at| now.mono_ms < at) {
             return;
         }
-        self.sweep_ms = None;
+        self.own.sweep_ms = None;
         let (mut over, mut orphans) = (Vec::new(), Vec::new());
-        for entry in self.files.all().filter(|entry| !entry.asked) {
+        for entry in self.own.stored.all().filter(|entry| !entry.asked) {
             let line = &entry.file.line;
             if over.len() + orphans.len() >= SWEEP_AT_ONCE {
                 break;
@@ -38,24 +38,24 @@ impl Hub {
                 orphans.push(line.transfer);
             }
         }
-        let is_more = over.len() + orphans.len() >= SWEEP_AT_ONCE && !self.store_trouble;
+        let is_more = over.len() + orphans.len() >= SWEEP_AT_ONCE && !self.out.has_trouble();
         for (transfer, file) in over {
-            self.note(FileFact::Expired { transfer, file });
+            self.out.note(FileFact::Expired { transfer, file });
             self.remove_file(transfer);
         }
         for transfer in orphans {
             self.lose_receiver(transfer);
         }
-        let keep_ms = millis(self.limits.partial_keep);
+        let keep_ms = millis(self.rules.limits.partial_keep);
         let is_old = |since_ms: u64| since_ms.saturating_add(keep_ms) <= now.wall_ms;
-        let old = self.files.halves().filter(|half| is_old(half.since_ms)).take(SWEEP_AT_ONCE);
+        let old = self.own.stored.halves().filter(|half| is_old(half.since_ms)).take(SWEEP_AT_ONCE);
         for id in old.map(|half| half.id).collect::<Vec<_>>() {
-            self.files.take_half(id);
+            self.own.stored.take_half(id);
             self.discard(id);
         }
         if is_more {
-            self.sweep_ms = Some(now.after(SWEEP_MORE));
-        } else if !self.files.is_empty() {
+            self.own.sweep_ms = Some(now.after(SWEEP_MORE));
+        } else if !self.own.stored.is_empty() {
             self.wake_sweep(now);
         }
     }
@@ -63,7 +63,7 @@ impl Hub {
     /// Whether the only one who could take a file will not come any more.
     fn is_orphan(&self, now: Now, entry: &Entry) -> bool {
         match (entry.file.line.to, entry.file.receiver) {
-            (Target::User(_), Some(account)) => self.directory.get(account).is_none(),
+            (Target::User(_), Some(account)) => self.people.directory.get(account).is_none(),
             // Guests of an earlier run of the server are not known any more.
             (Target::User(_), None) if entry.to_guest.is_none() => true,
             (Target::User(_), None) => entry

@@ -3,12 +3,13 @@
 //! The rules it keeps: one connection takes a file once at a time; whatever looks through all files
 //! counts as work.
 
+use super::Files;
 use super::pattern::Pattern;
 use super::sight::{is_for, is_from};
 use super::stored::Entry;
 use super::transfer::Stage;
 use crate::facts::{FileFact, Parcel};
-use crate::hub::{Answer, Effect, Hub, Request, count};
+use crate::hub::{Answer, Effect, Request, count};
 use crate::id::{ConnId, Now, TransferId};
 use crate::limits::{DOWNLOADS_A_USER, FILE_NAME_MAX, FILES_LISTED};
 use crate::message::{Ending, Event, FileLine, FileRef, Refusal, Reply};
@@ -18,7 +19,7 @@ const FILES_PER_WORK: usize = 4;
 /// Steps of comparing a name with a pattern in that time.
 const STEPS_PER_WORK: usize = 32;
 
-impl Hub {
+impl Files<'_> {
     /// The files that somebody may take, and those that he has sent.
     pub(in crate::hub) fn list_files(
         &mut self,
@@ -26,19 +27,19 @@ impl Hub {
         conn: ConnId,
         pattern: Option<&str>,
         after: Option<TransferId>,
-    ) -> Result<Reply, Refusal> {
-        let user = self.user_of(conn)?;
+    ) -> Result<Answer, Refusal> {
+        let user = self.people.user_of(conn)?;
         if pattern.is_some_and(|pattern| pattern.len() > FILE_NAME_MAX) {
             return Err(Refusal::BadRequest(format!(
                 "a pattern has at most {FILE_NAME_MAX} bytes"
             )));
         }
         // To look through all of them is work.
-        self.take_message(now, conn)?;
+        self.pace.take(now, conn)?;
         let mut pattern = pattern.map(Pattern::new);
         let room = self.room_name_of(conn);
         let (files, more) = {
-            let mut found = self.files.after(after.unwrap_or(TransferId(0))).filter(|entry| {
+            let mut found = self.own.stored.after(after.unwrap_or(TransferId(0))).filter(|entry| {
                 self.sees(user, room, entry)
                     && pattern.as_mut().is_none_or(|p| p.matches(entry.file.line.name.as_str()))
             });
@@ -51,7 +52,7 @@ impl Hub {
             let text = "the pattern fits too much of too many names; begin it with a letter";
             return Err(Refusal::BadRequest(text.to_owned()));
         }
-        Ok(Reply::Files { files, more })
+        Ok(Answer::Now(Reply::Files { files, more }))
     }
 
     /// Somebody takes a file.
@@ -60,8 +61,8 @@ impl Hub {
         conn: ConnId,
         file: &FileRef<'_>,
         offset: u64,
-    ) -> Result<Reply, Refusal> {
-        let user = self.user_of(conn)?;
+    ) -> Result<Answer, Refusal> {
+        let user = self.people.user_of(conn)?;
         if matches!(file, FileRef::Name(_)) {
             self.note_look(0);
         }
@@ -69,51 +70,63 @@ impl Hub {
         if offset > line.size {
             return Err(Refusal::BadRequest(format!("the file has {} bytes", line.size)));
         }
-        if self.downloads.contains(&(conn, line.transfer)) {
+        if self.own.downloads.contains(&(conn, line.transfer)) {
             return Err(Refusal::TransferNotReady);
         }
         if self.downloads_of(conn).count() >= DOWNLOADS_A_USER {
             return Err(Refusal::TooManyDownloads { limit: DOWNLOADS_A_USER as u64 });
         }
         let (transfer, file) = (line.transfer, Parcel::of(&line));
-        self.note(FileFact::Sent { transfer, file, user: user.name });
+        self.out.note(FileFact::Sent { transfer, file, user: user.name });
         if offset < line.size {
-            self.downloads.insert((conn, line.transfer));
+            self.own.downloads.insert((conn, line.transfer));
             let (blob, size) = (line.hash, line.size);
-            self.effects.push_back(Effect::Deliver { transfer, to: conn, blob, offset, size });
+            self.out.push(Effect::Deliver { transfer, to: conn, blob, offset, size });
         }
-        Ok(Reply::Getting { file: line, offset })
+        Ok(Answer::Now(Reply::Getting { file: line, offset }))
     }
 
     /// A file has arrived whole: it was for this one alone, and is forgotten.
-    pub(in crate::hub) fn received(&mut self, request: Request, transfer: TransferId) -> Answer {
-        let user = self.user_of(request.conn)?;
+    pub(in crate::hub) fn received(
+        &mut self,
+        request: Request,
+        transfer: TransferId,
+    ) -> Result<Answer, Refusal> {
+        let user = self.people.user_of(request.conn)?;
         let room = self.room_name_of(request.conn);
-        let entry = self.files.get(transfer).filter(|entry| self.sees(user, room, entry));
+        let entry = self.own.stored.get(transfer).filter(|entry| self.sees(user, room, entry));
         let entry = entry.ok_or(Refusal::NoSuchFile)?;
         if !is_for(user, entry) {
-            return Ok(Some(Reply::Done));
+            return Ok(Answer::Now(Reply::Done));
         }
         self.part_with(request, transfer, true)
     }
 
     /// A file is not wanted by the one whom it is for.
-    pub(in crate::hub) fn reject(&mut self, request: Request, transfer: TransferId) -> Answer {
-        let user = self.user_of(request.conn)?;
-        let entry = self.files.get(transfer).filter(|entry| is_for(user, entry));
+    pub(in crate::hub) fn reject(
+        &mut self,
+        request: Request,
+        transfer: TransferId,
+    ) -> Result<Answer, Refusal> {
+        let user = self.people.user_of(request.conn)?;
+        let entry = self.own.stored.get(transfer).filter(|entry| is_for(user, entry));
         entry.ok_or(Refusal::NoSuchFile)?;
         self.part_with(request, transfer, false)
     }
 
     /// Its sender removes a file.
-    pub(in crate::hub) fn remove(&mut self, request: Request, transfer: TransferId) -> Answer {
-        let user = self.user_of(request.conn)?;
+    pub(in crate::hub) fn remove(
+        &mut self,
+        request: Request,
+        transfer: TransferId,
+    ) -> Result<Answer, Refusal> {
+        let user = self.people.user_of(request.conn)?;
         let room = self.room_name_of(request.conn);
-        let entry = self.files.get(transfer).filter(|entry| self.sees(user, room, entry));
+        let entry = self.own.stored.get(transfer).filter(|entry| self.sees(user, room, entry));
         if !is_from(user, entry.ok_or(Refusal::NoSuchFile)?) {
             return Err(Refusal::NotYourFile);
         }
-        self.note(FileFact::Withdrawn { transfer, user: user.name });
+        self.out.note(FileFact::Withdrawn { transfer, user: user.name });
         self.ask_to_remove(Some(request), transfer, None)
     }
 
@@ -123,29 +136,29 @@ impl Hub {
         now: Now,
         conn: ConnId,
         transfer: TransferId,
-    ) -> Result<Reply, Refusal> {
-        if self.downloads.contains(&(conn, transfer)) {
+    ) -> Result<Answer, Refusal> {
+        if self.own.downloads.contains(&(conn, transfer)) {
             self.end_download(conn, transfer, Ending::Cancelled);
-            return Ok(Reply::Done);
+            return Ok(Answer::Now(Reply::Done));
         }
-        let upload = self.uploads.get(transfer).filter(|upload| upload.draft.from.conn == conn);
+        let upload = self.own.queue.get(transfer).filter(|upload| upload.draft.from.conn == conn);
         if matches!(upload.ok_or(Refusal::NoSuchTransfer)?.stage, Stage::Finishing { .. }) {
             return Err(Refusal::TransferNotReady);
         }
         self.end_upload(now, transfer, Ending::Cancelled);
-        Ok(Reply::Done)
+        Ok(Answer::Now(Reply::Done))
     }
 
     /// All of a file is on its way to a connection.
-    pub fn handle_delivered(&mut self, conn: ConnId, transfer: TransferId) {
-        self.downloads.remove(&(conn, transfer));
+    pub(crate) fn handle_delivered(&mut self, conn: ConnId, transfer: TransferId) {
+        self.own.downloads.remove(&(conn, transfer));
     }
 
     /// A download does not come to its end.
-    pub fn end_download(&mut self, conn: ConnId, transfer: TransferId, how: Ending) {
-        if self.downloads.remove(&(conn, transfer)) {
-            self.effects.push_back(Effect::StopDelivery { transfer, to: conn });
-            self.tell(conn, Event::Ended { transfer, how });
+    pub(crate) fn end_download(&mut self, conn: ConnId, transfer: TransferId, how: Ending) {
+        if self.own.downloads.remove(&(conn, transfer)) {
+            self.out.push(Effect::StopDelivery { transfer, to: conn });
+            self.out.tell(conn, Event::Ended { transfer, how });
         }
     }
 
@@ -153,19 +166,20 @@ impl Hub {
     pub(in crate::hub) fn end_downloads_of(&mut self, conn: ConnId) {
         let under_way: Vec<_> = self.downloads_of(conn).collect();
         for transfer in under_way {
-            self.downloads.remove(&(conn, transfer));
-            self.effects.push_back(Effect::StopDelivery { transfer, to: conn });
+            self.own.downloads.remove(&(conn, transfer));
+            self.out.push(Effect::StopDelivery { transfer, to: conn });
         }
     }
 
     /// What a connection takes at this moment.
     fn downloads_of(&self, conn: ConnId) -> impl Iterator<Item = TransferId> {
         let all = (conn, TransferId(0))..=(conn, TransferId(u32::MAX));
-        self.downloads.range(all).map(|&(_, transfer)| transfer)
+        self.own.downloads.range(all).map(|&(_, transfer)| transfer)
     }
 
     pub(super) fn end_downloads_of_file(&mut self, transfer: TransferId, how: Ending) {
         let takers: Vec<_> = self
+            .own
             .downloads
             .iter()
             .filter(|(_, of)| *of == transfer)
@@ -178,7 +192,7 @@ impl Hub {
 
     /// All files were looked through, and more was done.
     pub(super) fn note_look(&mut self, more: usize) {
-        let units = count(self.files.len() / FILES_PER_WORK + more);
-        self.effects.push_back(Effect::Work { units });
+        let units = count(self.own.stored.len() / FILES_PER_WORK + more);
+        self.out.push(Effect::Work { units });
     }
 }

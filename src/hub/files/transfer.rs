@@ -99,6 +99,11 @@ impl Upload {
         Self { id, draft, announced_ms, stage: Stage::Waiting, flow, moved_bytes: 0 }
     }
 
+    /// All of it is here.
+    pub(super) const fn is_finishing(&self) -> bool {
+        matches!(self.stage, Stage::Finishing { .. })
+    }
+
     /// `bytes` moved: once enough have, it has stalled only at `deadline_ms`.
     pub(super) fn put_off(&mut self, bytes: u64, deadline_ms: u64) {
         self.moved_bytes = self.moved_bytes.saturating_add(bytes);

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::UserKey;
+use crate::hub::UserKey;
 use crate::id::{Now, Source, millis};
 use crate::limits::{
     PASSWORD_WAITING, PASSWORD_WAITING_SOURCE, PENALTY, PENALTY_FORGIVEN, PENALTY_MAX, SOURCES_MAX,

@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::UserKey;
+use crate::hub::UserKey;
 use crate::id::AccountId;
 use crate::job::{self, Account};
 use crate::message::UserName;
 
 /// Accounts and blocks.
 #[derive(Debug, Default)]
-pub(super) struct Directory {
+pub(in crate::hub) struct Directory {
     accounts: BTreeMap<UserKey, Account>,
     names: BTreeMap<AccountId, UserName>,
     /// Logins of an account up to which its tokens are void, whatever the store says.
@@ -24,14 +24,25 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    pub(super) fn new(stored: job::Directory) -> Self {
+    pub(in crate::hub) fn new(stored: job::Directory) -> Self {
         let mut directory = Self::default();
         directory.replace(stored);
         directory
     }
 
+    /// Another process has changed the accounts.
+    pub(in crate::hub) fn follow(&mut self, stored: job::Directory) {
+        for account in &stored.accounts {
+            if self.find(account.name.key()).is_none() {
+                // Those of a guest of that name end here, before they are taken for the account's.
+                self.forget_blocks(account.name.key());
+            }
+        }
+        self.replace(stored);
+    }
+
     /// Takes over what the store says; the blocks of guests stay as they are.
-    pub(super) fn replace(&mut self, stored: job::Directory) {
+    fn replace(&mut self, stored: job::Directory) {
         let known = std::mem::take(&mut self.accounts);
         for owner in known.keys() {
             self.forget_blocks(*owner);
@@ -49,21 +60,21 @@ impl Directory {
         }
     }
 
-    pub(super) fn add(&mut self, account: Account) {
+    pub(in crate::hub) fn add(&mut self, account: Account) {
         self.names.insert(account.id, account.name);
         self.accounts.insert(account.name.key(), account);
     }
 
-    pub(super) fn find(&self, name: UserKey) -> Option<&Account> {
+    pub(in crate::hub) fn find(&self, name: UserKey) -> Option<&Account> {
         self.accounts.get(&name)
     }
 
-    pub(super) fn get(&self, id: AccountId) -> Option<&Account> {
+    pub(in crate::hub) fn get(&self, id: AccountId) -> Option<&Account> {
         self.find(self.names.get(&id)?.key())
     }
 
     /// Voids all tokens of an account, and gives it another hash if there is one.
-    pub(super) fn begin_epoch(&mut self, id: AccountId, hash: Option<String>) {
+    pub(in crate::hub) fn begin_epoch(&mut self, id: AccountId, hash: Option<String>) {
         let Some(name) = self.names.get(&id) else { return };
         if let Some(account) = self.accounts.get_mut(&name.key()) {
             // A damaged account has the last epoch there is.
@@ -75,20 +86,20 @@ impl Directory {
     }
 
     /// Voids the tokens of all logins of an account so far, until the server ends.
-    pub(super) fn void_tokens(&mut self, id: AccountId, up_to: u64) {
+    pub(in crate::hub) fn void_tokens(&mut self, id: AccountId, up_to: u64) {
         self.void.insert(id, up_to);
     }
 
-    pub(super) fn is_void(&self, id: AccountId, login: u64) -> bool {
+    pub(in crate::hub) fn is_void(&self, id: AccountId, login: u64) -> bool {
         self.void.get(&id).is_some_and(|&up_to| login <= up_to)
     }
 
-    pub(super) fn block(&mut self, owner: UserKey, user: UserName) {
+    pub(in crate::hub) fn block(&mut self, owner: UserKey, user: UserName) {
         self.blocks.entry(owner).or_default().insert(user.key(), user);
         self.blocked_by.entry(user.key()).or_default().insert(owner);
     }
 
-    pub(super) fn unblock(&mut self, owner: UserKey, user: UserKey) {
+    pub(in crate::hub) fn unblock(&mut self, owner: UserKey, user: UserKey) {
         remove(&mut self.blocks, owner, |users| {
             users.remove(&user);
             users.is_empty()
@@ -100,29 +111,29 @@ impl Directory {
     }
 
     /// Forgets whom a user has blocked.
-    pub(super) fn forget_blocks(&mut self, owner: UserKey) {
+    pub(in crate::hub) fn forget_blocks(&mut self, owner: UserKey) {
         let users: Vec<UserKey> = self.blocked(owner).map(UserName::key).collect();
         for user in users {
             self.unblock(owner, user);
         }
     }
 
-    pub(super) fn has_blocked(&self, owner: UserKey, user: UserKey) -> bool {
+    pub(in crate::hub) fn has_blocked(&self, owner: UserKey, user: UserKey) -> bool {
         self.blocks.get(&owner).is_some_and(|users| users.contains_key(&user))
     }
 
     /// Whom a user has blocked, in the order of the names.
-    pub(super) fn blocked(&self, owner: UserKey) -> impl Iterator<Item = &UserName> {
+    pub(in crate::hub) fn blocked(&self, owner: UserKey) -> impl Iterator<Item = &UserName> {
         self.blocks.get(&owner).into_iter().flat_map(BTreeMap::values)
     }
 
     /// Who has blocked a user.
-    pub(super) fn blockers(&self, user: UserKey) -> impl Iterator<Item = UserKey> {
+    pub(in crate::hub) fn blockers(&self, user: UserKey) -> impl Iterator<Item = UserKey> {
         self.blocked_by.get(&user).into_iter().flatten().copied()
     }
 
     /// Whether either of two users has blocked the other.
-    pub(super) fn is_apart(&self, one: UserKey, other: UserKey) -> bool {
+    pub(in crate::hub) fn is_apart(&self, one: UserKey, other: UserKey) -> bool {
         self.has_blocked(one, other) || self.has_blocked(other, one)
     }
 }

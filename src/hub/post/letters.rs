@@ -7,9 +7,10 @@
 
 use std::borrow::Cow;
 
-use super::session::Letters;
-use super::{Answer, Effect, Hub, Request, State, Waiting};
+use super::Post;
 use crate::facts::TalkFact;
+use crate::hub::people::{Mailbox, State};
+use crate::hub::{Answer, Effect, Request, Waiting};
 use crate::id::{AccountId, ConnId, LetterId, Now};
 use crate::job::{Letter, StoreJob, StoreOutcome};
 use crate::limits::{LETTERS_AT_ONCE, LETTERS_RETRY};
@@ -17,7 +18,7 @@ use crate::message::{Event, Refusal, Reply, Text, UserName};
 
 /// A letter on its way into the store.
 #[derive(Clone, Debug)]
-pub(super) struct Draft {
+pub(in crate::hub) struct Draft {
     from: UserName,
     to: AccountId,
     to_name: UserName,
@@ -25,76 +26,84 @@ pub(super) struct Draft {
     at_ms: u64,
 }
 
-impl Hub {
-    pub(super) fn whisper(
+impl Post<'_> {
+    pub(in crate::hub) fn whisper(
         &mut self,
         now: Now,
         request: Request,
         user: &str,
         text: Cow<'_, str>,
-    ) -> Answer {
+    ) -> Result<Answer, Refusal> {
         let conn = request.conn;
-        let from = self.name_of(conn)?;
+        let from = self.people.name_of(conn)?;
         let wanted = UserName::parse(user).map_err(Refusal::BadUserName)?;
-        let account = self.directory.find(wanted.key()).map(|account| (account.id, account.name));
-        let online = self.users.get(&wanted.key()).copied();
+        let account =
+            self.people.directory.find(wanted.key()).map(|account| (account.id, account.name));
+        let online = self.people.session_of(wanted.key());
         if online == Some(conn) {
             return Err(Refusal::ToYourself);
         }
         let name = match (account, online) {
             (Some((_, name)), _) => name,
-            (None, Some(to)) => self.name_of(to)?,
+            (None, Some(to)) => self.people.name_of(to)?,
             (None, None) => return Err(Refusal::NoSuchUser(wanted)),
         };
-        if self.directory.has_blocked(name.key(), from.key()) {
+        if self.people.directory.has_blocked(name.key(), from.key()) {
             return Err(Refusal::BlockedBy(name));
         }
-        let text = Text::parse(text, self.limits.message_bytes).map_err(Refusal::BadText)?;
-        self.take_message(now, conn)?;
+        let text = Text::parse(text, self.rules.limits.message_bytes).map_err(Refusal::BadText)?;
+        self.pace.take(now, conn)?;
         let bytes = text.as_str().len();
-        self.note(TalkFact::Whispered { from, to: name, bytes });
-        self.note_body(|| TalkFact::WhisperedText { from, to: name, text: text.clone() });
+        self.out.note(TalkFact::Whispered { from, to: name, bytes });
+        self.out.note_body(|| TalkFact::WhisperedText { from, to: name, text: text.clone() });
         let at_ms = now.wall_ms;
         if let Some((to, to_name)) = account {
-            let most = self.limits.letters;
+            let most = self.rules.limits.letters;
             let job = StoreJob::Keep { to, from, text: text.clone(), at_ms, most };
             let draft = Draft { from, to, to_name, text, at_ms };
-            return self.ask_store(Waiting::Keep { request, draft }, job);
+            return self.out.ask_store(Waiting::Keep { request, draft }, job);
         }
         if let Some(to) = online {
             let event = Event::Whispered { from, text, at: at_ms, letter: None };
-            self.effects.push_back(Effect::Tell { conn: to, by: Some(conn), event });
+            self.out.push(Effect::Tell { conn: to, by: Some(conn), event });
         }
-        Ok(Some(Reply::heard(1)))
+        Ok(Answer::Now(Reply::heard(1)))
     }
 
     /// The store has kept a letter, or not.
-    pub(super) fn on_kept(&mut self, request: Request, draft: Draft, outcome: &StoreOutcome) {
+    pub(in crate::hub) fn on_kept(
+        &mut self,
+        request: Request,
+        draft: Draft,
+        outcome: &StoreOutcome,
+    ) {
         let user = draft.to_name;
-        let online = self.users.get(&user.key()).copied();
+        let online = self.people.session_of(user.key());
         let answer = match outcome {
             StoreOutcome::Kept(letter) => {
                 let online = online.is_some_and(|to| self.tell_kept(request, to, draft, *letter));
                 Ok(Reply::Kept { user, online })
             }
-            StoreOutcome::Full => Err(Refusal::MailboxFull { user, limit: self.limits.letters }),
+            StoreOutcome::Full => {
+                Err(Refusal::MailboxFull { user, limit: self.rules.limits.letters })
+            }
             StoreOutcome::NoAccount => Err(Refusal::NoSuchUser(user)),
             outcome => {
-                let refusal = self.store_refusal(outcome);
+                let refusal = self.out.store_refusal(outcome);
                 match online.filter(|_| !self.is_deaf(&draft)) {
                     // It needs no disk to be heard by somebody who is here.
                     Some(to) if self.is_of(to, draft.to) => {
                         let Draft { from, text, at_ms: at, .. } = draft;
                         let event = Event::Whispered { from, text, at, letter: None };
                         let by = Some(request.conn);
-                        self.effects.push_back(Effect::Tell { conn: to, by, event });
+                        self.out.push(Effect::Tell { conn: to, by, event });
                         Ok(Reply::heard(1))
                     }
                     _ => Err(refusal),
                 }
             }
         };
-        self.answer_late(request, answer);
+        self.out.answer_late(request, answer);
     }
 
     /// Tells a letter that has just been kept, if its receiver has heard all before it. Says
@@ -113,54 +122,55 @@ impl Hub {
         if !is_deaf {
             letters.told = letter;
             let event = Event::Whispered { from, text, at, letter: Some(letter) };
-            self.effects.push_back(Effect::Tell { conn: to, by: Some(request.conn), event });
+            self.out.push(Effect::Tell { conn: to, by: Some(request.conn), event });
         }
         self.set_letters(to, letters);
         true
     }
 
     /// Asks for the next letters of somebody who has an account.
-    pub(super) fn ask_letters(&mut self, conn: ConnId) {
-        let Ok(user) = self.user_of(conn) else { return };
+    pub(in crate::hub) fn ask_letters(&mut self, conn: ConnId) {
+        let Ok(user) = self.people.user_of(conn) else { return };
         let Some(account) = user.account else { return };
         // As many as fit well below the mark from which its requests would wait.
-        let letter_bytes = 2 * self.limits.message_bytes + 256;
-        let most = (self.limits.output_soft_bytes / 2 / letter_bytes).clamp(1, LETTERS_AT_ONCE);
+        let letter_bytes = 2 * self.rules.limits.message_bytes + 256;
+        let most =
+            (self.rules.limits.output_soft_bytes / 2 / letter_bytes).clamp(1, LETTERS_AT_ONCE);
         let after = user.letters.read;
-        self.set_letters(conn, Letters { asked: true, more: false, ..user.letters });
+        self.set_letters(conn, Mailbox { asked: true, more: false, ..user.letters });
         let most = u32::try_from(most).unwrap_or(u32::MAX);
         let waiting = Waiting::Letters { conn, serial: user.serial };
-        self.submit_store(waiting, StoreJob::Letters { account, after, most });
+        self.out.submit_store(waiting, StoreJob::Letters { account, after, most });
     }
 
     /// The store has read some letters, or could not. They are for the session that asked, and the
     /// connection may have begun another one since.
-    pub(super) fn on_letters(
+    pub(in crate::hub) fn on_letters(
         &mut self,
         now: Now,
         (conn, serial): (ConnId, u64),
         outcome: StoreOutcome,
     ) {
-        let Ok(user) = self.user_of(conn) else { return };
+        let Ok(user) = self.people.user_of(conn) else { return };
         if user.serial != serial {
             return;
         }
-        let mut state = Letters { asked: false, ..user.letters };
+        let mut state = Mailbox { asked: false, ..user.letters };
         let StoreOutcome::Letters { letters, more } = outcome else {
-            self.store_refusal(&outcome);
-            self.set_letters(conn, Letters { more: true, ..state });
-            self.retries.push_back((now.after(LETTERS_RETRY), conn));
+            self.out.store_refusal(&outcome);
+            self.set_letters(conn, Mailbox { more: true, ..state });
+            self.own.retries.push_back((now.after(LETTERS_RETRY), conn));
             return;
         };
         state.more = more;
         for Letter { id, from, text, at_ms: at } in letters {
             state.read = id;
-            if self.directory.has_blocked(user.name.key(), from.key()) {
+            if self.people.directory.has_blocked(user.name.key(), from.key()) {
                 continue;
             }
             state.told = id;
             let event = Event::Whispered { from, text, at, letter: Some(id) };
-            self.tell(conn, event);
+            self.out.tell(conn, event);
         }
         self.set_letters(conn, state);
         if state.told <= state.arrived {
@@ -170,31 +180,34 @@ impl Hub {
     }
 
     /// A client has all letters up to this one, and need not be told them again.
-    pub(super) fn got(&mut self, conn: ConnId, letter: LetterId) -> Answer {
+    pub(in crate::hub) fn got(
+        &mut self,
+        conn: ConnId,
+        letter: LetterId,
+    ) -> Result<Answer, Refusal> {
         self.confirm_letters(conn, letter);
-        Ok(Some(Reply::Done))
+        Ok(Answer::Now(Reply::Done))
     }
 
     /// A connection that cannot confirm letters has been sent all up to this one; its session may
     /// be over by then.
-    pub fn letters_arrived(&mut self, conn: ConnId, account: AccountId, letter: LetterId) {
+    pub(in crate::hub) fn letters_arrived(
+        &mut self,
+        conn: ConnId,
+        account: AccountId,
+        letter: LetterId,
+    ) {
         // A later login on the connection has not been told it.
         let told = self.letters_of(conn).is_some_and(|letters| letter <= letters.told);
         if told && self.is_of(conn, account) {
             return self.confirm_letters(conn, letter);
         }
-        self.submit_store(Waiting::Arrived, StoreJob::Arrived { account, up_to: letter });
-    }
-
-    /// Whose letters a connection is told.
-    #[must_use]
-    pub fn account_of(&self, conn: ConnId) -> Option<AccountId> {
-        self.user_of(conn).ok()?.account
+        self.out.submit_store(Waiting::Arrived, StoreJob::Arrived { account, up_to: letter });
     }
 
     /// A connection has all letters up to this one: they are forgotten, and more are asked for.
     fn confirm_letters(&mut self, conn: ConnId, letter: LetterId) {
-        let Ok(user) = self.user_of(conn) else { return };
+        let Ok(user) = self.people.user_of(conn) else { return };
         let Some(account) = user.account else { return };
         let mut letters = user.letters;
         let letter = letter.min(letters.told);
@@ -204,7 +217,7 @@ impl Hub {
         if up_to > letters.arrived {
             letters.arrived = up_to;
             self.set_letters(conn, letters);
-            self.submit_store(Waiting::Arrived, StoreJob::Arrived { account, up_to });
+            self.out.submit_store(Waiting::Arrived, StoreJob::Arrived { account, up_to });
         }
         if all && letters.more && !letters.asked {
             self.ask_letters(conn);
@@ -212,12 +225,12 @@ impl Hub {
     }
 
     /// Asks again for letters that the store could not read.
-    pub(super) fn retry_letters(&mut self, now: Now) {
-        while let Some(&(due_ms, conn)) = self.retries.front() {
+    pub(in crate::hub) fn retry_letters(&mut self, now: Now) {
+        while let Some(&(due_ms, conn)) = self.own.retries.front() {
             if due_ms > now.mono_ms {
                 break;
             }
-            self.retries.pop_front();
+            self.own.retries.pop_front();
             if self.letters_of(conn).is_some_and(|letters| letters.more && !letters.asked) {
                 self.ask_letters(conn);
             }
@@ -226,20 +239,20 @@ impl Hub {
 
     /// Whether the receiver of a letter has blocked its writer in the meantime.
     fn is_deaf(&self, draft: &Draft) -> bool {
-        self.directory.has_blocked(draft.to_name.key(), draft.from.key())
+        self.people.directory.has_blocked(draft.to_name.key(), draft.from.key())
     }
 
     /// Whether a connection belongs to an account.
     fn is_of(&self, conn: ConnId, account: AccountId) -> bool {
-        self.user_of(conn).is_ok_and(|user| user.account == Some(account))
+        self.people.user_of(conn).is_ok_and(|user| user.account == Some(account))
     }
 
-    fn letters_of(&self, conn: ConnId) -> Option<Letters> {
-        self.user_of(conn).ok().map(|user| user.letters)
+    fn letters_of(&self, conn: ConnId) -> Option<Mailbox> {
+        self.people.user_of(conn).ok().map(|user| user.letters)
     }
 
-    fn set_letters(&mut self, conn: ConnId, letters: Letters) {
-        let state = self.session_mut(conn).map(|session| &mut session.state);
+    fn set_letters(&mut self, conn: ConnId, letters: Mailbox) {
+        let state = self.people.session_mut(conn).map(|session| &mut session.state);
         if let Some(State::Named { user } | State::InRoom { user, .. }) = state {
             user.letters = letters;
         }

@@ -5,7 +5,7 @@
 //! restart voids nothing, and a new epoch (another password, a logout) voids all that were given
 //! before. A guest's token is good against the guest's own session only.
 
-use super::session::User;
+use crate::hub::people::User;
 use crate::id::{AccountId, Now};
 use crate::limits::TOKEN_LIFE;
 use crate::message::UserName;
@@ -74,13 +74,13 @@ impl Tokens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::session::Letters;
+    use crate::hub::people::Mailbox;
 
     const NOW: Now = Now { mono_ms: 0, wall_ms: 1_700_000_000_000 };
 
     fn user(name: &str, account: Option<AccountId>) -> User {
         let name = UserName::parse(name).unwrap();
-        User { name, account, serial: 7, letters: Letters::default() }
+        User { name, account, serial: 7, letters: Mailbox::default() }
     }
 
     #[test]

@@ -17,23 +17,25 @@ use std::fmt::Write as _;
 use crate::id::{AccountId, ConnId, LetterId, RoomId, Source};
 use crate::message::{Op, Refusal, UserName};
 
-use super::pace::Bucket;
-
 /// One connection, as the hub knows it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Session {
-    pub(super) conn: ConnId,
-    pub(super) source: Source,
-    pub(super) state: State,
-    /// Messages that it may send.
-    pub(super) bucket: Bucket,
+pub(in crate::hub) struct Session {
+    pub(in crate::hub) conn: ConnId,
+    pub(in crate::hub) source: Source,
+    pub(in crate::hub) state: State,
     /// Its client answers a ping without being told to.
-    pub(super) answers_pings: bool,
+    pub(in crate::hub) answers_pings: bool,
+}
+
+impl Session {
+    pub(super) const fn new(conn: ConnId, source: Source) -> Self {
+        Self { conn, source, state: State::Nameless, answers_pings: false }
+    }
 }
 
 /// The state of a session; each owns what belongs to it.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum State {
+pub(in crate::hub) enum State {
     /// Connected, not logged in.
     Nameless,
     /// A login or a registration waits for a worker, or for the owner of the name.
@@ -49,39 +51,39 @@ pub(super) enum State {
 
 /// Somebody who is logged in.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct User {
-    pub(super) name: UserName,
+pub(in crate::hub) struct User {
+    pub(in crate::hub) name: UserName,
     /// `None` for a guest.
-    pub(super) account: Option<AccountId>,
-    /// Which login of the server this is.
-    pub(super) serial: u64,
-    pub(super) letters: Letters,
+    pub(in crate::hub) account: Option<AccountId>,
+    /// The serial number of this login, unique for the server.
+    pub(in crate::hub) serial: u64,
+    pub(in crate::hub) letters: Mailbox,
 }
 
 /// How far the letters that are kept for a user have come on this connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Letters {
+pub(in crate::hub) struct Mailbox {
     /// Everything up to here was looked at.
-    pub(super) read: LetterId,
+    pub(in crate::hub) read: LetterId,
     /// The last one that was told.
-    pub(super) told: LetterId,
+    pub(in crate::hub) told: LetterId,
     /// The last one that has arrived.
-    pub(super) arrived: LetterId,
+    pub(in crate::hub) arrived: LetterId,
     /// The store has been asked for some.
-    pub(super) asked: bool,
+    pub(in crate::hub) asked: bool,
     /// The store holds some that were not looked at.
-    pub(super) more: bool,
+    pub(in crate::hub) more: bool,
 }
 
 impl State {
-    pub(super) const fn user(&self) -> Option<User> {
+    pub(in crate::hub) const fn user(&self) -> Option<User> {
         match self {
             Self::Nameless | Self::Entering { .. } => None,
             Self::Named { user } | Self::InRoom { user, .. } => Some(*user),
         }
     }
 
-    pub(super) const fn name(&self) -> Option<UserName> {
+    pub(in crate::hub) const fn name(&self) -> Option<UserName> {
         match self.user() {
             Some(user) => Some(user.name),
             None => None,
@@ -89,7 +91,7 @@ impl State {
     }
 
     /// The table. The default is no: an op is in the lists of what is allowed or it is refused.
-    pub(super) fn may(&self, op: Op) -> Result<(), Refusal> {
+    pub(in crate::hub) fn may(&self, op: Op) -> Result<(), Refusal> {
         match self {
             Self::Nameless => match op {
                 Op::Hello | Op::Login | Op::Register | Op::Help | Op::Ping | Op::Exit => Ok(()),
@@ -164,7 +166,7 @@ fn user_may(user: User, op: Op) -> Result<(), Refusal> {
 /// do all that an account may, save to change a password.
 fn columns() -> [(&'static str, State); 5] {
     let name = UserName::parse("somebody").expect("it is a name");
-    let user = |account| User { name, account, serial: 0, letters: Letters::default() };
+    let user = |account| User { name, account, serial: 0, letters: Mailbox::default() };
     let (guest, owner) = (user(None), user(Some(AccountId(1))));
     [
         ("nameless", State::Nameless),
