@@ -20,25 +20,21 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use parlor::engine::{Engine, Input, Output, Setup};
-use parlor::id::{ConnId, Now, Source};
-use parlor::job::{Job, Outcome};
-use parlor::limits::{Limits, WRITE_BATCH};
-use parlor::store::{Memory, Store as _};
+use parlor::engine::{Input, Setup};
+use parlor::id::ConnId;
+use parlor::limits::Limits;
+use stage::Stage;
 
-use workers::{Blobs, commit_one, hash};
-
-#[allow(dead_code)] // each test looks at other parts of the workers
+#[allow(dead_code)] // each test needs other parts of the stage
+#[path = "support/stage.rs"]
+mod stage;
+#[allow(dead_code)] // and looks at other parts of the workers
 #[path = "support/workers.rs"]
 mod workers;
 
-/// A server, the connections to it by their letters, and what each has yet to hear.
-struct Stage {
-    limits: Limits,
-    engine: Engine,
-    disk: Blobs,
-    store: Memory,
-    now: Now,
+/// A stage, the connections to it by their letters, and what each has yet to hear.
+struct Play {
+    stage: Stage,
     conns: BTreeMap<String, ConnId>,
     heard: BTreeMap<String, VecDeque<String>>,
 }
@@ -71,15 +67,15 @@ fn play_file(path: &Path) -> Result<(), String> {
 }
 
 fn play(text: &str) -> Result<(), String> {
-    let mut stage = Stage::new(limits_of(text));
+    let mut play = Play::new(limits_of(text));
     for (index, line) in text.lines().enumerate() {
         let line = line.trim_end();
         if line.is_empty() || line.starts_with('#') || line.starts_with("limits ") {
             continue;
         }
-        stage.step(line).map_err(|fault| format!("line {}: `{line}`: {fault}", index + 1))?;
+        play.step(line).map_err(|fault| format!("line {}: `{line}`: {fault}", index + 1))?;
     }
-    stage.nothing_left()
+    play.nothing_left()
 }
 
 fn limits_of(text: &str) -> Limits {
@@ -107,17 +103,10 @@ fn limits_of(text: &str) -> Limits {
     limits
 }
 
-impl Stage {
+impl Play {
     fn new(limits: Limits) -> Self {
-        Self {
-            engine: Engine::new(Setup { limits: limits.clone(), ..Setup::default() }),
-            limits,
-            disk: Blobs::default(),
-            store: Memory::default(),
-            now: Now { mono_ms: 0, wall_ms: 0 },
-            conns: BTreeMap::new(),
-            heard: BTreeMap::new(),
-        }
+        let stage = Stage::with(Setup { limits, ..Setup::default() });
+        Self { stage, conns: BTreeMap::new(), heard: BTreeMap::new() }
     }
 
     fn step(&mut self, line: &str) -> Result<(), String> {
@@ -134,7 +123,7 @@ impl Stage {
         } else if let Some(time) = line.strip_prefix('+') {
             self.pass(time);
         } else if line == "shutdown" {
-            self.feed(Input::Shutdown);
+            self.stage.feed(Input::Shutdown);
         } else if line == "restart" {
             self.restart();
         } else {
@@ -145,12 +134,7 @@ impl Stage {
     }
 
     fn restart(&mut self) {
-        self.disk.crash();
-        let directory = self.store.directory().unwrap();
-        let (catalogue, halves) = (self.store.files().unwrap(), self.disk.halves());
-        let limits = self.limits.clone();
-        self.engine =
-            Engine::new(Setup { limits, directory, catalogue, halves, ..Setup::default() });
+        self.stage.restart();
         (self.conns, self.heard) = (BTreeMap::new(), BTreeMap::new());
     }
 
@@ -160,26 +144,24 @@ impl Stage {
             "open" => {
                 self.open(who);
             }
-            "end" => self.feed(Input::Ended { conn: self.conns[who], reset: false }),
-            "reset" => self.feed(Input::Ended { conn: self.conns[who], reset: true }),
+            "end" => self.stage.feed(Input::Ended { conn: self.conns[who], reset: false }),
+            "reset" => self.stage.feed(Input::Ended { conn: self.conns[who], reset: true }),
             _ => return Err("this is no step".to_owned()),
         }
         Ok(())
     }
 
     fn open(&mut self, who: &str) -> ConnId {
-        let slot = u32::try_from(self.conns.len()).unwrap();
-        let conn = ConnId { slot, generation: 0 };
+        let conn = self.stage.open();
         self.conns.insert(who.to_owned(), conn);
         self.heard.insert(who.to_owned(), VecDeque::new());
-        self.feed(Input::Opened { conn, source: Source::THIS_MACHINE, peer: "a test" });
         conn
     }
 
     fn say(&mut self, who: &str, words: &str) {
         let known = self.conns.get(who).copied();
         let conn = known.unwrap_or_else(|| self.open(who));
-        self.feed(Input::Bytes { conn, bytes: format!("{words}\r\n").as_bytes() });
+        self.stage.put(conn, format!("{words}\r\n").as_bytes());
         if known.is_none() {
             self.turn();
             let greeting = self.heard.get_mut(who).and_then(VecDeque::pop_front);
@@ -187,7 +169,6 @@ impl Stage {
         }
     }
 
-    /// Time passes as it does for a reactor: from one deadline to the next.
     fn pass(&mut self, time: &str) {
         let unit = time.trim_start_matches(|c: char| c.is_ascii_digit());
         let number: u64 = time[..time.len() - unit.len()].parse().unwrap();
@@ -198,17 +179,7 @@ impl Stage {
             "d" => Duration::from_secs(24 * 60 * 60 * number),
             _ => panic!("a time is like 10s, 250ms, 3min or 7d"),
         };
-        let until = self.now.after(time);
-        while let Some(next) = self.engine.next_deadline_ms().filter(|&next| next <= until) {
-            self.set_time(self.now.mono_ms.max(next) + 1);
-            self.turn();
-        }
-        self.set_time(self.now.mono_ms.max(until));
-    }
-
-    fn set_time(&mut self, mono_ms: u64) {
-        self.now.wall_ms += mono_ms - self.now.mono_ms;
-        self.now.mono_ms = mono_ms;
+        self.stage.pass(u64::try_from(time.as_millis()).unwrap());
     }
 
     fn expect(&mut self, who: &str, expected: &str) -> Result<(), String> {
@@ -227,69 +198,19 @@ impl Stage {
         }
     }
 
+    /// The server does all that is to be done, and everybody reads what came to them.
     fn turn(&mut self) {
-        // A turn, and a second one for what the first has left.
-        for _ in 0..2 {
-            self.feed(Input::Turn);
-            self.feed(Input::Deadlines);
-            while let Some(conn) = self.engine.poll_dirty() {
-                self.write(conn);
+        self.stage.settle();
+        self.stage.engine.check_invariants();
+        for (who, conn) in &self.conns {
+            let heard = self.heard.get_mut(who).unwrap();
+            let text = String::from_utf8(self.stage.came(*conn)).unwrap();
+            heard.extend(text.split_terminator("\r\n").map(str::to_owned));
+            if self.stage.closed.contains(conn) {
+                heard.push_back("| closed".to_owned());
             }
         }
-    }
-
-    fn feed(&mut self, input: Input<'_>) {
-        self.engine.handle(self.now, input);
-        self.outputs();
-    }
-
-    fn outputs(&mut self) {
-        while let Some(output) = self.engine.poll_output() {
-            match output {
-                Output::Job(ticket, job) => {
-                    let outcome = match job {
-                        Job::File(job) => Outcome::File(self.disk.run(job)),
-                        Job::Store(job) => Outcome::Store(commit_one(&mut self.store, job)),
-                        Job::Password(job) => Outcome::Password(hash(&job)),
-                    };
-                    self.engine.handle(self.now, Input::Done { ticket, outcome });
-                }
-                Output::HalfClose(conn) => {
-                    // A peer that has read all closes its end.
-                    self.engine.handle(self.now, Input::Ended { conn, reset: false });
-                }
-                Output::Close(conn) => self.hear(conn, "| closed".to_owned()),
-                Output::Note(_) | Output::Pause(_) | Output::Resume(_) => {}
-            }
-        }
-        self.engine.check_invariants();
-    }
-
-    fn write(&mut self, conn: ConnId) {
-        let mut bytes = Vec::new();
-        while let Some(outbox) = self.engine.outbox(conn).filter(|outbox| !outbox.is_empty()) {
-            let mut slices = [std::io::IoSlice::new(&[]); WRITE_BATCH];
-            let count = outbox.gather(&mut slices);
-            let before = bytes.len();
-            slices[..count].iter().for_each(|slice| bytes.extend_from_slice(slice));
-            let written = bytes.len() - before;
-            // What it hears comes before what its reading leads to.
-            self.hear_all(conn, &std::mem::take(&mut bytes));
-            self.engine.handle_written(self.now, conn, written, true);
-            self.outputs();
-        }
-    }
-
-    fn hear_all(&mut self, conn: ConnId, bytes: &[u8]) {
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
-        for line in text.split_terminator("\r\n") {
-            self.hear(conn, line.to_owned());
-        }
-    }
-
-    fn hear(&mut self, conn: ConnId, line: String) {
-        let (who, _) = self.conns.iter().find(|(_, known)| **known == conn).unwrap();
-        self.heard.get_mut(who).unwrap().push_back(line);
+        self.stage.closed.clear();
     }
 }
 

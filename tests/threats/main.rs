@@ -18,6 +18,8 @@ mod rng;
 mod running;
 mod sessions;
 mod shelves;
+#[path = "../support/stage.rs"]
+mod stage;
 mod startup;
 mod states;
 mod stored;

@@ -174,7 +174,7 @@ fn row_12_after_goodbye_no_request_has_any_effect() {
         let heard = Frames::all(&world.came(bob));
         assert_eq!(heard.len(), 2, "{op:?}: {heard:?}");
         assert_eq!((&heard[0]["ev"], &heard[1]["ev"]), (&json!("left"), &json!("offline")));
-        assert_eq!(world.closed, 1);
+        assert_eq!(world.closed.len(), 1);
     }
 }
 
