@@ -29,7 +29,7 @@ const CIRCLES: [(&str, &str); 2] = [
 ];
 
 /// Nine files of ten are at most so long, without their tests.
-const FILE_P90: usize = 410;
+const FILE_P90: usize = 350;
 /// And nine functions of ten.
 const FUNCTION_P90: usize = 22;
 
