@@ -8,6 +8,7 @@
 //! asks for one. The rule it keeps: nothing typed is lost in silence; it is asked, done or
 //! refused, and whether all of it went well is known at the end.
 
+mod about;
 mod again;
 mod errands;
 mod login;
@@ -22,7 +23,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::commands::{self, Wish};
+use super::commands::{self, Wish, shortly};
 use super::errand::Errand;
 use super::face::Face;
 use super::letters::Letters;
@@ -43,11 +44,12 @@ use crate::message::{
     CloseReason, Command, Event, Greeting, Op, PROTOCOL_VERSION, Refusal, Reply, RoomName, Secret,
     TextError, visible,
 };
-use again::{Link, Return, shortly};
+use about::About;
+use again::{Link, Return};
 use errands::Work;
 use login::{Attempt, Given, Who};
 pub(super) use start::Start;
-use transfers::{About, Aim, Delayed};
+use transfers::{Aim, Delayed};
 
 /// Bytes not yet written above which no line is taken.
 const UNSENT_MAX: usize = 256 * KIB as usize;
@@ -67,8 +69,6 @@ const GOODBYE_BEFORE: Duration = Duration::from_secs(5);
 const UNSHOWN: [Op; 2] = [Op::Hello, Op::Exit];
 /// The question to whoever gave no name.
 const WHO: &str = "* who are you? a name of 1 to 16 letters and digits:";
-/// Characters of a line that are repeated when it was not answered or not sent.
-const REPEATED_MAX: usize = 60;
 
 /// How far the login is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

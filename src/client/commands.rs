@@ -8,7 +8,10 @@ use std::fmt::Write as _;
 
 use crate::front::{Incoming, slash};
 use crate::id::TransferId;
-use crate::message::{Command, Op, Refusal};
+use crate::message::{Command, Op, Refusal, visible};
+
+/// Characters of a line that are repeated when it was not answered or not sent.
+const REPEATED_MAX: usize = 60;
 
 /// What is to be done about a line.
 #[derive(Debug, PartialEq, Eq)]
@@ -144,6 +147,20 @@ pub(super) fn help() -> String {
         let _ = writeln!(text, "{form:<26} {about}");
     }
     text
+}
+
+/// The beginning of a line, visible; of a line with passwords, its command alone.
+pub(super) fn shortly(line: &str) -> String {
+    let word = line.split([' ', '\t']).next().unwrap_or_default();
+    let secret = ["/login", "/register", "/passwd"];
+    if secret.iter().any(|known| word.eq_ignore_ascii_case(known)) {
+        return visible(word).to_string();
+    }
+    let mut text: String = line.chars().take(REPEATED_MAX).collect();
+    if text.len() < line.len() {
+        text.push('…');
+    }
+    visible(&text).to_string()
 }
 
 fn shared(line: &str) -> Wish<'_> {

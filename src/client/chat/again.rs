@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::login::Attempt;
-use super::{Chat, Login, REPEATED_MAX};
+use super::{Chat, Login};
 use crate::client::backoff::Backoff;
-use crate::client::commands::{self, Wish};
+use crate::client::commands::{self, Wish, shortly};
 use crate::client::outcome::Over;
 use crate::client::session::Session;
 use crate::front::native::Problem;
@@ -258,18 +258,4 @@ impl Chat {
         self.back.backoff.reset();
         self.refuse_kept_lines();
     }
-}
-
-/// The beginning of a line, visible; of a line with passwords, its command alone.
-pub(super) fn shortly(line: &str) -> String {
-    let word = line.split([' ', '\t']).next().unwrap_or_default();
-    let secret = ["/login", "/register", "/passwd"];
-    if secret.iter().any(|known| word.eq_ignore_ascii_case(known)) {
-        return visible(word).to_string();
-    }
-    let mut text: String = line.chars().take(REPEATED_MAX).collect();
-    if text.len() < line.len() {
-        text.push('…');
-    }
-    visible(&text).to_string()
 }

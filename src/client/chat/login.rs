@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::again::shortly;
 use super::{Chat, LINE_BEFORE_LOGIN_MAX, Login, WHO};
+use crate::client::commands::shortly;
 use crate::client::outcome::Over;
 use crate::client::question::{Answered, Purpose, Question};
 use crate::front::native::Problem;

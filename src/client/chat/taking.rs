@@ -4,7 +4,7 @@
 //! know. The rule it keeps: nothing is asked for before it is known what it is, because only then
 //! can half of it be found here.
 
-use super::transfers::{About, misunderstood};
+use super::about::{About, Look, Sought, misunderstood};
 use super::{Chat, Login};
 use crate::client::commands::Wanted;
 use crate::client::transfers::downloads::{AcceptError, Keeping, is_near};
@@ -14,26 +14,6 @@ use crate::id::TransferId;
 use crate::message::{
     Command, Event, FileLine, FileName, FileRef, Refusal, Reply, Target, UserName,
 };
-
-/// A file that is looked for in the server's list.
-#[derive(Debug)]
-pub(super) struct Look {
-    sought: Sought,
-    /// Under which name it is to be saved.
-    local: Option<FileName>,
-    /// The best that was found so far.
-    found: Option<FileLine>,
-}
-
-#[derive(Debug)]
-enum Sought {
-    Number(TransferId),
-    /// The newest of this name; if there is none, by the rest of it and a local name.
-    Name {
-        name: String,
-        splits: bool,
-    },
-}
 
 impl Chat {
     /// Takes a file.

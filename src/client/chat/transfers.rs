@@ -6,8 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::about::{About, misunderstood};
 use super::again::Link;
-use super::taking::Look;
 use super::{Chat, Login};
 use crate::client::progress::Progress;
 use crate::client::retry::Here;
@@ -22,29 +22,6 @@ use crate::message::{Command, Ending, Event, Op, Refusal, Reply, visible};
 const AHEAD_MAX: usize = 2 * CHUNK_MAX;
 /// What decides in which room we are.
 const MOVES: [Op; 4] = [Op::Join, Op::Leave, Op::Login, Op::Logout];
-
-/// What a request is about.
-#[derive(Debug)]
-pub(super) enum About {
-    /// The announcement of an upload.
-    Announcement,
-    /// A download.
-    Get(TransferId),
-    /// That it is saved.
-    Confirm(TransferId),
-    /// Withdraw an upload, because somebody here said so.
-    Withdraw(TransferId),
-    /// No more of a download, for the same reason.
-    Stop(TransferId),
-    /// It is not wanted at all.
-    Reject(TransferId),
-    /// Remove it from the server.
-    Remove(TransferId),
-    /// Find a file, to take it.
-    Look(Box<Look>),
-    /// What the client does by itself: how it is answered is no news.
-    Quiet,
-}
 
 /// Whom a file is sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -312,10 +289,4 @@ impl Chat {
         self.refused = true;
         self.screen.say(&format!("* transfer {transfer}: withdrawn"));
     }
-}
-
-/// The answer of a server that speaks otherwise.
-pub(super) fn misunderstood() -> Problem {
-    let text = "the server answered something else".to_owned();
-    Problem { code: "bad_request".to_owned(), text, wait_ms: None }
 }

@@ -1,0 +1,56 @@
+//! What a request about files was for, where its answer does not say so.
+//!
+//! Knows neither how it is asked nor what follows from the answer. The rule it keeps: all that is
+//! needed when the answer comes is in it.
+
+use crate::front::native::Problem;
+use crate::id::TransferId;
+use crate::message::{FileLine, FileName};
+
+/// What a request is about.
+#[derive(Debug)]
+pub(super) enum About {
+    /// The announcement of an upload.
+    Announcement,
+    /// A download.
+    Get(TransferId),
+    /// That it is saved.
+    Confirm(TransferId),
+    /// Withdraw an upload, because somebody here said so.
+    Withdraw(TransferId),
+    /// No more of a download, for the same reason.
+    Stop(TransferId),
+    /// It is not wanted at all.
+    Reject(TransferId),
+    /// Remove it from the server.
+    Remove(TransferId),
+    /// Find a file, to take it.
+    Look(Box<Look>),
+    /// What the client does by itself: how it is answered is no news.
+    Quiet,
+}
+
+/// A file that is looked for in the server's list.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) sought: Sought,
+    /// Under which name it is to be saved.
+    pub(super) local: Option<FileName>,
+    /// The best that was found so far.
+    pub(super) found: Option<FileLine>,
+}
+
+/// By what it is looked for.
+#[derive(Debug)]
+pub(super) enum Sought {
+    /// This one.
+    Number(TransferId),
+    /// The newest of this name; if there is none, by the rest of it and a local name.
+    Name { name: String, splits: bool },
+}
+
+/// The answer of a server that speaks otherwise.
+pub(super) fn misunderstood() -> Problem {
+    let text = "the server answered something else".to_owned();
+    Problem { code: "bad_request".to_owned(), text, wait_ms: None }
+}
