@@ -35,14 +35,14 @@ use super::screen::Screen;
 use super::session::{ClientEvent, Session};
 use super::transfers::Transfers;
 use super::transfers::downloads::Keeping;
-use super::view::Show;
+use super::view::{Note, Show};
 use crate::front::hint::sentence;
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::KIB;
 use crate::message::{
     CloseReason, Command, Event, Greeting, Op, PROTOCOL_VERSION, Refusal, Reply, RoomName, Secret,
-    TextError, visible,
+    TextError,
 };
 use about::About;
 use again::{Link, Return};
@@ -67,8 +67,6 @@ const GREETING_BEFORE: Duration = Duration::from_secs(10);
 const GOODBYE_BEFORE: Duration = Duration::from_secs(5);
 /// Requests whose success says nothing that other lines do not say.
 const UNSHOWN: [Op; 2] = [Op::Hello, Op::Exit];
-/// The question to whoever gave no name.
-const WHO: &str = "* who are you? a name of 1 to 16 letters and digits:";
 
 /// How far the login is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -496,9 +494,9 @@ impl Chat {
         if self.returning() || self.work.is_terse() {
             return;
         }
-        self.screen.say(&format!("* connected to {}; /help for help", visible(server)));
+        self.screen.note(Note::Connected(server.to_owned()));
         if self.login == Login::Unnamed {
-            self.screen.say(WHO);
+            self.screen.note(Note::WhoAreYou);
         }
     }
 

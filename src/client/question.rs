@@ -19,6 +19,20 @@ pub(super) enum Purpose {
     Passwd,
 }
 
+/// What is asked for; names are untrusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Prompt {
+    /// The password of this name.
+    Password(String),
+    /// One for a name that is to be an account.
+    NewFor(String),
+    /// The one that is to be changed.
+    Old,
+    New,
+    /// The new one, once more.
+    Again,
+}
+
 /// A question that waits for its next answer.
 #[derive(Debug)]
 pub(super) struct Question {
@@ -45,16 +59,15 @@ impl Question {
         Self { purpose, answers: Vec::new(), empty: 0 }
     }
 
-    /// The question in one line.
-    pub(super) fn prompt(&self) -> String {
-        let what = match (&self.purpose, self.answers.len()) {
-            (Purpose::Login { user, .. }, _) => format!("password for {user}"),
-            (Purpose::Register { user }, 0) => format!("new password for {user}"),
-            (Purpose::Passwd, 0) => "your password until now".to_owned(),
-            (Purpose::Passwd, 1) => "new password".to_owned(),
-            (Purpose::Register { .. } | Purpose::Passwd, _) => "the same again".to_owned(),
-        };
-        format!("* {what}, which is not shown:")
+    /// What is asked for next.
+    pub(super) fn prompt(&self) -> Prompt {
+        match (&self.purpose, self.answers.len()) {
+            (Purpose::Login { user, .. }, _) => Prompt::Password(user.clone()),
+            (Purpose::Register { user }, 0) => Prompt::NewFor(user.clone()),
+            (Purpose::Passwd, 0) => Prompt::Old,
+            (Purpose::Passwd, 1) => Prompt::New,
+            (Purpose::Register { .. } | Purpose::Passwd, _) => Prompt::Again,
+        }
     }
 
     /// How many answers there are in the end; the last two of several are the same.
@@ -139,7 +152,7 @@ mod tests {
     fn no_answer_is_in_a_prompt_or_in_what_is_printed_for_debugging() {
         let (question, _) = Question::new(Purpose::Passwd).answer("sesame");
         let question = question.unwrap();
-        let shown = format!("{question:?} {}", question.prompt());
+        let shown = format!("{question:?} {:?}", question.prompt());
         assert!(!shown.contains("sesame"), "{shown}");
     }
 }

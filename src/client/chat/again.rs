@@ -13,6 +13,7 @@ use crate::client::backoff::Backoff;
 use crate::client::commands::{self, Wish, shortly};
 use crate::client::outcome::Over;
 use crate::client::session::Session;
+use crate::client::view::Note;
 use crate::front::native::Problem;
 use crate::front::text::seconds;
 use crate::id::millis;
@@ -158,7 +159,7 @@ impl Chat {
             return self.finish(Over::Broken(format!("{why}; given up after {tried}")));
         }
         self.alarm = Some(self.now + wait);
-        self.screen.say(&format!("* {why}; trying again in {}", seconds(millis(wait))));
+        self.screen.note(Note::Again { why: why.to_owned(), wait });
     }
 
     fn report_unanswered(&mut self) {
@@ -191,10 +192,10 @@ impl Chat {
             | Wish::Passwd
             | Wish::Refuse(_) => {
                 if self.back.is_empty() {
-                    self.screen.say("* there is no connection: what is typed waits for it");
+                    self.screen.note(Note::LinesWait);
                 }
                 if self.at_terminal && commands::parse(line) == Wish::Ask(Command::Exit) {
-                    self.screen.say("* the lines before it wait; Ctrl-C leaves at once");
+                    self.screen.note(Note::LeavingWaits);
                 }
                 self.back.lines.push_back(line.to_owned());
             }
@@ -244,9 +245,8 @@ impl Chat {
     fn come_back(&mut self) {
         self.back.lost_at = None;
         self.back.backoff.reset();
-        let user = self.who.as_ref().map_or_else(String::new, |who| who.user.to_string());
-        let place = self.room.map_or_else(String::new, |room| format!(" in {room}"));
-        self.screen.say(&format!("* back as {user}{place}"));
+        let user = self.who.as_ref().map(|who| who.user);
+        self.screen.note(Note::Back { user, room: self.room });
         self.enter();
         self.confirm_again();
         self.take_kept_lines();

@@ -15,6 +15,7 @@ use super::{Chat, Login};
 use crate::client::errand::{Errand, Place, Whom, file_ref};
 use crate::client::listing;
 use crate::client::transfers::downloads::Keeping;
+use crate::client::view::Note;
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::FILES_MAX;
@@ -313,7 +314,7 @@ impl Chat {
                 let text = listing::json(&listing.files);
                 self.work.products.push_back(Product::Lines(text));
             }
-            _ if listing.files.is_empty() => self.screen.say("* there are no files for you"),
+            _ if listing.files.is_empty() => self.screen.note(Note::Files(Vec::new())),
             Errand::List { json: false, .. } => {
                 let text = listing::table(&listing.files);
                 self.work.products.push_back(Product::Lines(text));
@@ -322,11 +323,7 @@ impl Chat {
             | Errand::Menu
             | Errand::Send { .. }
             | Errand::Get { .. }
-            | Errand::Say { .. } => {
-                for line in listing::table(&listing.files).lines() {
-                    self.screen.say(&format!("* {line}"));
-                }
-            }
+            | Errand::Say { .. } => self.screen.note(Note::Files(listing.files)),
         }
     }
 
@@ -398,12 +395,8 @@ impl Chat {
     pub(super) fn on_stopped(&mut self) {
         self.refused |= self.work.is_terse() && self.work.step != Step::Done;
         if self.work.is_terse() && self.has_files() {
-            self.screen.say(match self.keeping() {
-                Keeping::Nothing => "* stopped; nothing of it is kept",
-                Keeping::AnyName | Keeping::ItsName => {
-                    "* stopped; the same command again goes on where it stopped"
-                }
-            });
+            let kept = self.keeping() != Keeping::Nothing;
+            self.screen.note(Note::ErrandStopped { kept });
         }
     }
 }

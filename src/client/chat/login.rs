@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use super::{Chat, LINE_BEFORE_LOGIN_MAX, Login, WHO};
+use super::{Chat, LINE_BEFORE_LOGIN_MAX, Login};
 use crate::client::commands::shortly;
 use crate::client::outcome::Over;
 use crate::client::question::{Answered, Purpose, Question};
+use crate::client::view::Note;
 use crate::front::native::Problem;
 use crate::message::{Command, Op, Proof, Refusal, Reply, RoomName, Secret, UserName, visible};
 
@@ -148,7 +149,7 @@ impl Chat {
                     };
                 }
                 self.given = None;
-                self.screen.say("* your password is changed");
+                self.screen.note(Note::PasswordChanged);
             }
             Err(problem) => {
                 if problem.code == Refusal::WrongPassword.code() {
@@ -167,7 +168,7 @@ impl Chat {
             return self.refuse("not_asked", typed);
         }
         let question = Question::new(purpose);
-        self.screen.say(&visible(&question.prompt()));
+        self.screen.note(Note::Asked(question.prompt()));
         self.question = Some(question);
     }
 
@@ -188,8 +189,7 @@ impl Chat {
         match answered {
             Answered::More => {
                 if let Some(question) = &self.question {
-                    let prompt = visible(&question.prompt()).to_string();
-                    self.screen.say(&prompt);
+                    self.screen.note(Note::Asked(question.prompt()));
                 }
             }
             Answered::Complete(purpose, passwords) => self.on_passwords(purpose, passwords),
@@ -198,7 +198,7 @@ impl Chat {
                 self.stay_nameless();
             }
             Answered::Unwanted => {
-                self.screen.say("* no password, then");
+                self.screen.note(Note::NotAnswered);
                 self.stay_nameless();
             }
         }
@@ -396,9 +396,9 @@ impl Chat {
         self.who = None;
         self.room = None;
         self.login = if self.asks_name { Login::Unnamed } else { Login::Out };
-        let next = if self.asks_name { WHO } else { "* you have no name yet: /login NAME" };
+        let next = if self.asks_name { Note::WhoAreYou } else { Note::Nameless };
         if !self.work.is_terse() {
-            self.screen.say(next);
+            self.screen.note(next);
         }
     }
 

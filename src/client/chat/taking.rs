@@ -8,6 +8,7 @@ use super::about::{About, Look, Sought, misunderstood};
 use super::{Chat, Login};
 use crate::client::commands::Wanted;
 use crate::client::transfers::downloads::{AcceptError, Keeping, is_near};
+use crate::client::view::Note;
 use crate::front::native::Problem;
 use crate::front::slash;
 use crate::id::TransferId;
@@ -48,10 +49,7 @@ impl Chat {
     /// Whether all that is offered from now on is taken.
     pub(super) fn accept_all(&mut self, all: bool) {
         self.accepts_all = all;
-        self.screen.say(match all {
-            true => "* files that arrive from now on are saved",
-            false => "* files that arrive from now on are only told of; /get N takes one",
-        });
+        self.screen.note(Note::AcceptsAll(all));
     }
 
     /// Also while its bytes come: what has come of it is removed at once.

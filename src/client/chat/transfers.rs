@@ -13,10 +13,11 @@ use crate::client::progress::Progress;
 use crate::client::retry::Here;
 use crate::client::transfers::uploads::Withdrawal;
 use crate::client::transfers::{Goal, Source, Step, Stopping};
+use crate::client::view::Note;
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::CHUNK_MAX;
-use crate::message::{Command, Ending, Event, Op, Refusal, Reply, visible};
+use crate::message::{Command, Ending, Event, Op, Refusal, Reply};
 
 /// Bytes not yet written above which no part of a file is added.
 const AHEAD_MAX: usize = 2 * CHUNK_MAX;
@@ -128,7 +129,7 @@ impl Chat {
     pub(super) fn cancel(&mut self, transfer: TransferId) {
         match self.transfers.cancel(transfer) {
             Stopping::Withdrawn => self.on_withdrawn(transfer),
-            Stopping::Stopped => self.screen.say(&format!("* transfer {transfer}: stopped")),
+            Stopping::Stopped => self.screen.note(Note::Stopped(transfer)),
             Stopping::AskToWithdraw => self.ask_to_cancel(About::Withdraw(transfer), transfer),
             Stopping::AskToStop => self.ask_to_cancel(About::Stop(transfer), transfer),
         }
@@ -139,7 +140,7 @@ impl Chat {
         match self.transfers.uploads.cancel_named(name) {
             Withdrawal::Done | Withdrawal::Ask => {
                 self.refused = true;
-                self.screen.say(&format!("* {}: withdrawn", visible(name)));
+                self.screen.note(Note::WithdrawnNamed(name.to_owned()));
             }
             Withdrawal::Unknown => {
                 self.refuse(Refusal::NoSuchTransfer.code(), "no file of that name waits here");
@@ -201,13 +202,13 @@ impl Chat {
             }
             // It may have come to its end before, which is as good.
             (About::Stop(transfer), _) => {
-                self.screen.say(&format!("* transfer {transfer}: stopped"));
+                self.screen.note(Note::Stopped(transfer));
             }
             (About::Reject(transfer), Ok(_)) => {
-                self.screen.say(&format!("* transfer {transfer}: refused"));
+                self.screen.note(Note::Rejected(transfer));
             }
             (About::Remove(transfer), Ok(_)) => {
-                self.screen.say(&format!("* transfer {transfer}: removed"));
+                self.screen.note(Note::Removed(transfer));
             }
             (About::Reject(_) | About::Remove(_), Err(problem)) => {
                 self.refuse(&problem.code, &problem.text);
@@ -243,7 +244,7 @@ impl Chat {
         if let Some(progress) = progress.filter(|_| !self.bars)
             && let Some(transfer) = progress.transfer
         {
-            self.screen.say(&format!("* transfer {transfer}: {progress}"));
+            self.screen.note(Note::Moves(transfer, progress));
         }
     }
 
@@ -261,8 +262,7 @@ impl Chat {
     pub(super) fn say_broken_off(&mut self) {
         let count = self.progress().count();
         if count > 0 {
-            let files = if count == 1 { "1 file goes" } else { &format!("{count} files go") };
-            self.screen.say(&format!("* {files} on when the connection is back"));
+            self.screen.note(Note::FilesWait(count));
         }
     }
 
@@ -287,6 +287,6 @@ impl Chat {
 
     fn on_withdrawn(&mut self, transfer: TransferId) {
         self.refused = true;
-        self.screen.say(&format!("* transfer {transfer}: withdrawn"));
+        self.screen.note(Note::Withdrawn(transfer));
     }
 }

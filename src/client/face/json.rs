@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::words::words;
 use crate::client::view::Show;
 
 /// A refusal, as the protocol has it.
@@ -30,10 +31,13 @@ pub(super) fn lines(show: &Show) -> Vec<String> {
         Show::Event(event) => vec![object(event)],
         Show::Reply(reply) => vec![object(reply)],
         Show::Refused { code, text } => vec![object(&Refused { error: Why { code, text } })],
-        Show::Words(words) => {
-            words.lines().map(|line| object(&Note { note: bare(line) })).collect()
-        }
+        Show::Note(about) => words(about).lines().map(note).collect(),
+        Show::Words(words) => words.lines().map(|line| note(bare(line))).collect(),
     }
+}
+
+fn note(note: &str) -> String {
+    object(&Note { note })
 }
 
 /// Without the sign that a line of the plain face begins with.

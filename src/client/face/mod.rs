@@ -5,6 +5,7 @@
 
 mod json;
 mod plain;
+mod words;
 
 use time::UtcOffset;
 
