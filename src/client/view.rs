@@ -44,7 +44,7 @@ pub(super) enum Note {
     /// Nobody wanted to answer.
     NotAnswered,
     PasswordChanged,
-    /// Not connected or not logged in, for a reason that is visible; it is tried again after a wait.
+    /// Not connected or not logged in, for a reason that is visible; tried again in a while.
     Again {
         why: String,
         wait: Duration,
