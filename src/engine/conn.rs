@@ -60,6 +60,8 @@ pub(super) struct Conn {
     pub(super) ended: bool,
     /// The reactor has been told not to read it.
     pub(super) paused: bool,
+    /// It came while the server was stopping: nobody waits for its end.
+    pub(super) late: bool,
 }
 
 /// Where a connection is in its life.
@@ -104,6 +106,7 @@ impl Conn {
             paced: false,
             ended: false,
             paused: false,
+            late: false,
         }
     }
 

@@ -36,8 +36,10 @@ impl Engine {
             self.conns.resize_with(slot + 1, || None);
         }
         debug_assert!(self.conns[slot].is_none(), "the slot has a tenant");
-        self.conns[slot] = Some(Conn::new(id, source, now.mono_ms));
+        let late = self.stopping.is_some();
+        self.conns[slot] = Some(Conn { late, ..Conn::new(id, source, now.mono_ms) });
         self.stats.connections += 1;
+        self.latecomers += usize::from(late);
         self.hub.handle_opened(id, source);
         let admitted = self.strangers.admits(&self.limits, source, spread(id.generation));
         self.strangers.add(source);
@@ -209,9 +211,10 @@ impl Engine {
     /// Gives a connection back to its owner, once.
     pub(super) fn close(&mut self, id: ConnId) {
         self.drop_output(id);
-        if self.conn(id).is_some() {
+        if let Some(late) = self.conn(id).map(|conn| conn.late) {
             self.conns[id.slot as usize] = None;
             self.stats.connections -= 1;
+            self.latecomers -= usize::from(late);
             self.outputs.push_back(Output::Close(id));
         }
     }
@@ -275,13 +278,14 @@ impl Engine {
         }
     }
 
-    /// Tells some more connections that the server stops.
+    /// Tells some more connections that the server stops; latecomers hear it when it is known what
+    /// they speak.
     fn say_goodbyes(&mut self, now: Now) {
         let Some(first) = self.stopping else { return };
         let end = self.conns.len().min(first + GOODBYES_TURN);
         for slot in first..end {
-            if let Some(id) = self.conns[slot].as_ref().map(|conn| conn.id) {
-                self.begin_close(now, id, CloseReason::Shutdown);
+            if let Some(conn) = self.conns[slot].as_ref().filter(|conn| !conn.late) {
+                self.begin_close(now, conn.id, CloseReason::Shutdown);
                 self.pump(now);
             }
         }

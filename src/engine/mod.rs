@@ -153,6 +153,8 @@ pub struct Engine {
     output_bytes: u64,
     /// While stopping: the next slot to say goodbye to.
     stopping: Option<usize>,
+    /// Connections that came since then.
+    latecomers: usize,
     stats: Stats,
 }
 
@@ -176,6 +178,7 @@ impl Engine {
             work_left: WORK_TURN,
             output_bytes: 0,
             stopping: None,
+            latecomers: 0,
             stats: Stats::default(),
         }
     }
@@ -261,10 +264,11 @@ impl Engine {
         [self.timers.next_ms(), self.hub.next_deadline_ms(), paced].into_iter().flatten().min()
     }
 
-    /// Whether all connections of a stopped server are closed.
+    /// Whether all connections of a stopped server are closed. Nobody waits for those that came
+    /// after it was told to stop.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.stopping.is_some() && self.stats.connections == 0
+        self.stopping.is_some() && self.stats.connections == self.latecomers
     }
 
     /// Whether somebody is logged in on a connection.
@@ -379,6 +383,8 @@ impl Engine {
         assert_eq!(live.clone().count(), self.stats.connections, "connections are miscounted");
         let bytes: usize = live.clone().map(|conn| conn.outbox.len()).sum();
         assert_eq!(bytes as u64, self.output_bytes, "output is miscounted");
+        let late = live.clone().filter(|conn| conn.late).count();
+        assert_eq!(late, self.latecomers, "latecomers are miscounted");
         let strangers = live.clone().filter(|conn| conn.is_stranger()).count();
         assert_eq!(strangers as u64, self.strangers.total(), "strangers are miscounted");
         for conn in live {

@@ -49,7 +49,14 @@ impl Engine {
         let Some(conn) = self.conn_mut(id) else { return false };
         let prefix = front::Prefix::of(&conn.tail, bytes);
         match front::detect(&prefix) {
-            Detected::Front(front) => self.greet(id, front),
+            Detected::Front(front) => {
+                let is_too_late = conn.late && !front.traits().answers_latecomers;
+                self.greet(id, front);
+                if is_too_late {
+                    self.begin_close(now, id, CloseReason::Shutdown);
+                    return false;
+                }
+            }
             Detected::More => {
                 conn.tail.extend_from_slice(bytes);
                 return false;

@@ -68,6 +68,9 @@ pub struct Traits {
     pub answers_pings: bool,
     /// Receivers confirm their letters. Where they cannot, that the kernel has one must do.
     pub confirms_letters: bool,
+    /// Whoever comes while the server stops is read all the same, and is not said goodbye to at
+    /// once: the front has its own answer for them ([`Reading::draining`]).
+    pub answers_latecomers: bool,
 }
 
 /// What a front is told of its connection when it reads.
@@ -112,12 +115,18 @@ impl Front {
     #[must_use]
     pub const fn traits(&self) -> Traits {
         match self {
-            Self::Native => {
-                Traits { numbers_answers: true, answers_pings: true, confirms_letters: true }
-            }
-            Self::Text => {
-                Traits { numbers_answers: false, answers_pings: false, confirms_letters: false }
-            }
+            Self::Native => Traits {
+                numbers_answers: true,
+                answers_pings: true,
+                confirms_letters: true,
+                answers_latecomers: false,
+            },
+            Self::Text => Traits {
+                numbers_answers: false,
+                answers_pings: false,
+                confirms_letters: false,
+                answers_latecomers: false,
+            },
         }
     }
 

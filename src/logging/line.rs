@@ -176,7 +176,7 @@ fn of_server(fact: &ServerFact, f: &mut Formatter<'_>) -> fmt::Result {
              when they run out, newcomers wait"
         ),
         ServerFact::Report { report } => f.write_str(report),
-        ServerFact::StopAsked => f.write_str("asked to stop; accepting no more"),
+        ServerFact::StopAsked => f.write_str("asked to stop; nobody is let in any more"),
         ServerFact::Stopping { connections } => write!(f, "telling {connections} connections"),
         ServerFact::Stopped { report } => write!(f, "Stopped: {report}"),
     }

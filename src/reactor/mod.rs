@@ -188,6 +188,8 @@ impl Reactor {
             self.close();
             self.turns.count(began);
         }
+        // Until here whoever came was told why nobody is let in.
+        self.door.shut();
         let report = self.report();
         self.workers.stop(if self.stop_now { Duration::ZERO } else { WORKERS_STOP });
         Ok(report)
@@ -286,7 +288,6 @@ impl Reactor {
 
     fn begin_stop(&mut self, now: Now) {
         logging::note(&ServerFact::StopAsked.into());
-        self.door.shut();
         self.stop_at = Some(Instant::now() + self.drain);
         self.feed(now, Input::Shutdown);
     }

@@ -66,6 +66,26 @@ fn a_second_sigint_ends_the_server_at_once() {
     drop(deaf);
 }
 
+/// Who comes while it drains is told why nobody is let in, and keeps nobody from ending.
+#[test]
+fn whoever_comes_after_sigint_is_told_so_and_not_waited_for() {
+    let mut options = PATIENT.to_vec();
+    options.extend(["--first-byte-before", "1h"]);
+    let server = Server::start(&options);
+    let deaf = talk_to_the_deaf(&server);
+    let mut late = Text::connect(server.addr(), "late");
+    late.type_line("/login late");
+    late.lines.expect("* bye: the server shuts down; you may come back");
+    late.lines.expect_end();
+    let silent = TcpStream::connect(server.addr()).unwrap();
+    let mut hears = Lines::read("deaf", vec![Box::new(deaf)]);
+    hears.expect("* bye: the server shuts down");
+    hears.expect_end();
+    drop(hears);
+    server.stopped();
+    drop(silent);
+}
+
 /// Limits of a server that waits for who does not read.
 const PATIENT: [&str; 8] =
     ["--drain", "1h", "--output-soft", "64MiB", "--output-hard", "128MiB", "--message-rate", "0"];
