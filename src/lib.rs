@@ -29,6 +29,7 @@
 #[cfg(test)]
 extern crate self as parlor;
 
+pub mod address;
 pub mod admin;
 pub mod client;
 pub mod config;

@@ -3,6 +3,7 @@
 //! Refuses to know connections and chat. The rule it keeps: whatever can be wrong at the start is
 //! found before anybody is served, and ends in one line and an exit code.
 
+use crate::address::Address;
 use crate::config::{Config, Mistake};
 use crate::engine::Setup;
 use crate::facts::{ServerFact, TroubleFact};
@@ -167,7 +168,7 @@ fn forget_lost(catalogue: &mut Catalogue, disk: &Disk, store: &mut Sqlite) -> Re
 
 /// Tells standard output and the log where the server listens; called once it does. A standard
 /// output that is closed is no reason to end.
-fn announce(bound: &[SocketAddr], config: &Config) {
+fn announce(bound: &[Address], config: &Config) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(banner(bound, config).as_bytes()).and_then(|()| out.flush());
     let (addresses, version) = (joined(bound), env!("CARGO_PKG_VERSION"));
@@ -177,7 +178,7 @@ fn announce(bound: &[SocketAddr], config: &Config) {
 /// The words at the start: where the server listens, what is in force, how to connect. Plain lines
 /// for people, journals and scripts alike.
 #[must_use]
-pub fn banner(bound: &[SocketAddr], config: &Config) -> String {
+pub fn banner(bound: &[Address], config: &Config) -> String {
     let mut text = format!("parlor {} listens on {}\n", env!("CARGO_PKG_VERSION"), joined(bound));
     let limits = config.limits_in_force();
     let limits = limits.iter().map(|(key, value)| format!("{key} {value}"));
@@ -187,19 +188,39 @@ pub fn banner(bound: &[SocketAddr], config: &Config) -> String {
     let _ = writeln!(text, "accounts: guests {guests}, registration {registration}");
     let _ = writeln!(text, "data:     {}", shown(&config.data));
     let _ = writeln!(text, "log:      {}", shown(&config.log));
-    for address in bound.iter().filter(|address| !address.ip().is_loopback()) {
+    for address in bound.iter().filter(|address| is_of_a_network(address)) {
         let _ = writeln!(text, "note:     what is said through {address} is not encrypted");
     }
-    if let Some(address) = bound.first().map(from_here) {
-        let (ip, port) = (address.ip(), address.port());
+    if let Some((address, netcat)) = bound.first().and_then(calls) {
         let _ = writeln!(text, "connect:  parlor chat {address} --user NAME");
-        let _ = writeln!(text, "or:       nc {ip} {port}   and then: /login NAME");
+        let _ = writeln!(text, "or:       nc {netcat}   and then: /login NAME");
     }
     text
 }
 
-fn joined(addresses: &[SocketAddr]) -> String {
-    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+/// Whether others than this machine may reach it.
+fn is_of_a_network(address: &Address) -> bool {
+    matches!(address, Address::Net(address) if !address.ip().is_loopback())
+}
+
+/// How a server is called from this machine: by its clients, and by netcat.
+fn calls(bound: &Address) -> Option<(String, String)> {
+    match bound {
+        Address::Net(address) => {
+            let address = from_here(address);
+            Some((address.to_string(), format!("{} {}", address.ip(), address.port())))
+        }
+        Address::Unix(path) => Some((shown_address(bound), format!("-U {}", shown(path)))),
+        Address::Host(_) => None,
+    }
+}
+
+fn joined(addresses: &[Address]) -> String {
+    addresses.iter().map(shown_address).collect::<Vec<_>>().join(", ")
+}
+
+fn shown_address(address: &Address) -> String {
+    visible(&address.to_string()).into_owned()
 }
 
 /// Items with commas between, in lines of bearable width; the first begins with `title`.
@@ -250,7 +271,11 @@ pub fn read_config(path: &Path) -> io::Result<String> {
 
 /// People shall find what the banner names, wherever they stand.
 fn make_absolute(config: &mut Config) {
-    for path in [&mut config.data, &mut config.log] {
+    let sockets = config.listen.iter_mut().filter_map(|address| match address {
+        Address::Unix(path) => Some(path),
+        Address::Net(_) | Address::Host(_) => None,
+    });
+    for path in [&mut config.data, &mut config.log].into_iter().chain(sockets) {
         if let Ok(absolute) = std::path::absolute(&*path) {
             *path = absolute;
         }
@@ -299,10 +324,13 @@ mod tests {
         Config::resolve(options, [], |_| Ok(String::new()), 1 << 20).unwrap()
     }
 
+    fn listened(addresses: &[&str]) -> Vec<Address> {
+        addresses.iter().map(|text| Address::parse(text).unwrap()).collect()
+    }
+
     #[test]
     fn the_banner_tells_where_what_and_how_in_plain_lines() {
-        let bound = ["127.0.0.1:4711".parse().unwrap(), "[::1]:4712".parse().unwrap()];
-        let text = banner(&bound, &config("/srv/a\x1b[2Jb"));
+        let text = banner(&listened(&["127.0.0.1:4711", "[::1]:4712"]), &config("/srv/a\x1b[2Jb"));
         let expected = format!(
             "parlor {} listens on 127.0.0.1:4711, [::1]:4712
 limits:   connections 10000, room-members 15, rooms 10000, before-login 1000,
@@ -329,13 +357,23 @@ or:       nc 127.0.0.1 4711   and then: /login NAME
 
     #[test]
     fn who_listens_everywhere_is_called_at_home_and_warned() {
-        let text =
-            banner(&["0.0.0.0:1".parse().unwrap(), "[::]:2".parse().unwrap()], &config("/d"));
+        let text = banner(&listened(&["0.0.0.0:1", "[::]:2"]), &config("/d"));
         assert!(text.contains("connect:  parlor chat 127.0.0.1:1 --user NAME\n"), "{text}");
         assert!(text.contains("through 0.0.0.0:1 is not encrypted\n"), "{text}");
         assert!(text.contains("through [::]:2 is not encrypted\n"), "{text}");
-        let text = banner(&["[::]:2".parse().unwrap()], &config("/d"));
+        let text = banner(&listened(&["[::]:2"]), &config("/d"));
         assert!(text.contains("or:       nc ::1 2   and then: /login NAME\n"), "{text}");
+    }
+
+    #[test]
+    fn a_socket_in_the_file_system_is_called_by_its_path_and_needs_no_warning() {
+        let text = banner(&listened(&["unix:/run/parlor.sock"]), &config("/d"));
+        assert!(
+            text.contains("connect:  parlor chat unix:/run/parlor.sock --user NAME\n"),
+            "{text}"
+        );
+        assert!(text.contains("or:       nc -U /run/parlor.sock   and then"), "{text}");
+        assert!(!text.contains("not encrypted"), "{text}");
     }
 
     #[test]

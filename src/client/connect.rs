@@ -5,12 +5,17 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::path::Path;
 use std::time::Duration;
 
 use mio::net::TcpStream;
 
+use crate::os::{self, ByteStream};
+
 /// The port of an address that names none.
 const PORT_DEFAULT: u16 = 7575;
+/// How the address of a socket in the file system begins.
+const UNIX: &str = "unix:";
 /// How long one address may take to answer.
 const CONNECT_BEFORE: Duration = Duration::from_secs(10);
 
@@ -24,8 +29,8 @@ pub(super) struct ConnectError {
     hint: &'static str,
 }
 
-/// Connects to `HOST:PORT`, or to `HOST` at the usual port.
-pub(super) fn connect(addr: &str) -> Result<TcpStream, ConnectError> {
+/// Connects to `HOST:PORT`, to `HOST` at the usual port, or to `unix:PATH`.
+pub(super) fn connect(addr: &str) -> Result<ByteStream, ConnectError> {
     let addr = with_port(addr);
     connect_any(&addr).map_err(|error| {
         let refused = error.kind() == ErrorKind::ConnectionRefused;
@@ -48,7 +53,10 @@ pub(super) fn why(error: &io::Error) -> String {
 }
 
 /// Tries each address of a name in turn; the last fault is told.
-fn connect_any(addr: &str) -> io::Result<TcpStream> {
+fn connect_any(addr: &str) -> io::Result<ByteStream> {
+    if let Some(path) = addr.strip_prefix(UNIX) {
+        return os::connect_local(Path::new(path));
+    }
     let mut fault = io::Error::new(ErrorKind::NotFound, "the name has no address");
     for addr in addr.to_socket_addrs()? {
         match connect_one(&addr) {
@@ -59,15 +67,17 @@ fn connect_any(addr: &str) -> io::Result<TcpStream> {
     Err(fault)
 }
 
-fn connect_one(addr: &SocketAddr) -> io::Result<TcpStream> {
+fn connect_one(addr: &SocketAddr) -> io::Result<ByteStream> {
     let socket = std::net::TcpStream::connect_timeout(addr, CONNECT_BEFORE)?;
     socket.set_nodelay(true)?;
     socket.set_nonblocking(true)?;
-    Ok(TcpStream::from_std(socket))
+    Ok(ByteStream::Tcp(TcpStream::from_std(socket)))
 }
 
 fn with_port(addr: &str) -> String {
-    if addr.parse::<Ipv6Addr>().is_ok() {
+    if addr.starts_with(UNIX) {
+        addr.to_owned()
+    } else if addr.parse::<Ipv6Addr>().is_ok() {
         format!("[{addr}]:{PORT_DEFAULT}")
     } else if addr.ends_with(']') || !addr.contains(':') {
         format!("{addr}:{PORT_DEFAULT}")
@@ -88,6 +98,7 @@ mod tests {
             ("::1", "[::1]:7575"),
             ("[::1]", "[::1]:7575"),
             ("[::1]:80", "[::1]:80"),
+            ("unix:/run/parlor.sock", "unix:/run/parlor.sock"),
         ] {
             assert_eq!(with_port(addr), full);
         }

@@ -31,7 +31,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::time::Instant;
 
-use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use time::UtcOffset;
 
@@ -46,7 +45,7 @@ use super::outcome::Over;
 use super::typed::{self, Typed};
 use crate::limits::READ_TURN_BYTES;
 use crate::message::visible;
-use crate::os::{self, Signals};
+use crate::os::{self, ByteStream, Signals};
 pub use given::Options;
 use given::PlainError;
 
@@ -76,9 +75,9 @@ struct Plain {
     addr: String,
     poll: Poll,
     /// None while the conversation is away.
-    socket: Option<TcpStream>,
+    socket: Option<ByteStream>,
     /// A connection that is being made, by a thread of its own because that can take long.
-    call: Option<Receiver<Result<TcpStream, ConnectError>>>,
+    call: Option<Receiver<Result<ByteStream, ConnectError>>>,
     readable: bool,
     writable: bool,
     /// Lines that are typed; none until a password is asked for, where they are nothing else.
@@ -137,7 +136,7 @@ impl Plain {
         Ok(plain)
     }
 
-    fn new(chat: Chat, socket: TcpStream, output: Box<dyn io::Write>) -> io::Result<Self> {
+    fn new(chat: Chat, socket: ByteStream, output: Box<dyn io::Write>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), STDIN)?);
         let mut plain = Self {
@@ -165,7 +164,7 @@ impl Plain {
         Ok(plain)
     }
 
-    fn take_socket(&mut self, mut socket: TcpStream) -> io::Result<()> {
+    fn take_socket(&mut self, mut socket: ByteStream) -> io::Result<()> {
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut socket, SOCKET, both)?;
         self.socket = Some(socket);
@@ -262,7 +261,7 @@ impl Plain {
         Ok(true)
     }
 
-    fn dial(&self) -> io::Result<Receiver<Result<TcpStream, ConnectError>>> {
+    fn dial(&self) -> io::Result<Receiver<Result<ByteStream, ConnectError>>> {
         let (sender, receiver) = mpsc::channel();
         let (addr, waker) = (self.addr.clone(), Arc::clone(&self.waker));
         std::thread::Builder::new().name("connect".to_owned()).spawn(move || {

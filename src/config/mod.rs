@@ -22,13 +22,13 @@ pub use mistake::{Mistake, nearest};
 pub use options::{data_options, given, keys, options};
 pub use value::parse_time;
 
+use crate::address::Address;
 use crate::engine::Policy;
 use crate::limits::{DESCRIPTORS_KEPT, Limits};
 use settings::{Draft, SETTINGS, Setting};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Where a server listens when nobody says; also where the client calls.
@@ -43,7 +43,7 @@ const RESERVED: [&str; 2] = ["PARLOR_USER", "PARLOR_PASSWORD"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Where to listen; at least one. Port 0 takes a free one.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Address>,
     /// The folder that holds all that lasts.
     pub data: PathBuf,
     /// The audit log.

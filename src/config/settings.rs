@@ -5,11 +5,12 @@
 //! exist, and each field of [`Limits`] is in it (a test takes `Limits` apart to prove that).
 
 use super::value;
+use crate::address::Address;
 use crate::engine::Policy;
 use crate::limits::{GIB, KIB, Limits, MIB, UPLOAD_SLOTS_MAX};
 use crate::os;
 use log::LevelFilter;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub(super) const CONNECTIONS_MAX: u64 = 1_000_000;
 /// What the layers fill in, one after the other.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
-    pub(super) listen: Vec<SocketAddr>,
+    pub(super) listen: Vec<Address>,
     pub(super) config: Option<PathBuf>,
     pub(super) data: Option<PathBuf>,
     pub(super) log: Option<PathBuf>,
@@ -32,7 +33,7 @@ pub(super) struct Draft {
 impl Default for Draft {
     fn default() -> Self {
         Self {
-            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 7575))],
+            listen: vec![Address::Net((Ipv4Addr::LOCALHOST, 7575).into())],
             config: None,
             data: None,
             log: None,
@@ -60,7 +61,7 @@ pub(super) enum Kind {
     Count(RangeInclusive<u64>, fn(&mut Draft) -> &mut u64),
     Bytes(RangeInclusive<u64>, fn(&mut Draft) -> &mut u64),
     Time(RangeInclusive<Duration>, fn(&mut Draft) -> &mut Duration),
-    Addresses(fn(&mut Draft) -> &mut Vec<SocketAddr>),
+    Addresses(fn(&mut Draft) -> &mut Vec<Address>),
     Path(fn(&mut Draft) -> &mut Option<PathBuf>),
     Level(fn(&mut Draft) -> &mut LevelFilter),
     /// The word for yes and the word for no.
@@ -81,7 +82,7 @@ const MESSAGE_MAX: u64 = 24 * KIB;
 #[rustfmt::skip]
 pub(super) static SETTINGS: [Setting; 39] = [
     setting("listen", Kind::Addresses(|d| &mut d.listen),
-        "Address and port to listen on; may be given several times, port 0 takes a free one"),
+        "Address to listen on; may be given several times, port 0 takes a free one"),
     in_words("data", Kind::Path(|d| &mut d.data),
         "Folder for all that lasts", os::DATA_DIR_IN_WORDS),
     in_words("log", Kind::Path(|d| &mut d.log),
@@ -259,7 +260,7 @@ impl Setting {
                 let shown = value::format_time;
                 format!("{} to {}", shown(*range.start()), shown(*range.end()))
             }
-            Kind::Addresses(_) => "IP:PORT".into(),
+            Kind::Addresses(_) => "HOST:PORT, unix:PATH".into(),
             Kind::Path(_) => "path".into(),
             Kind::Level(_) => "off, error, info, debug".into(),
             Kind::Choice(words, _) => words.join(", "),

@@ -50,7 +50,7 @@ fn env_mistake(key: &str, value: &str) -> String {
 #[test]
 fn with_nothing_written_all_is_default() {
     let config = Written { env: &[("HOME", "/home/a")], ..Written::default() }.resolve().unwrap();
-    assert_eq!(config.listen, [ADDRESS.parse().unwrap()]);
+    assert_eq!(config.listen, [Address::parse(ADDRESS).unwrap()]);
     assert_eq!(config.data, Path::new("/home/a/.local/share/parlor"));
     assert_eq!(config.log, Path::new("/home/a/.local/share/parlor/parlor.log"));
     assert_eq!(config.log_level, log::LevelFilter::Info);
@@ -214,10 +214,11 @@ fn the_rest_of_the_settings_can_be_set_too() {
     assert_eq!(config.log_level, log::LevelFilter::Debug);
     let options = [("listen", "127.0.0.1:1"), ("listen", "127.0.0.1:2"), ("data", "/x")];
     let config = Written { options: &options, ..Written::default() }.resolve().unwrap();
-    assert_eq!(config.listen.iter().map(SocketAddr::port).collect::<Vec<_>>(), [1, 2]);
+    let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
+    assert_eq!(listen, ["127.0.0.1:1", "127.0.0.1:2"]);
     assert_eq!(config.log, Path::new("/x/parlor.log"));
     let config = Written { file: Some("listen = \"0.0.0.0:9\""), ..Written::default() };
-    assert_eq!(config.resolve().unwrap().listen, ["0.0.0.0:9".parse().unwrap()]);
+    assert_eq!(config.resolve().unwrap().listen, [Address::parse("0.0.0.0:9").unwrap()]);
 }
 
 #[test]
@@ -261,8 +262,8 @@ fn a_mistaken_option_is_one_clear_line() {
     assert_eq!(option_mistake("drain", "2h"), "--drain: \"2h\" is out of bounds; use 100ms to 1h");
     assert_eq!(
         option_mistake("listen", "7575"),
-        "--listen: \"7575\" is not an address; use an IP address and a port, \
-         as in 127.0.0.1:7575 or [::1]:7575"
+        "--listen: \"7575\" is not an address; use an address and a port, as in \
+         127.0.0.1:7575, [::1]:7575 or localhost:7575, or a path, as in unix:/run/parlor.sock"
     );
     assert_eq!(
         option_mistake("log-level", "loud"),

@@ -4,8 +4,8 @@
 //! gives the same value; every refusal says what would be taken.
 
 use super::mistake::quoted;
+use crate::address::Address;
 use log::LevelFilter;
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -69,13 +69,14 @@ pub(super) fn format_time(time: Duration) -> String {
 }
 
 /// Addresses from any number of texts, each of which may hold several with commas between.
-pub(super) fn parse_addresses(texts: &[String]) -> Result<Vec<SocketAddr>, String> {
+pub(super) fn parse_addresses(texts: &[String]) -> Result<Vec<Address>, String> {
     texts.iter().flat_map(|text| text.split(',')).map(|text| parse_address(text.trim())).collect()
 }
 
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        let shape = "use an IP address and a port, as in 127.0.0.1:7575 or [::1]:7575";
+fn parse_address(text: &str) -> Result<Address, String> {
+    Address::parse(text).ok_or_else(|| {
+        let shape = "use an address and a port, as in 127.0.0.1:7575, [::1]:7575 or \
+                     localhost:7575, or a path, as in unix:/run/parlor.sock";
         format!("{} is not an address; {shape}", quoted(text))
     })
 }
@@ -163,10 +164,11 @@ mod tests {
 
     #[test]
     fn addresses_may_be_several_and_need_a_port() {
-        let texts = ["127.0.0.1:1, [::1]:2".to_owned(), "0.0.0.0:3".to_owned()];
+        let texts = ["127.0.0.1:1, [::1]:2".to_owned(), "host:3".to_owned()];
         let all = parse_addresses(&texts).unwrap();
-        assert_eq!(all.iter().map(SocketAddr::port).collect::<Vec<_>>(), [1, 2, 3]);
-        for wrong in ["", "127.0.0.1", ":7575", "host:7575", "127.0.0.1:70000", "127.0.0.1:1,"] {
+        let shown: Vec<_> = all.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["127.0.0.1:1", "[::1]:2", "host:3"]);
+        for wrong in ["", "127.0.0.1", ":7575", "127.0.0.1:70000", "127.0.0.1:1,"] {
             assert!(parse_addresses(&[wrong.to_owned()]).is_err(), "{wrong}");
         }
     }

@@ -8,6 +8,7 @@
 //! to a peer that is gone is an error and not the end of the process.
 
 mod memory;
+mod stream;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -27,10 +28,11 @@ use windows as platform;
 
 pub use memory::Memory;
 pub use platform::{
-    DATA_DIR_IN_WORDS, Hidden, Signals, begin_write_back, create_private_dir, free_bytes,
-    hide_input, is_at, limit_unconfirmed, lower_thread_priority, open_reserve,
-    raise_descriptor_limit, sync_dir, thread_cpu,
+    DATA_DIR_IN_WORDS, Hidden, LocalListener, Signals, begin_write_back, connect_local,
+    create_private_dir, free_bytes, hide_input, is_at, limit_unconfirmed, lower_thread_priority,
+    open_reserve, raise_descriptor_limit, sync_dir, thread_cpu,
 };
+pub use stream::ByteStream;
 
 /// Whether a listening socket asks for an address that closed connections still hold. Elsewhere
 /// than on Unix the same option would let another program take the address over.

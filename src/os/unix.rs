@@ -2,7 +2,11 @@
 //!
 //! The rule it keeps: it offers the same names as its twin for Windows, and nothing besides.
 
+mod local;
+
 use super::{Arc, Duration, File, OpenOptions, Path, PathBuf, Signal, Trouble, io};
+pub(super) use local::LocalStream;
+pub use local::{LocalListener, connect_local};
 use mio::{Interest, Registry, Token, Waker};
 use rustix::fs::OFlags;
 use rustix::io::Errno;

@@ -3,8 +3,9 @@
 //! The rule it keeps: it offers the same names as its twin for Unix. What Windows does not have, or
 //! not without `unsafe`, says so and does nothing; what would be unsafe to leave out is an error.
 
-use super::{Arc, Duration, File, OpenOptions, Path, PathBuf, Signal, Trouble, io};
-use mio::{Registry, Token, Waker};
+use super::{Arc, ByteStream, Duration, File, OpenOptions, Path, PathBuf, Signal, Trouble, io};
+use mio::event::Source;
+use mio::{Interest, Registry, Token, Waker};
 use socket2::Socket;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use winapi_util::{HandleRef, console};
@@ -259,5 +260,98 @@ mod tests {
         let mut signals = Signals::new(poll.registry(), Token(1), &waker).unwrap();
         assert_eq!(signals.pending(), []);
         assert!(Signals::ending(poll.registry(), Token(1), &waker).is_err());
+    }
+}
+
+/// Unix sockets: there are none for programs that are written for every Windows of today.
+#[derive(Debug)]
+pub enum LocalListener {}
+
+/// One end of a connection over a Unix socket: there is none.
+#[derive(Debug)]
+pub enum LocalStream {}
+
+impl LocalListener {
+    /// There is nothing to listen on.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn bind(_: &Path, _: i32) -> io::Result<Self> {
+        Err(no_local())
+    }
+
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn accept(&self) -> io::Result<(ByteStream, Option<u32>)> {
+        match *self {}
+    }
+
+    /// Never called.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match *self {}
+    }
+
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn register(&mut self, _: &Registry, _: Token) -> io::Result<()> {
+        match *self {}
+    }
+}
+
+/// There is nothing to connect to.
+///
+/// # Errors
+/// Always.
+pub fn connect_local(_: &Path) -> io::Result<ByteStream> {
+    Err(no_local())
+}
+
+fn no_local() -> io::Error {
+    let text = "Unix sockets are not available on Windows; use an address and a port";
+    io::Error::new(io::ErrorKind::Unsupported, text)
+}
+
+impl LocalStream {
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn shutdown(&self, _: std::net::Shutdown) -> io::Result<()> {
+        match *self {}
+    }
+}
+
+impl io::Read for LocalStream {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        match *self {}
+    }
+}
+
+impl io::Write for LocalStream {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        match *self {}
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match *self {}
+    }
+}
+
+impl Source for LocalStream {
+    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+        match *self {}
+    }
+
+    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+        match *self {}
+    }
+
+    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+        match *self {}
     }
 }

@@ -3,11 +3,11 @@
 //! Knows nothing of connections once they are in. The rule it keeps: troubles that come in crowds
 //! are logged at most once a second, with their number.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::listener::{Accepted, Listeners, turn_away};
 use super::transport::{Peer, Transport};
+use crate::address::Address;
 use crate::facts::TroubleFact;
 use crate::logging;
 
@@ -29,7 +29,7 @@ impl Door {
         Self { listeners: Some(listeners), complained_at: None, troubles: 0 }
     }
 
-    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+    pub(super) fn addresses(&self) -> Vec<Address> {
         self.listeners.as_ref().map(Listeners::addresses).unwrap_or_default()
     }
 

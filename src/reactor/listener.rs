@@ -1,16 +1,21 @@
 //! Sockets that accept, and what to do when the process has no descriptor left.
+//!
+//! A name stands for every address that the system knows for it. One of these that this machine
+//! does not have (IPv6 is off, for one) is left out if another one can be listened on.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
 use mio::net::TcpListener;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::transport::{Peer, Transport};
+use crate::address::Address;
 use crate::limits::ACCEPT_RETRY;
-use crate::os::{self, Trouble};
+use crate::os::{self, ByteStream, LocalListener, Trouble};
 
 /// Connections that the kernel completes and keeps until we accept them.
 const BACKLOG: i32 = 4096;
@@ -22,10 +27,17 @@ const FULL: &[u8] = b"parlor: the server is full; try again later\r\n";
 /// Silence after which the kernel asks whether a peer is still there, and how often it asks.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(10));
 
-/// All sockets that accept.
+/// A socket that accepts.
+#[derive(Debug)]
+enum Listener {
+    Tcp(TcpListener),
+    Local(LocalListener),
+}
+
+/// All sockets that accept, each with whether somebody waits there.
 #[derive(Debug)]
 pub(super) struct Listeners {
-    sockets: Vec<(TcpListener, bool)>,
+    sockets: Vec<(Listener, bool)>,
     /// Given up when there is no other descriptor, so that one more can be accepted and told so.
     reserve: Option<File>,
     rest_until: Option<Instant>,
@@ -49,13 +61,20 @@ impl Listeners {
     /// Listens on all `addresses`; a peer that the kernel has not heard of for `dead_after` is
     /// gone, whatever its protocol.
     pub(super) fn bind(
-        addresses: &[SocketAddr],
+        addresses: &[Address],
         dead_after: Duration,
-    ) -> Result<Self, (SocketAddr, io::Error)> {
+    ) -> Result<Self, (Address, io::Error)> {
         let mut sockets = Vec::new();
-        for &address in addresses {
-            let socket = bind(address, dead_after).map_err(|error| (address, error))?;
-            sockets.push((socket, false));
+        for address in addresses {
+            let bound = match address {
+                Address::Net(address) => bind(*address, dead_after).map(|socket| vec![socket]),
+                Address::Host(name) => bind_name(name, dead_after),
+                Address::Unix(path) => {
+                    LocalListener::bind(path, BACKLOG).map(|socket| vec![Listener::Local(socket)])
+                }
+            };
+            let bound = bound.map_err(|error| (address.clone(), error))?;
+            sockets.extend(bound.into_iter().map(|socket| (socket, false)));
         }
         let reserve = os::open_reserve().ok();
         Ok(Self { sockets, reserve, rest_until: None, next: 0 })
@@ -67,13 +86,19 @@ impl Listeners {
         token: impl Fn(usize) -> mio::Token,
     ) -> io::Result<()> {
         for (index, (socket, _)) in self.sockets.iter_mut().enumerate() {
-            registry.register(socket, token(index), mio::Interest::READABLE)?;
+            match socket {
+                Listener::Tcp(socket) => {
+                    registry.register(socket, token(index), mio::Interest::READABLE)?;
+                }
+                Listener::Local(socket) => socket.register(registry, token(index))?,
+            }
         }
         Ok(())
     }
 
-    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
-        self.sockets.iter().filter_map(|(socket, _)| socket.local_addr().ok()).collect()
+    /// Where they are, with the ports that were taken.
+    pub(super) fn addresses(&self) -> Vec<Address> {
+        self.sockets.iter().filter_map(|(socket, _)| socket.address()).collect()
     }
 
     /// Somebody waits at a socket.
@@ -99,9 +124,7 @@ impl Listeners {
         for _ in 0..SKIPS_MAX {
             let Some((socket, ready)) = self.next_ready() else { return Accepted::Nobody };
             let error = match socket.accept() {
-                Ok((stream, peer)) => {
-                    return Accepted::One(Transport::Tcp(stream), Peer::Net(peer));
-                }
+                Ok((transport, peer)) => return Accepted::One(transport, peer),
                 Err(error) => error,
             };
             match Trouble::of(&error) {
@@ -115,7 +138,7 @@ impl Listeners {
     }
 
     /// The next socket at which somebody waits, each in its turn.
-    fn next_ready(&mut self) -> Option<&mut (TcpListener, bool)> {
+    fn next_ready(&mut self) -> Option<&mut (Listener, bool)> {
         let count = self.sockets.len();
         let ready = |index: &usize| self.sockets[*index].1;
         let index = (0..count).map(|step| (self.next + step) % count).find(ready)?;
@@ -132,9 +155,9 @@ impl Listeners {
         let accepted = self
             .next_ready()
             .and_then(|(socket, _)| had_reserve.then(|| socket.accept().ok()).flatten());
-        let turned_away = accepted.map(|(stream, peer)| {
-            turn_away(Transport::Tcp(stream));
-            Peer::Net(peer)
+        let turned_away = accepted.map(|(transport, peer)| {
+            turn_away(transport);
+            peer
         });
         self.reserve = os::open_reserve().ok();
         if let Some(peer) = turned_away.filter(|_| self.reserve.is_some()) {
@@ -145,6 +168,28 @@ impl Listeners {
     }
 }
 
+impl Listener {
+    fn accept(&self) -> io::Result<(Transport, Peer)> {
+        Ok(match self {
+            Self::Tcp(socket) => {
+                let (stream, peer) = socket.accept()?;
+                (Transport::Plain(ByteStream::Tcp(stream)), Peer::Net(peer))
+            }
+            Self::Local(socket) => {
+                let (stream, user) = socket.accept()?;
+                (Transport::Plain(stream), Peer::Local(user))
+            }
+        })
+    }
+
+    fn address(&self) -> Option<Address> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().ok().map(Address::Net),
+            Self::Local(socket) => Some(Address::Unix(socket.path().to_owned())),
+        }
+    }
+}
+
 /// Tells a connection that there is no place for it, and closes it.
 pub(super) fn turn_away(mut transport: Transport) {
     // A new socket takes a line at once or is broken; either way nothing more can be done.
@@ -152,7 +197,28 @@ pub(super) fn turn_away(mut transport: Transport) {
     transport.end();
 }
 
-fn bind(address: SocketAddr, dead_after: Duration) -> io::Result<TcpListener> {
+/// Listens on the addresses of a name.
+fn bind_name(name: &str, dead_after: Duration) -> io::Result<Vec<Listener>> {
+    let mut bound = Vec::new();
+    let mut fault = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    let addresses: BTreeSet<SocketAddr> = name.to_socket_addrs()?.collect();
+    for address in addresses {
+        match bind(address, dead_after) {
+            Ok(socket) => bound.push(socket),
+            Err(error) if is_not_here(&error) => fault = error,
+            Err(error) => return Err(error),
+        }
+    }
+    if bound.is_empty() { Err(fault) } else { Ok(bound) }
+}
+
+/// Whether this machine does not have an address, or nothing of its kind.
+fn is_not_here(error: &io::Error) -> bool {
+    use io::ErrorKind::{AddrNotAvailable, Unsupported};
+    matches!(error.kind(), AddrNotAvailable | Unsupported)
+}
+
+fn bind(address: SocketAddr, dead_after: Duration) -> io::Result<Listener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // So that a restart does not wait for the last connections of the server before.
     socket.set_reuse_address(os::REUSE_ADDRESS)?;
@@ -168,5 +234,5 @@ fn bind(address: SocketAddr, dead_after: Duration) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
+    Ok(Listener::Tcp(TcpListener::from_std(socket.into())))
 }

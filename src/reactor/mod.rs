@@ -22,7 +22,6 @@ mod workers;
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -38,6 +37,7 @@ use transport::{Peer, Transport};
 pub use turns::Turns;
 use workers::{News, Workers};
 
+use crate::address::Address;
 use crate::engine::{Engine, Input, Output, Setup};
 use crate::facts::{ServerFact, TroubleFact};
 use crate::files::Disk;
@@ -48,6 +48,7 @@ use crate::limits::{
     WRITE_JOIN_BYTES,
 };
 use crate::logging;
+use crate::message::visible;
 use crate::os::{self, Signal, Signals, Trouble};
 use crate::store::Store;
 
@@ -64,10 +65,10 @@ const WORKERS_STOP: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {}", explain(*address, error))]
+    #[error("cannot listen on {}: {}", visible(&address.to_string()), explain(address, error))]
     Listen {
         /// Which address.
-        address: SocketAddr,
+        address: Address,
         /// Why.
         error: io::Error,
     },
@@ -76,17 +77,23 @@ pub enum Error {
     System(#[from] io::Error),
 }
 
-fn explain(address: SocketAddr, error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            let port = address.port();
-            format!("port {port} is in use; stop the other program, or take another --listen")
+fn explain(address: &Address, error: &io::Error) -> String {
+    let port = match address {
+        Address::Net(address) => Some(address.port().to_string()),
+        Address::Host(name) => name.rsplit_once(':').map(|(_, port)| port.to_owned()),
+        Address::Unix(_) => None,
+    };
+    match (error.kind(), port) {
+        (io::ErrorKind::AddrInUse, port) => {
+            let what = port.map_or("it".to_owned(), |port| format!("port {port}"));
+            format!("{what} is in use; stop the other program, or take another --listen")
         }
-        io::ErrorKind::PermissionDenied => format!(
-            "no permission for port {}; ports below 1024 are the administrator's",
-            address.port()
-        ),
-        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
+        (io::ErrorKind::PermissionDenied, Some(port)) => {
+            format!("no permission for port {port}; ports below 1024 are the administrator's")
+        }
+        (io::ErrorKind::AddrNotAvailable, _) => {
+            "this machine does not have that address".to_owned()
+        }
         _ => error.to_string(),
     }
 }
@@ -123,7 +130,7 @@ impl Reactor {
     /// # Errors
     /// [`Error`] says what is missing; nothing is left behind.
     pub fn bind(
-        listen: &[SocketAddr],
+        listen: &[Address],
         setup: Setup,
         disk: Disk,
         store: Box<dyn Store>,
@@ -163,7 +170,7 @@ impl Reactor {
 
     /// Where it listens, with the ports that were taken.
     #[must_use]
-    pub fn addresses(&self) -> Vec<SocketAddr> {
+    pub fn addresses(&self) -> Vec<Address> {
         self.door.addresses()
     }
 

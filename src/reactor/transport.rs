@@ -8,37 +8,36 @@ use std::fmt;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 
-use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
 use crate::id::Source;
-use crate::os;
+use crate::os::{self, ByteStream};
 
 /// One accepted stream of bytes.
 #[derive(Debug)]
 pub(super) enum Transport {
-    /// Bytes over TCP, as they are.
-    Tcp(TcpStream),
+    /// Bytes as they are.
+    Plain(ByteStream),
 }
 
 impl Transport {
     /// Reads what there is; `Ok(0)` is the end of the peer's stream.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.read(buffer),
+            Self::Plain(stream) => stream.read(buffer),
         }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.write(bytes),
+            Self::Plain(stream) => stream.write(bytes),
         }
     }
 
     /// Writes several pieces as one.
     pub(super) fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.write_vectored(pieces),
+            Self::Plain(stream) => stream.write_vectored(pieces),
         }
     }
 
@@ -46,7 +45,7 @@ impl Transport {
     pub(super) fn end(&mut self) {
         // A socket that cannot be shut down is broken, and its reading end says so.
         let _ = match self {
-            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Self::Plain(stream) => stream.shutdown(Shutdown::Write),
         };
     }
 
@@ -54,7 +53,7 @@ impl Transport {
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let interest = os::READ_INTEREST | Interest::WRITABLE;
         match self {
-            Self::Tcp(stream) => registry.register(stream, token, interest),
+            Self::Plain(stream) => registry.register(stream, token, interest),
         }
     }
 
@@ -62,7 +61,7 @@ impl Transport {
     /// so that a short read does not mean that there are none.
     pub(super) fn holds_more(&self) -> bool {
         match self {
-            Self::Tcp(_) => false,
+            Self::Plain(_) => false,
         }
     }
 }
@@ -72,13 +71,15 @@ impl Transport {
 pub(super) enum Peer {
     /// Somebody at an address of the network.
     Net(SocketAddr),
+    /// A program of this machine, on a Unix socket: of this user, where the system tells.
+    Local(Option<u32>),
 }
 
 impl Peer {
     /// Whose limits it counts against. The numbers of IPv4 and of IPv6 do not meet: those that are
     /// routed begin with 001.
     pub(super) fn source(self) -> Source {
-        let Self::Net(address) = self;
+        let Self::Net(address) = self else { return Source::THIS_MACHINE };
         match address.ip().to_canonical() {
             ip if ip.is_loopback() => Source::THIS_MACHINE,
             IpAddr::V4(ip) => Source(1 << 32 | u64::from(ip.to_bits())),
@@ -91,6 +92,8 @@ impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Net(address) => address.fmt(f),
+            Self::Local(Some(user)) => write!(f, "this machine (user {user})"),
+            Self::Local(None) => f.write_str("this machine"),
         }
     }
 }

@@ -9,6 +9,7 @@ mod fairness;
 mod files;
 mod framing;
 mod lifecycle;
+mod listening;
 mod live;
 mod passwords;
 mod pure;

@@ -98,7 +98,7 @@ fn row_24_connections_that_break_while_they_wait_at_the_door_harm_nobody() {
 }
 
 /// Runs a server that cannot start; its complaint must be one line that says what to do.
-fn complaint(args: &[&str], code: i32) -> String {
+pub(crate) fn complaint(args: &[&str], code: i32) -> String {
     let dir = tempfile::tempdir().unwrap();
     let mut command = parlor();
     command.arg("serve").args(args);

@@ -5,6 +5,7 @@ use super::source::{Source, paths};
 /// Which rooms a room may use. `message(Digest, UserName)` means those words and no others.
 /// Whoever is not in the table (`lib`, `main`, `config`, `cli`) puts the rooms together.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("address", &[]),
     ("id", &[]),
     ("limits", &[]),
     ("message", &["id", "limits"]),
@@ -31,7 +32,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("passwords", &["id", "job", "limits", "os", "worker"]),
     (
         "reactor",
-        &["engine", "facts", "files", "store", "passwords", "id", "job", "limits", "logging", "os"],
+        &[
+            "address",
+            "engine",
+            "facts",
+            "files",
+            "store",
+            "passwords",
+            "id",
+            "job",
+            "limits",
+            "logging",
+            "message(visible)",
+            "os",
+        ],
     ),
     ("logging", &["facts", "message(visible)", "limits", "os"]),
     ("os", &["limits"]),

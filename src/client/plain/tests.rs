@@ -297,7 +297,8 @@ fn a_client_that_was_stopped_for_long_hears_what_came_meanwhile() {
         plain.silent_since = Instant::now() - plain.chat.silence_max();
         if speaks {
             peer.write_all(&native::emit_event(&Event::Ping)).unwrap();
-            while plain.socket.as_ref().unwrap().peek(&mut [0]).is_err() {}
+            let Some(ByteStream::Tcp(socket)) = &plain.socket else { panic!("no TCP") };
+            while socket.peek(&mut [0]).is_err() {}
         }
         let mut events = Events::with_capacity(8);
         plain.wait(&mut events).unwrap();
