@@ -133,7 +133,7 @@ fn react(config: &Config) -> Result<(), Error> {
     let reactor = Reactor::bind(&config.listen, setup, disk, Box::new(store))?;
     announce(&reactor.addresses(), config);
     let report = reactor.run()?;
-    logging::note(&ServerFact::Stopped { report: report.clone() }.into());
+    logging::note(ServerFact::Stopped { report: report.clone() }.into());
     let _ = writeln!(io::stdout(), "parlor stopped: {report}");
     Ok(())
 }
@@ -156,7 +156,7 @@ fn forget_lost(catalogue: &mut Catalogue, disk: &Disk, store: &mut Sqlite) -> Re
     }
     for StoredFile { line, .. } in &lost {
         let (transfer, name, from) = (line.transfer, line.name.clone(), line.from);
-        logging::note(&TroubleFact::ContentLost { transfer, name, from }.into());
+        logging::note(TroubleFact::ContentLost { transfer, name, from }.into());
     }
     let job = |file: &StoredFile| StoreJob::RemoveFile { transfer: file.line.transfer };
     let jobs: Vec<_> = lost.iter().map(job).collect();
@@ -172,7 +172,7 @@ fn announce(bound: &[Address], config: &Config) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(banner(bound, config).as_bytes()).and_then(|()| out.flush());
     let (addresses, version) = (joined(bound), env!("CARGO_PKG_VERSION"));
-    logging::note(&ServerFact::Listening { addresses, version }.into());
+    logging::note(ServerFact::Listening { addresses, version }.into());
 }
 
 /// The words at the start: where the server listens, what is in force, how to connect. Plain lines
@@ -309,7 +309,7 @@ fn note_descriptors(connections: u64, descriptors: u64) {
     if needed > descriptors {
         let fact = ServerFact::FewDescriptors { connections, needed, descriptors }.into();
         let _ = writeln!(io::stderr(), "parlor: note: {}", logging::Words(&fact));
-        logging::note(&fact);
+        logging::note(fact);
     }
 }
 

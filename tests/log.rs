@@ -33,16 +33,16 @@ fn records_become_lines_survive_a_rotation_and_are_all_there_at_the_end() {
     let alice = UserName::parse("alice").unwrap();
     let room = RoomName::parse("lobby").unwrap();
     let text = Text::parse("a secret".into(), 100).unwrap();
-    logging::note(&RoomFact::Left { user: alice, room }.into());
-    logging::note(&TalkFact::BroadcastText { from: alice, text }.into());
-    logging::note(&TroubleFact::WorkerTrouble { why: "two\nlines".to_owned() }.into());
+    logging::note(RoomFact::Left { user: alice, room }.into());
+    logging::note(TalkFact::BroadcastText { from: alice, text }.into());
+    logging::note(TroubleFact::WorkerTrouble { why: "two\nlines".to_owned() }.into());
     log::error!(target: "mio", "not ours");
     for number in 0..1000 {
         let conn = ConnId { slot: number, generation: 0 };
-        logging::note(&ConnFact::Connected { conn, peer: "here".into() }.into());
+        logging::note(ConnFact::Connected { conn, peer: "here".into() }.into());
     }
     drop(log);
-    logging::note(&RoomFact::RoomGone { room }.into());
+    logging::note(RoomFact::RoomGone { room }.into());
 
     let mut expected = vec!["[LEAVE] alice <- lobby".to_owned(), "[ERROR] two\\nlines".to_owned()];
     expected.extend((0..1000).map(|number| format!("[CLIENT] c{number}.0 connected from here")));

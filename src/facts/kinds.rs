@@ -130,6 +130,8 @@ pub enum TroubleFact {
     ContentLost { transfer: TransferId, name: FileName, from: UserName },
     /// Somebody could not be let in; nor were so many before, each time for some reason.
     TurnedAway { why: String, so_far: u64 },
+    /// So many lines are missing in the log here.
+    LinesDropped { lines: u64 },
 }
 
 /// Of the server itself.

@@ -8,6 +8,7 @@
 
 mod category;
 mod kinds;
+mod weight;
 
 pub use category::{Category, Level};
 pub use kinds::{ConnFact, FileFact, LoginFact, RoomFact, ServerFact, TalkFact, TroubleFact};

@@ -161,6 +161,9 @@ fn of_trouble(fact: &TroubleFact, f: &mut Formatter<'_>) -> fmt::Result {
         TroubleFact::TurnedAway { why, so_far } => {
             write!(f, "{why} ({so_far} such troubles so far)")
         }
+        TroubleFact::LinesDropped { lines } => {
+            write!(f, "{lines} log lines were dropped: the disk could not follow")
+        }
     }
 }
 

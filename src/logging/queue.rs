@@ -1,20 +1,33 @@
 //! The bounded line between those who log and the thread that writes.
 //!
 //! Refuses to know files and formats. The rule it keeps: the lock is held for operations on memory
-//! only, so to log is never to wait for a disk. Whole lines are dropped and counted when there is
-//! no room; once one was dropped, all are until the thread takes the rest, so that each gap is in
-//! one place and its count stands where it belongs.
+//! only, so to log is never to wait for a disk. Entries, each of which will be a line, are dropped
+//! and counted when there is no room; once one was dropped, all are until the thread takes the
+//! rest, so that each gap is in one place and its count stands where it belongs.
 
-use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use crate::facts::Fact;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long the thread, once woken, lets lines gather: a busy server wakes it some dozens of times
 /// a second and not once a line.
 const GATHER: Duration = Duration::from_millis(20);
-/// Most that a line's buffer keeps between lines.
-const LINE_KEPT: usize = 64 * 1024;
 
+/// What will be one line.
+#[derive(Debug)]
+pub(super) struct Noted {
+    /// When it happened, in milliseconds since 1970.
+    pub(super) at_ms: u64,
+    pub(super) what: What,
+}
+
+/// What a line tells.
+#[derive(Debug)]
+pub(super) enum What {
+    Fact(Fact),
+    /// A line of the `log` macros, without the line feed.
+    Text(Box<str>),
+}
 /// What waits for the thread.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -29,8 +42,10 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    lines: Vec<u8>,
-    /// Lines dropped after those in `lines`.
+    entries: Vec<Noted>,
+    /// What they weigh.
+    bytes: usize,
+    /// Lines dropped after those in `entries`.
     gap: u64,
     /// Lines dropped or lost since the start.
     dropped: u64,
@@ -44,12 +59,36 @@ struct State {
 /// What the thread takes at a time.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    /// Whole lines.
-    pub(super) lines: Vec<u8>,
+    pub(super) entries: Vec<Noted>,
     /// How many more came after them and were dropped.
     pub(super) gap: u64,
     /// Whether the file is to be opened anew first.
     pub(super) reopen: bool,
+}
+
+impl Noted {
+    /// What happens at this moment.
+    pub(super) fn now(what: What) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { at_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX), what }
+    }
+
+    /// The memory that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let heap = match &self.what {
+            What::Fact(fact) => fact.heap_bytes(),
+            What::Text(text) => text.len(),
+        };
+        size_of::<Self>() + heap
+    }
+
+    #[cfg(test)]
+    pub(super) fn text(&self) -> String {
+        match &self.what {
+            What::Fact(fact) => super::line::Words(fact).to_string(),
+            What::Text(text) => text.to_string(),
+        }
+    }
 }
 
 impl Queue {
@@ -63,18 +102,20 @@ impl Queue {
         }
     }
 
-    /// Adds a whole line, given in parts, or drops and counts it.
-    pub(super) fn push(&self, line: &[&[u8]]) {
-        let len: usize = line.iter().map(|part| part.len()).sum();
+    /// Adds what happens now, or drops and counts it.
+    pub(super) fn push(&self, what: What) {
+        let entry = Noted::now(what);
+        let bytes = entry.bytes();
         let mut state = self.lock();
         if state.closing {
             return;
         }
-        if state.gap > 0 || state.lines.len() + len > self.bytes_max {
+        if state.gap > 0 || state.bytes + bytes > self.bytes_max {
             state.gap += 1;
             state.dropped += 1;
         } else {
-            line.iter().for_each(|part| state.lines.extend_from_slice(part));
+            state.bytes += bytes;
+            state.entries.push(entry);
         }
         let wake = std::mem::take(&mut state.asleep);
         drop(state);
@@ -85,8 +126,8 @@ impl Queue {
 
     /// Waits until there is something to do, and takes it; the buffer given is used again.
     /// `None` after the last batch of a queue that closes.
-    pub(super) fn take(&self, used: Vec<u8>) -> Option<Batch> {
-        let idle = |s: &mut State| s.lines.is_empty() && s.gap == 0 && !s.reopen && !s.closing;
+    pub(super) fn take(&self, used: Vec<Noted>) -> Option<Batch> {
+        let idle = |s: &mut State| s.entries.is_empty() && s.gap == 0 && !s.reopen && !s.closing;
         let mut state = self.lock();
         state.asleep = true;
         state = self.work.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
@@ -98,9 +139,10 @@ impl Queue {
             .unwrap_or_else(PoisonError::into_inner);
         let reopen = std::mem::take(&mut state.reopen);
         let gap = std::mem::take(&mut state.gap);
-        let lines = std::mem::replace(&mut state.lines, used);
-        let last = lines.is_empty() && gap == 0 && !reopen;
-        (!last).then_some(Batch { lines, gap, reopen })
+        let entries = std::mem::replace(&mut state.entries, used);
+        state.bytes = 0;
+        let last = entries.is_empty() && gap == 0 && !reopen;
+        (!last).then_some(Batch { entries, gap, reopen })
     }
 
     /// Counts lines that were taken and could not be written.
@@ -137,10 +179,11 @@ impl Queue {
         self.ended.notify_all();
     }
 
-    /// What waits now, for tests.
+    /// The texts of what waits now, for tests.
     #[cfg(test)]
-    pub(super) fn take_now(&self) -> Vec<u8> {
-        std::mem::take(&mut self.lock().lines)
+    pub(super) fn texts_now(&self) -> Vec<String> {
+        let entries = std::mem::take(&mut self.lock().entries);
+        entries.iter().map(Noted::text).collect()
     }
 
     /// A panic elsewhere cannot leave the state half changed, so a poisoned lock is a lock.
@@ -149,63 +192,44 @@ impl Queue {
     }
 }
 
-/// Collects the pieces that simplelog writes; its line feed, the only one, ends the line.
-#[derive(Debug)]
-pub(super) struct Intake {
-    queue: Arc<Queue>,
-    line: Vec<u8>,
-}
-
-impl Intake {
-    pub(super) fn new(queue: Arc<Queue>) -> Self {
-        Self { queue, line: Vec::new() }
-    }
-}
-
-impl io::Write for Intake {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.line.extend_from_slice(piece);
-        if piece.ends_with(b"\n") {
-            self.queue.push(&[&self.line]);
-            self.line.clear();
-            self.line.shrink_to(LINE_KEPT);
-        }
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
+
+    const ENTRY: usize = size_of::<Noted>();
+
+    fn push(queue: &Queue, text: &str) {
+        queue.push(What::Text(text.into()));
+    }
+
+    fn texts(batch: &Batch) -> Vec<String> {
+        batch.entries.iter().map(Noted::text).collect()
+    }
 
     #[test]
-    fn lines_beyond_the_bound_are_dropped_whole_counted_and_the_gap_is_in_one_place() {
-        let queue = Arc::new(Queue::new(20));
-        let mut intake = Intake::new(Arc::clone(&queue));
-        writeln!(intake, "ab{}", "cd".len()).unwrap();
-        intake.write_all(b"12345678\n").unwrap();
+    fn lines_beyond_the_bound_are_dropped_counted_and_the_gap_is_in_one_place() {
+        let queue = Queue::new(2 * (2 * ENTRY + 10));
+        push(&queue, "abc");
+        push(&queue, "12345678");
         // It would fit, but it came after the gap began.
-        intake.write_all(b"x\n").unwrap();
-        let batch = queue.take(Vec::new()).unwrap();
-        assert_eq!((batch.lines.as_slice(), batch.gap), (b"ab2\n".as_slice(), 2));
-        intake.write_all(b"x\n").unwrap();
-        let batch = queue.take(batch.lines).unwrap();
-        assert!(batch.lines.ends_with(b"x\n") && batch.gap == 0);
+        push(&queue, "x");
+        let mut batch = queue.take(Vec::new()).unwrap();
+        assert_eq!((texts(&batch), batch.gap), (vec!["abc".to_owned()], 2));
+        batch.entries.clear();
+        push(&queue, "12345678");
+        push(&queue, "xy");
+        let batch = queue.take(batch.entries).unwrap();
+        assert_eq!((texts(&batch).join(" "), batch.gap), ("12345678 xy".to_owned(), 0));
         assert_eq!(queue.dropped(), 2);
     }
 
     #[test]
     fn a_closed_queue_gives_its_rest_and_takes_no_more() {
-        let queue = Queue::new(100);
-        queue.push(&[b"last\n"]);
+        let queue = Queue::new(1000);
+        push(&queue, "last");
         assert!(!queue.close(Duration::ZERO));
-        queue.push(&[b"late\n"]);
-        assert_eq!(queue.take(Vec::new()).unwrap().lines, b"last\n");
+        push(&queue, "late");
+        assert_eq!(texts(&queue.take(Vec::new()).unwrap()), ["last"]);
         assert!(queue.take(Vec::new()).is_none());
         queue.end();
         assert!(queue.close(Duration::ZERO));

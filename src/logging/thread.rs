@@ -1,19 +1,21 @@
 //! The thread that owns the log file: it may wait for the disk, so that nobody else does.
 //!
 //! Refuses to know what the lines say. The rule it keeps: a line that did not reach the file is
-//! counted, and the count is written before the next line that does. It writes all that waits with
-//! one call, and holds nothing back: what is idle is flushed.
+//! counted, and the count is written before the next line that does. It writes what waits with as
+//! few calls as it can, and holds nothing back: what is idle is flushed.
 
-use super::TIME;
-use super::queue::{Batch, Queue};
+use super::queue::{Batch, Noted, Queue, What};
+use super::render::Renderer;
+use crate::facts::TroubleFact;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use time::{OffsetDateTime, UtcOffset};
 
-/// Room that the buffer keeps while the log is idle.
-const IDLE_KEPT: usize = 64 * 1024;
+/// Bytes of lines that are written at once.
+const WRITE: usize = 64 * 1024;
+/// Entries for which there is room while the log is idle.
+const IDLE_KEPT: usize = 512;
 
 /// Where lines go; a file, and in tests whatever can block or fail.
 pub(super) trait Sink: Write + Send + 'static {
@@ -54,17 +56,17 @@ impl Sink for LogFile {
 }
 
 /// Starts the thread; it ends when the queue is closed and empty.
-pub(super) fn start(queue: Arc<Queue>, sink: impl Sink, offset: UtcOffset) -> io::Result<()> {
-    let mut writer = Writer { sink, offset, lost: 0, torn: false, failing: false };
+pub(super) fn start(queue: Arc<Queue>, sink: impl Sink, renderer: Renderer) -> io::Result<()> {
+    let lines = Vec::new();
+    let mut writer = Writer { sink, renderer, lines, lost: 0, torn: false, failing: false };
     std::thread::Builder::new().name("parlor-log".into()).spawn(move || {
         let mut used = Vec::new();
-        while let Some(batch) = queue.take(used) {
-            let lost = writer.write_batch(&batch);
+        while let Some(mut batch) = queue.take(used) {
+            let lost = writer.write_batch(&mut batch);
             if lost > 0 {
                 queue.lost(lost);
             }
-            used = batch.lines;
-            used.clear();
+            used = batch.entries;
             used.shrink_to(IDLE_KEPT);
         }
         queue.end();
@@ -74,7 +76,9 @@ pub(super) fn start(queue: Arc<Queue>, sink: impl Sink, offset: UtcOffset) -> io
 
 struct Writer<S> {
     sink: S,
-    offset: UtcOffset,
+    renderer: Renderer,
+    /// What is being written.
+    lines: Vec<u8>,
     /// Lines that are missing in the file and not yet reported there.
     lost: u64,
     /// The file ends within a line.
@@ -84,15 +88,15 @@ struct Writer<S> {
 }
 
 impl<S: Sink> Writer<S> {
-    /// Writes what it can; returns how many of the batch's lines were lost.
-    fn write_batch(&mut self, batch: &Batch) -> u64 {
+    /// Writes what it can, and empties the batch; returns how many of its lines were lost.
+    fn write_batch(&mut self, batch: &mut Batch) -> u64 {
         if batch.reopen {
             let reopened = self.sink.reopen();
             self.torn &= reopened.is_err();
             self.note(reopened);
         }
         self.write_notice();
-        let lost = self.write_lines(&batch.lines);
+        let lost = self.write_entries(&mut batch.entries);
         self.lost += lost + batch.gap;
         if lost == 0 {
             self.write_notice();
@@ -105,21 +109,40 @@ impl<S: Sink> Writer<S> {
         if self.lost == 0 {
             return;
         }
-        let time = OffsetDateTime::now_utc().to_offset(self.offset);
-        let time = time.format(TIME).unwrap_or_default();
-        let lost = self.lost;
-        let line =
-            format!("{time} [ERROR] {lost} log lines were dropped: the disk could not follow\n");
-        if self.write_lines(line.as_bytes()) == 0 {
+        let fact = TroubleFact::LinesDropped { lines: self.lost };
+        self.renderer.add(&Noted::now(What::Fact(fact.into())), &mut self.lines);
+        if self.flush() == 0 {
             self.lost = 0;
         }
     }
 
-    /// Writes whole lines; returns how many did not get into the file whole.
-    fn write_lines(&mut self, lines: &[u8]) -> u64 {
-        if lines.is_empty() {
-            return 0;
+    /// Writes the lines of entries; once a write has failed, what is left is lost without being
+    /// made into lines. Returns how many lines were.
+    fn write_entries(&mut self, entries: &mut Vec<Noted>) -> u64 {
+        let mut entries = entries.drain(..);
+        while let Some(entry) = entries.next() {
+            self.renderer.add(&entry, &mut self.lines);
+            if self.lines.len() >= WRITE || entries.len() == 0 {
+                let lost = self.flush();
+                if lost > 0 {
+                    return lost + entries.len() as u64;
+                }
+            }
         }
+        0
+    }
+
+    /// Writes the lines that are ready; returns how many did not get into the file whole.
+    fn flush(&mut self) -> u64 {
+        let mut lines = std::mem::take(&mut self.lines);
+        let lost = self.write_lines(&lines);
+        lines.clear();
+        lines.shrink_to(2 * WRITE);
+        self.lines = lines;
+        lost
+    }
+
+    fn write_lines(&mut self, lines: &[u8]) -> u64 {
         let mut written = 0;
         let result = self.end_torn_line().and_then(|()| {
             while written < lines.len() {

@@ -79,7 +79,7 @@ impl Door {
         if self.complained_at.is_none_or(|last| at.duration_since(last) >= COMPLAIN_EVERY) {
             self.complained_at = Some(at);
             let (why, so_far) = (text.to_owned(), self.troubles);
-            logging::note(&TroubleFact::TurnedAway { why, so_far }.into());
+            logging::note(TroubleFact::TurnedAway { why, so_far }.into());
         }
     }
 }

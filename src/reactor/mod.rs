@@ -286,7 +286,7 @@ impl Reactor {
                 Signal::Stop => self.begin_stop(now),
                 Signal::Report => {
                     let report = self.report();
-                    logging::note(&ServerFact::Report { report }.into());
+                    logging::note(ServerFact::Report { report }.into());
                 }
                 Signal::Reopen => logging::reopen(),
             }
@@ -294,7 +294,7 @@ impl Reactor {
     }
 
     fn begin_stop(&mut self, now: Now) {
-        logging::note(&ServerFact::StopAsked.into());
+        logging::note(ServerFact::StopAsked.into());
         self.stop_at = Some(Instant::now() + self.drain);
         self.feed(now, Input::Shutdown);
     }
@@ -389,7 +389,7 @@ impl Reactor {
             match news {
                 News::Input(input) => self.feed(now, input),
                 News::Trouble(why) => {
-                    logging::note(&TroubleFact::WorkerTrouble { why }.into());
+                    logging::note(TroubleFact::WorkerTrouble { why }.into());
                 }
             }
         }
@@ -475,7 +475,7 @@ impl Reactor {
     fn take_outputs(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Note(fact) => logging::note(&fact),
+                Output::Note(fact) => logging::note(fact),
                 Output::Job(ticket, job) => self.jobs.push((ticket, job)),
                 Output::Close(id) => self.to_close.push_back(id),
                 Output::HalfClose(id) => {
