@@ -111,6 +111,9 @@ impl Play {
 
     fn step(&mut self, line: &str) -> Result<(), String> {
         let line = &with_hashes(line);
+        // A line with nothing in it: its space was trimmed.
+        let is_bare = !line.contains(' ') && line.ends_with(['<', '>']);
+        let line = &if is_bare { format!("{line} ") } else { line.clone() };
         if let Some((who, expected)) = line.split_once("< ") {
             return self.expect(who, expected);
         }

@@ -4,13 +4,15 @@
 //! | --- | --- |
 //! | `0x00` | native frames, whose lengths stay below 2^24 |
 //! | `/` | text lines: a command, as a person types it |
+//! | a method of HTTP and a space | requests of those who watch a server |
 //! | any other | none that is spoken here: one clear line, and goodbye |
 //!
-//! A browser, a TLS client or an ssh client never begins with either, so that nothing of theirs is
-//! ever taken for a command, whatever follows. A protocol may need several bytes to be known; these
-//! are at most [`Prefix::MAX`], and come within the time for the first byte.
+//! A browser, a TLS client or an ssh client never begins with one of the first two, so that nothing
+//! of theirs is ever taken for a command, whatever follows. A protocol may need several bytes to be
+//! known; these are at most [`Prefix::MAX`], and come within the time for the first byte.
 
 use super::Front;
+use super::http::Http;
 use crate::message::CloseReason;
 
 /// What the first bytes say.
@@ -62,8 +64,25 @@ pub fn detect(prefix: &Prefix) -> Detected {
 /// What a protocol begins with, and its front before it has read anything.
 type Opening = (&'static [u8], fn() -> Front);
 
-/// Every protocol. No opening is the beginning of another one.
-const SPOKEN: &[Opening] = &[(b"\0", || Front::Native), (b"/", || Front::Text)];
+/// Every protocol. No opening is the beginning of another one. Of HTTP there are also the methods
+/// that are refused, so that whoever uses them is told why.
+const SPOKEN: &[Opening] = &[
+    (b"\0", || Front::Native),
+    (b"/", || Front::Text),
+    (b"GET ", http),
+    (b"HEAD ", http),
+    (b"POST ", http),
+    (b"PUT ", http),
+    (b"PATCH ", http),
+    (b"DELETE ", http),
+    (b"OPTIONS ", http),
+    (b"TRACE ", http),
+    (b"CONNECT ", http),
+];
+
+fn http() -> Front {
+    Front::Http(Http::default())
+}
 
 fn among(spoken: &[Opening], prefix: &Prefix) -> Detected {
     let bytes = prefix.bytes();
@@ -96,8 +115,24 @@ mod tests {
         let answer = |byte: u8| detect(&Prefix::of(&[], &[byte]));
         assert_eq!(answer(0), Detected::Front(Front::Native));
         assert_eq!(answer(b'/'), Detected::Front(Front::Text));
-        let others = (0..=255).filter(|&byte| byte != 0 && byte != b'/');
-        others.for_each(|byte| assert_eq!(answer(byte), Detected::Unknown, "{byte:#04x}"));
+        let methods = b"GHPDOTC";
+        for byte in (0..=255).filter(|&byte| byte != 0 && byte != b'/') {
+            let expected = if methods.contains(&byte) { Detected::More } else { Detected::Unknown };
+            assert_eq!(answer(byte), expected, "{byte:#04x}");
+        }
+    }
+
+    #[test]
+    fn a_method_of_http_is_one_with_its_space() {
+        let answer = |bytes: &[u8]| detect(&Prefix::of(&[], bytes));
+        for method in
+            ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"]
+        {
+            assert_eq!(answer(method.as_bytes()), Detected::More, "{method}");
+            assert_eq!(answer(format!("{method} ").as_bytes()), Detected::Front(http()));
+            assert_eq!(answer(format!("{method}\r\n").as_bytes()), Detected::Unknown);
+        }
+        assert_eq!(answer(b"get /"), Detected::Unknown);
     }
 
     #[test]

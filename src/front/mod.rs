@@ -7,6 +7,7 @@
 
 mod detect;
 pub mod hint;
+mod http;
 mod json;
 pub mod native;
 mod plain;
@@ -57,6 +58,8 @@ pub enum Front {
     Native,
     /// Text lines, as typed into netcat.
     Text,
+    /// Requests of those who watch a server.
+    Http(http::Http),
 }
 
 /// What the rest of the server must know of a protocol. Nothing else may ask which one it is.
@@ -127,6 +130,12 @@ impl Front {
                 confirms_letters: false,
                 answers_latecomers: false,
             },
+            Self::Http(_) => Traits {
+                numbers_answers: false,
+                answers_pings: false,
+                confirms_letters: false,
+                answers_latecomers: true,
+            },
         }
     }
 
@@ -135,7 +144,8 @@ impl Front {
     pub const fn voice(&self) -> Voice {
         match self {
             Self::Native => Voice::Native,
-            Self::Text => Voice::Text,
+            // Nobody logs in over HTTP, so it is never among many.
+            Self::Text | Self::Http(_) => Voice::Text,
         }
     }
 
@@ -155,6 +165,7 @@ impl Front {
         match self {
             Self::Native => native::parse(bytes, max),
             Self::Text => text::parse(bytes, reading.scanned, max),
+            Self::Http(http) => Ok(http.read(bytes, reading.scanned, reading.draining)),
         }
     }
 
@@ -164,6 +175,8 @@ impl Front {
         match self {
             Self::Native => native::emit_answer(id, answer),
             Self::Text => text::emit_answer(answer),
+            // It asks the chat for nothing.
+            Self::Http(_) => Bytes::new(),
         }
     }
 
@@ -172,6 +185,7 @@ impl Front {
     pub fn emit_event(&mut self, event: &Event) -> Bytes {
         match self {
             Self::Native | Self::Text => self.voice().emit_event(event),
+            Self::Http(http) => http.emit_event(event),
         }
     }
 
@@ -181,6 +195,7 @@ impl Front {
         match self {
             Self::Native => crate::wire::frame::emit_chunk(transfer, bytes),
             Self::Text => text::emit_chunk(transfer, bytes),
+            Self::Http(_) => Bytes::new(),
         }
     }
 
@@ -189,6 +204,7 @@ impl Front {
     pub const fn is_over(&self) -> bool {
         match self {
             Self::Native | Self::Text => false,
+            Self::Http(http) => http.is_over(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Scenario 7: SIGINT with clients connected; and the exit codes of the client.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use rustix::process::Signal;
@@ -77,6 +77,13 @@ fn whoever_comes_after_sigint_is_told_so_and_not_waited_for() {
     late.type_line("/login late");
     late.lines.expect("* bye: the server shuts down; you may come back");
     late.lines.expect_end();
+    for (path, status) in [("healthz", "200 OK"), ("readyz", "503 Service Unavailable")] {
+        let mut probe = TcpStream::connect(server.addr()).unwrap();
+        write!(probe, "GET /{path} HTTP/1.1\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        probe.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+    }
     let silent = TcpStream::connect(server.addr()).unwrap();
     let mut hears = Lines::read("deaf", vec![Box::new(deaf)]);
     hears.expect("* bye: the server shuts down");
