@@ -27,7 +27,7 @@ impl ConnId {
 
     /// The reverse of [`ConnId::to_token`].
     #[must_use]
-    pub const fn from_token(token: u64) -> Self {
+    pub(crate) const fn from_token(token: u64) -> Self {
         Self { slot: (token & 0xffff_ffff) as u32, generation: (token >> 32) as u32 }
     }
 }

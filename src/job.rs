@@ -165,7 +165,7 @@ pub struct StoredFile {
 impl StoredFile {
     /// The receiver's name, where it is for one user.
     #[must_use]
-    pub const fn to_user(&self) -> Option<UserName> {
+    pub(crate) const fn to_user(&self) -> Option<UserName> {
         match self.line.to {
             Target::User(user) => Some(user),
             Target::Room(_) | Target::Shelf(_) | Target::Public => None,

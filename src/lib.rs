@@ -29,13 +29,13 @@
 #[cfg(test)]
 extern crate self as parlor;
 
-pub mod address;
+mod address;
 pub mod admin;
 pub mod client;
 pub mod config;
 pub mod engine;
 pub mod facts;
-pub mod files;
+mod files;
 pub mod front;
 mod half;
 pub mod hub;
@@ -46,7 +46,7 @@ pub mod logging;
 pub mod message;
 pub mod os;
 pub mod passwords;
-pub mod reactor;
+mod reactor;
 pub mod serve;
 pub mod store;
 pub mod wire;

@@ -6,36 +6,36 @@
 use std::time::Duration;
 
 /// Bytes in a kibibyte.
-pub const KIB: u64 = 1024;
+pub(crate) const KIB: u64 = 1024;
 /// Bytes in a mebibyte.
 pub const MIB: u64 = 1024 * KIB;
 /// Bytes in a gibibyte.
-pub const GIB: u64 = 1024 * MIB;
+pub(crate) const GIB: u64 = 1024 * MIB;
 
 /// Longest user name in bytes (system A).
-pub const USER_NAME_MAX: usize = 16;
+pub(crate) const USER_NAME_MAX: usize = 16;
 /// Longest room name in bytes (system A).
-pub const ROOM_NAME_MAX: usize = 32;
+pub(crate) const ROOM_NAME_MAX: usize = 32;
 /// Longest file name in bytes: what common file systems hold.
-pub const FILE_NAME_MAX: usize = 255;
+pub(crate) const FILE_NAME_MAX: usize = 255;
 
 /// Longest frame (or line) in bytes once logged in, kind byte and body together.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// Longest frame (or line) before login: enough to greet and give a name, nothing to hoard.
-pub const FRAME_BEFORE_LOGIN_MAX: usize = 1024;
+pub(crate) const FRAME_BEFORE_LOGIN_MAX: usize = 1024;
 /// A first byte of zero means a native frame, so no length may ever need the topmost byte.
-pub const FRAME_LENGTH_CEILING: u32 = 1 << 24;
+pub(crate) const FRAME_LENGTH_CEILING: u32 = 1 << 24;
 /// Longest chunk of a file in a frame. Leaves room for the frame's own kind and transfer, and in
 /// base64 (4/3) plus its command word it still fits a text line.
 pub const CHUNK_MAX: usize = 32 * 1024;
 /// Malformed frames of length zero that a connection may send before it is closed.
-pub const EMPTY_FRAMES_MAX: u8 = 3;
+pub(crate) const EMPTY_FRAMES_MAX: u8 = 3;
 
 /// Bytes read from one connection in one turn; also the size of the one shared scratch buffer.
-pub const READ_TURN_BYTES: usize = 64 * 1024;
+pub(crate) const READ_TURN_BYTES: usize = 64 * 1024;
 /// Bytes written to one connection in one turn: about 0.1 ms. A room of ten with four messages of
 /// 4 KiB from each under way makes 150 KiB for each, and one call for them is cheaper than three.
-pub const WRITE_TURN_BYTES: usize = 256 * 1024;
+pub(crate) const WRITE_TURN_BYTES: usize = 256 * 1024;
 /// Buffers handed to one vectored write. The kernel takes 1,024 (`IOV_MAX`); beyond some dozens
 /// the call gains nothing.
 pub const WRITE_BATCH: usize = 64;
@@ -44,141 +44,141 @@ pub const WRITE_BATCH: usize = 64;
 /// say 64 bytes 9 % of the server's time.
 pub const WRITE_JOIN_BYTES: usize = 16 * 1024;
 /// Connections accepted in one turn.
-pub const ACCEPTS_TURN: usize = 16;
+pub(crate) const ACCEPTS_TURN: usize = 16;
 /// Commands of one connection handled in one turn.
-pub const COMMANDS_TURN: u32 = 256;
-/// Work of all connections together in one turn: a command counts [`WORK_PER_COMMAND`], each
+pub(crate) const COMMANDS_TURN: u32 = 256;
+/// Work of all connections together in one turn: a command counts `WORK_PER_COMMAND`, each
 /// message put into an outbox counts one. At about 100 ns a unit this is a fifth of a turn.
 pub const WORK_TURN: u32 = 16 * 1024;
 /// What one connection may use of [`WORK_TURN`] before the others' turn comes, and what is left in
 /// any case for those who are read.
-pub const WORK_SHARE: u32 = WORK_TURN / 4;
+pub(crate) const WORK_SHARE: u32 = WORK_TURN / 4;
 /// What handling one command counts against [`WORK_TURN`].
-pub const WORK_PER_COMMAND: u32 = 8;
+pub(crate) const WORK_PER_COMMAND: u32 = 8;
 /// Bytes of an answer that count as one unit of [`WORK_TURN`]: a list of hundreds of names takes as
 /// long to gather and to write as hundreds of short commands.
 pub const ANSWER_BYTES_PER_WORK: usize = 16;
 /// How long the reading half of a turn may last before the rest waits for the next turn.
-pub const TURN_READ: Duration = Duration::from_millis(3);
+pub(crate) const TURN_READ: Duration = Duration::from_millis(3);
 /// How long a turn may have lasted when the last write of it is begun.
-pub const TURN_FLUSH: Duration = Duration::from_millis(6);
+pub(crate) const TURN_FLUSH: Duration = Duration::from_millis(6);
 
 /// Sockets closed in one turn: to close one costs the kernel several microseconds.
-pub const CLOSES_TURN: usize = 256;
+pub(crate) const CLOSES_TURN: usize = 256;
 
 /// Descriptors kept for files, the log, the poller and the like when connections are counted.
-pub const DESCRIPTORS_KEPT: u64 = 64;
+pub(crate) const DESCRIPTORS_KEPT: u64 = 64;
 /// How long the listener rests after the process ran out of descriptors or memory.
-pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// Passwords of one source that may wait: nobody fills the line alone.
 pub const PASSWORD_WAITING_SOURCE: u32 = 16;
 /// Wrong passwords in a row after which a source may not try a name for a while (system D).
-pub const WRONG_MAX: u32 = 3;
+pub(crate) const WRONG_MAX: u32 = 3;
 /// What each wrong password adds to the penalty of its source, whatever the name (as sshd's
 /// `PerSourcePenalties authfail`).
-pub const PENALTY: Duration = Duration::from_secs(5);
+pub(crate) const PENALTY: Duration = Duration::from_secs(5);
 /// What each new account adds: a class that registers behind one address is let in.
-pub const PENALTY_ACCOUNT: Duration = Duration::from_secs(1);
+pub(crate) const PENALTY_ACCOUNT: Duration = Duration::from_secs(1);
 /// Penalty above which a source has to wait: a dozen mistakes are forgiven.
-pub const PENALTY_FORGIVEN: Duration = Duration::from_secs(60);
+pub(crate) const PENALTY_FORGIVEN: Duration = Duration::from_secs(60);
 /// Most penalty that a source can collect.
-pub const PENALTY_MAX: Duration = Duration::from_secs(600);
+pub(crate) const PENALTY_MAX: Duration = Duration::from_secs(600);
 /// Sources, and names tried from them, that are remembered.
-pub const SOURCES_MAX: usize = 65_536;
+pub(crate) const SOURCES_MAX: usize = 65_536;
 /// How long the present owner of a name has to show that it lives when another one logs in.
 pub const TAKEOVER_WAIT: Duration = Duration::from_secs(2);
 /// How long a resume token is good for.
-pub const TOKEN_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Requests of one connection that may wait for the store at once; then it is not read.
-pub const AWAITED_MAX: u16 = 32;
+pub(crate) const AWAITED_MAX: u16 = 32;
 /// Letters told at once to somebody who logs in; the next ones follow when these have arrived.
-pub const LETTERS_AT_ONCE: u64 = 64;
+pub(crate) const LETTERS_AT_ONCE: u64 = 64;
 /// How long to wait before letters that could not be read are asked for again.
-pub const LETTERS_RETRY: Duration = Duration::from_secs(5);
+pub(crate) const LETTERS_RETRY: Duration = Duration::from_secs(5);
 /// Users that one user may block.
-pub const BLOCKS_MAX: usize = 1000;
+pub(crate) const BLOCKS_MAX: usize = 1000;
 /// Names remembered with the time when they were online last.
-pub const SEEN_MAX: usize = 10_000;
+pub(crate) const SEEN_MAX: usize = 10_000;
 /// Names listed in one reply; the total is always told.
-pub const LIST_MAX: usize = 500;
+pub(crate) const LIST_MAX: usize = 500;
 /// Downloads of one user at once. They hold no upload slot.
-pub const DOWNLOADS_A_USER: usize = 8;
+pub(crate) const DOWNLOADS_A_USER: usize = 8;
 /// Files of one user on the server, those on their way and halves included.
 pub const FILES_A_USER: usize = 1000;
 /// Files on the server, those on their way and halves included. The server knows them by heart, at
 /// most half a kibibyte each.
-pub const FILES_MAX: usize = 20_000;
+pub(crate) const FILES_MAX: usize = 20_000;
 /// Steps in which one request compares names of files with its pattern: 10 to 20 ms. Of twenty
 /// thousand names of 50 characters that is twice what is needed, unless somebody wants to know how
 /// long it can be made to take: `*aaab` and names of nothing but `a` were half a second.
-pub const PATTERN_STEPS: usize = 4 * 1024 * 1024;
+pub(crate) const PATTERN_STEPS: usize = 4 * 1024 * 1024;
 /// Files listed in one reply: of the longest names so many fit a frame.
-pub const FILES_LISTED: usize = 64;
+pub(crate) const FILES_LISTED: usize = 64;
 /// Files that are offered at once to somebody who logs in or comes into a room: the newest.
 pub const OFFERS_AT_ONCE: usize = 32;
 /// How long what was handed to a guest waits for him after his connection was lost. He is known by
 /// the token that he was given.
 pub const GUEST_RETURN: Duration = Duration::from_secs(10 * 60);
 /// How often the server looks for files whose time is over.
-pub const FILES_SWEEP: Duration = Duration::from_secs(60);
+pub(crate) const FILES_SWEEP: Duration = Duration::from_secs(60);
 /// Files that are removed at one look: twenty thousand at once are more jobs than the store and the
 /// disk have room for, and what finds none fails, uploads included.
-pub const SWEEP_AT_ONCE: usize = 256;
+pub(crate) const SWEEP_AT_ONCE: usize = 256;
 /// When the server looks again if there were more.
-pub const SWEEP_MORE: Duration = Duration::from_secs(1);
+pub(crate) const SWEEP_MORE: Duration = Duration::from_secs(1);
 /// Bytes of a file that one job reads to hash what is there since an earlier try: about 10 ms.
-pub const REHASH_BYTES: u64 = 8 * MIB;
+pub(crate) const REHASH_BYTES: u64 = 8 * MIB;
 /// How often the worker of files looks how much room the disk has.
-pub const SPACE_LOOK: Duration = Duration::from_secs(1);
+pub(crate) const SPACE_LOOK: Duration = Duration::from_secs(1);
 /// Jobs that may wait for the file worker. From half of it on nobody is given a slot, and those who
 /// have one add at most two each (a write or read, and its removal), so this line never overflows.
 pub const FILE_JOBS_MAX: usize = 4096;
 /// Jobs that may wait for the store. One costs at most a message's text, 4 KiB by default, so they
 /// hold 32 MiB at most; 8,192 is also more logins than there are between two commits.
-pub const STORE_JOBS_MAX: usize = 8192;
+pub(crate) const STORE_JOBS_MAX: usize = 8192;
 /// Jobs of the store in one transaction: so many share one fsync, which is what makes the disk
 /// bearable, and no more, which bounds how long the first of them waits for the last.
-pub const STORE_BATCH_MAX: usize = 1024;
+pub(crate) const STORE_BATCH_MAX: usize = 1024;
 /// How often the store looks whether another process has changed the accounts; one read of memory
 /// that processes share.
-pub const STORE_LOOK: Duration = Duration::from_secs(1);
+pub(crate) const STORE_LOOK: Duration = Duration::from_secs(1);
 /// How long the store waits while another process writes to it. Such a process is `parlor user`,
 /// which hashes first and then writes for some milliseconds.
-pub const STORE_BUSY: Duration = Duration::from_secs(5);
+pub(crate) const STORE_BUSY: Duration = Duration::from_secs(5);
 
 /// Shortest password in bytes that can be chosen. Guessing is held up by the lock after wrong ones,
 /// not by length; six keep out what is tried first: names, years, four digits.
-pub const PASSWORD_MIN: usize = 6;
+pub(crate) const PASSWORD_MIN: usize = 6;
 /// Longest password in bytes: it fits a frame before login beside its name, also with each byte
 /// escaped. What it costs to hash does not depend on it.
 pub const PASSWORD_MAX: usize = 256;
 /// Threads that hash passwords. Each takes 19 MiB and a core for some 25 ms a password.
-pub const PASSWORD_WORKERS: usize = 2;
+pub(crate) const PASSWORD_WORKERS: usize = 2;
 /// Passwords that may wait to be hashed: a second's work of the two threads. Who comes then is told
 /// to come again.
 pub const PASSWORD_WAITING: usize = 64;
 
 /// Uploads of one user that may hold a slot or wait: nobody fills the line alone.
-pub const UPLOADS_A_USER: usize = 16;
+pub(crate) const UPLOADS_A_USER: usize = 16;
 /// Bytes that must move for an upload to have got on: one byte now and then does
 /// not keep a slot.
-pub const STALL_BYTES: u64 = 16 * 1024;
+pub(crate) const STALL_BYTES: u64 = 16 * 1024;
 /// Most upload slots that can be configured.
-pub const UPLOAD_SLOTS_MAX: u64 = 256;
+pub(crate) const UPLOAD_SLOTS_MAX: u64 = 256;
 /// Bytes of log lines that may wait for the disk; then lines are dropped and counted.
-pub const LOG_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub(crate) const LOG_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long the log has at the end of the process to take what still waits.
-pub const LOG_CLOSE: Duration = Duration::from_secs(2);
+pub(crate) const LOG_CLOSE: Duration = Duration::from_secs(2);
 
 /// How long a member that has fallen behind holds up those who speak to it, each time its output
-/// passes another of [`PACE_STEPS`] marks between soft and hard, and again each time it has taken
+/// passes another of `PACE_STEPS` marks between soft and hard, and again each time it has taken
 /// as much as lies between two marks. So a reader that takes 4 MB a second is waited for; one that
 /// takes nothing is cut after a fifth of a second at the latest, and what the others hear pauses
 /// for one step at a time.
 pub const PACE: Duration = Duration::from_millis(25);
 /// Marks between the soft and the hard one.
-pub const PACE_STEPS: usize = 8;
+pub(crate) const PACE_STEPS: usize = 8;
 
 /// The bounds that a server's owner may set; each is one option, one variable, one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,7 +214,7 @@ pub struct Limits {
     pub block_duration: Duration,
     /// Time without a command after which a user is logged out; zero: never.
     pub timeout: Duration,
-    /// Time in which [`STALL_BYTES`] of an upload must move, or it loses its slot.
+    /// Time in which `STALL_BYTES` of an upload must move, or it loses its slot.
     pub upload_stall: Duration,
     /// Bytes of all files of one user, those on their way and half files included.
     pub files_user_bytes: u64,

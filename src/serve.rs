@@ -260,7 +260,7 @@ fn shown(path: &Path) -> String {
 ///
 /// # Errors
 /// Those of the system, and that it is too long to be one.
-pub fn read_config(path: &Path) -> io::Result<String> {
+pub(crate) fn read_config(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let read = File::open(path)?.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text)?;
     if read as u64 > CONFIG_BYTES_MAX {

@@ -104,6 +104,21 @@ fn most_files_and_functions_are_short() {
 }
 
 #[test]
+fn what_is_public_is_used_by_another_crate() {
+    let (binary, library): (Vec<Source>, Vec<Source>) = sources("src")
+        .into_iter()
+        .partition(|source| ["src/main.rs", "src/cli.rs"].contains(&source.name.as_str()));
+    let others = ["tests", "benches", "loadtest/src"].iter().flat_map(|folder| sources(folder));
+    let others: Vec<Source> = others.chain(binary).collect();
+    let faults = shape::public(&library, &others);
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+    // A name that nobody else writes is seen.
+    let text = "pub fn nobody_else_writes_this_name() {}".replace("_else", "");
+    let lonely = Source::new("src/lonely.rs".into(), text);
+    assert_eq!(shape::public(&[lonely], &others).len(), 1);
+}
+
+#[test]
 fn a_double_name_a_circle_and_a_house_of_long_files_are_seen() {
     let house = |files: &[(&str, &str)]| -> Vec<Source> {
         files.iter().map(|(name, text)| Source::new((*name).into(), (*text).into())).collect()

@@ -19,7 +19,8 @@ mod settings;
 mod value;
 
 pub use mistake::{Mistake, nearest};
-pub use options::{data_options, given, keys, options};
+pub(crate) use options::data_options;
+pub use options::{given, keys, options};
 pub use value::parse_time;
 
 use crate::address::Address;
@@ -74,7 +75,7 @@ impl Config {
     ///
     /// # Errors
     /// The first mistake found.
-    pub fn resolve(
+    pub(crate) fn resolve(
         options: impl IntoIterator<Item = (String, String)>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
         read_file: impl Fn(&Path) -> io::Result<String>,
@@ -112,7 +113,7 @@ impl Config {
 
     /// Each limit by its key, with the value in force as people write it.
     #[must_use]
-    pub fn limits_in_force(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn limits_in_force(&self) -> Vec<(&'static str, String)> {
         let draft = Draft { limits: self.limits.clone(), ..Draft::default() };
         let limits = SETTINGS.iter().filter(|setting| setting.is_limit());
         limits.map(|setting| (setting.key, setting.value(&draft))).collect()

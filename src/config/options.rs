@@ -15,7 +15,7 @@ pub fn options() -> Vec<Arg> {
 
 /// Those of them that tell where the data is, for the commands that need nothing else.
 #[must_use]
-pub fn data_options() -> Vec<Arg> {
+pub(crate) fn data_options() -> Vec<Arg> {
     let asked = |setting: &&Setting| matches!(setting.key, "data" | "config");
     SETTINGS.iter().filter(asked).map(option).collect()
 }

@@ -273,7 +273,7 @@ impl Engine {
 
     /// Whether somebody is logged in on a connection.
     #[must_use]
-    pub fn is_user(&self, conn: ConnId) -> bool {
+    pub(crate) fn is_user(&self, conn: ConnId) -> bool {
         self.conn(conn).is_some_and(|conn| conn.is_named())
     }
 

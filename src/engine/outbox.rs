@@ -66,7 +66,7 @@ impl Outbox {
 
     /// Bytes that [`Self::cut`] would drop.
     #[must_use]
-    pub fn droppable_len(&self) -> usize {
+    pub(crate) fn droppable_len(&self) -> usize {
         self.bytes - self.begun.as_ref().map_or(0, Bytes::len)
     }
 
@@ -80,7 +80,7 @@ impl Outbox {
     }
 
     /// Adds a frame to the bulk lane: a part of a file.
-    pub fn push_bulk(&mut self, transfer: TransferId, bytes: Bytes) {
+    pub(crate) fn push_bulk(&mut self, transfer: TransferId, bytes: Bytes) {
         self.bytes += bytes.len();
         self.bulk_bytes += bytes.len();
         self.bulk.push_back((transfer, bytes));
@@ -88,12 +88,12 @@ impl Outbox {
 
     /// Whether a part of a file waits that has not been begun: what is said now would overtake it.
     #[must_use]
-    pub fn has_bulk_of(&self, transfer: TransferId) -> bool {
+    pub(crate) fn has_bulk_of(&self, transfer: TransferId) -> bool {
         self.bulk.iter().any(|(of, _)| *of == transfer)
     }
 
     /// Drops the parts of a file that have not been begun. Answers with how many bytes they were.
-    pub fn drop_bulk_of(&mut self, transfer: TransferId) -> usize {
+    pub(crate) fn drop_bulk_of(&mut self, transfer: TransferId) -> usize {
         let before = self.bulk_bytes;
         self.bulk.retain(|(of, _)| *of != transfer);
         self.bulk_bytes = self.bulk.iter().map(|(_, bytes)| bytes.len()).sum();
@@ -103,7 +103,7 @@ impl Outbox {
     }
 
     /// The next bytes to write, as slices for one vectored write: at most [`WRITE_BATCH`] of them
-    /// and not much over [`WRITE_TURN_BYTES`] in all. Answers with how many slices were filled.
+    /// and not much over `WRITE_TURN_BYTES` in all. Answers with how many slices were filled.
     pub fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>; WRITE_BATCH]) -> usize {
         let (mut count, mut total) = (0, 0);
         for (slice, frame) in slices.iter_mut().zip(self.frames()) {
@@ -162,7 +162,7 @@ impl Outbox {
     }
 
     /// Drops the parts of files that have not been begun.
-    pub fn drop_bulk(&mut self) {
+    pub(crate) fn drop_bulk(&mut self) {
         self.bytes -= std::mem::take(&mut self.bulk_bytes);
         self.bulk = VecDeque::new();
     }

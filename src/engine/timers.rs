@@ -70,7 +70,7 @@ impl Timers {
 
     /// When [`Self::turn`] has something to do, in milliseconds.
     #[must_use]
-    pub fn next_ms(&self) -> Option<u64> {
+    pub(crate) fn next_ms(&self) -> Option<u64> {
         let start = self.tick + 1;
         let (first_word, first_bit) = (bucket_of(start) / 64, bucket_of(start) % 64);
         // One word more than there are: the first one's lower bits come last.

@@ -20,7 +20,7 @@ use crate::os;
 
 /// The folders and the files that are open in them.
 #[derive(Debug)]
-pub struct Disk {
+pub(crate) struct Disk {
     data: PathBuf,
     temp: PathBuf,
     blobs: Blobs,
@@ -35,7 +35,10 @@ impl Disk {
     ///
     /// # Errors
     /// Those of the system.
-    pub fn open(data: &Path, needed: impl Fn(&Digest) -> bool) -> io::Result<(Self, Vec<Half>)> {
+    pub(crate) fn open(
+        data: &Path,
+        needed: impl Fn(&Digest) -> bool,
+    ) -> io::Result<(Self, Vec<Half>)> {
         let (temp, files) = (data.join(TEMP), data.join(FILES));
         os::create_private_dir(&temp)?;
         os::create_private_dir(&files)?;
@@ -52,12 +55,12 @@ impl Disk {
 
     /// Whether a content is there, whole.
     #[must_use]
-    pub fn has(&self, blob: &Digest) -> bool {
+    pub(crate) fn has(&self, blob: &Digest) -> bool {
         self.blobs.has(blob)
     }
 
     /// Does one job.
-    pub fn run(&mut self, job: FileJob) -> FileOutcome {
+    pub(crate) fn run(&mut self, job: FileJob) -> FileOutcome {
         let result = match job {
             FileJob::Open { transfer, partial, size } => self.begin(transfer, partial, size),
             FileJob::Rehash { transfer } => self.rehash(transfer),

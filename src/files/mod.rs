@@ -19,6 +19,6 @@ mod sweep;
 mod upload;
 mod worker;
 
-pub use disk::Disk;
-pub use sweep::{Leftover, Why, scan};
-pub use worker::{Report, Worker};
+pub(crate) use disk::Disk;
+pub(crate) use sweep::scan;
+pub(crate) use worker::{Report, Worker};

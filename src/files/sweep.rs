@@ -18,7 +18,7 @@ use crate::message::Digest;
 
 /// A file that nobody will ever ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leftover {
+pub(crate) struct Leftover {
     /// Where it is.
     pub path: PathBuf,
     /// How long it is, in bytes.
@@ -29,7 +29,7 @@ pub struct Leftover {
 
 /// Why a file can go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub(crate) enum Why {
     /// It was on its way to an earlier server and cannot go on.
     Broken,
     /// It is half a file without a byte.
@@ -57,7 +57,7 @@ impl std::fmt::Display for Why {
 ///
 /// # Errors
 /// Those of the system; folders that are not there are no error.
-pub fn scan(
+pub(crate) fn scan(
     data: &Path,
     needed: impl Fn(&Digest) -> bool,
 ) -> io::Result<(Vec<Leftover>, Vec<Half>)> {

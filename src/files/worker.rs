@@ -18,7 +18,7 @@ const SPACE_STEP: u64 = 64 * KIB;
 
 /// What the worker tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Report {
+pub(crate) enum Report {
     /// How a job went.
     Done(Ticket, FileOutcome),
     /// How many bytes may still be written where the data is; never told where the system does not
@@ -28,14 +28,14 @@ pub enum Report {
 
 /// The near end of the worker: jobs go in, reports come out.
 #[derive(Debug)]
-pub struct Worker(worker::Worker<FileJob, Report>);
+pub(crate) struct Worker(worker::Worker<FileJob, Report>);
 
 impl Worker {
     /// Starts the thread; it wakes the poller of `waker` after each report.
     ///
     /// # Errors
     /// Those of the system: no thread to be had.
-    pub fn start(disk: Disk, waker: Arc<mio::Waker>) -> io::Result<Self> {
+    pub(crate) fn start(disk: Disk, waker: Arc<mio::Waker>) -> io::Result<Self> {
         Self::start_looking(disk, waker, SPACE_LOOK, Box::new(Disk::free_bytes))
     }
 
@@ -50,19 +50,19 @@ impl Worker {
     }
 
     /// Hands over a job without waiting. Answers with its outcome when it cannot be done.
-    pub fn submit(&self, ticket: Ticket, job: FileJob) -> Option<(Ticket, FileOutcome)> {
+    pub(crate) fn submit(&self, ticket: Ticket, job: FileJob) -> Option<(Ticket, FileOutcome)> {
         let failed = || FileOutcome::Failed("the file worker cannot take more".to_owned());
         (!self.0.submit(ticket, job)).then(|| (ticket, failed()))
     }
 
     /// The next report, if one is there.
-    pub fn poll(&self) -> Option<Report> {
+    pub(crate) fn poll(&self) -> Option<Report> {
         self.0.poll()
     }
 
     /// Lets the worker finish what it was given, for `wait` at most. What it leaves behind is swept
     /// at the next start, or goes on then.
-    pub fn stop(self, wait: Duration) {
+    pub(crate) fn stop(self, wait: Duration) {
         self.0.stop(wait);
     }
 }

@@ -7,7 +7,7 @@ use crate::message::{Hint, Refusal};
 
 /// A refusal in words, with what to do about it.
 #[must_use]
-pub fn sentence(refusal: &Refusal) -> String {
+pub(crate) fn sentence(refusal: &Refusal) -> String {
     let mut text = refusal.to_string();
     match refusal.hint() {
         Some(Hint::LogInAs(user)) => {

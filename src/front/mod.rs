@@ -116,7 +116,7 @@ impl Voice {
 impl Front {
     /// What the server must know of it.
     #[must_use]
-    pub const fn traits(&self) -> Traits {
+    pub(crate) const fn traits(&self) -> Traits {
         match self {
             Self::Native => Traits {
                 numbers_answers: true,

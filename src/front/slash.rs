@@ -233,7 +233,7 @@ fn parse_transfer(text: &str) -> Option<TransferId> {
 
 /// The first word and what follows the blanks after it.
 #[must_use]
-pub fn split_word(text: &str) -> (&str, &str) {
+pub(crate) fn split_word(text: &str) -> (&str, &str) {
     match text.split_once([' ', '\t']) {
         Some((word, rest)) => (word, rest.trim_ascii()),
         None => (text, ""),
@@ -242,7 +242,7 @@ pub fn split_word(text: &str) -> (&str, &str) {
 
 /// What precedes the last word, and the last word: a file's name may have blanks in it.
 #[must_use]
-pub fn split_last_word(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn split_last_word(text: &str) -> Option<(&str, &str)> {
     let (rest, word) = text.trim_ascii().rsplit_once([' ', '\t'])?;
     Some((rest.trim_ascii(), word))
 }

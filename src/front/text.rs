@@ -75,13 +75,13 @@ fn lines(text: &str) -> Bytes {
 
 /// A refusal in one line.
 #[must_use]
-pub fn describe_refusal(code: &str, text: &str) -> String {
+pub(crate) fn describe_refusal(code: &str, text: &str) -> String {
     format!("! {}: {}", visible(code), visible(text))
 }
 
 /// A reply in words; `/help` and the like take several lines.
 #[must_use]
-pub fn describe_reply(reply: &Reply) -> String {
+pub(crate) fn describe_reply(reply: &Reply) -> String {
     match reply {
         Reply::Done => "* done".to_owned(),
         Reply::Welcome { user, room: None, .. } => format!("* welcome, {user}"),

@@ -14,13 +14,13 @@ use crate::message::{CloseReason, Event, LogoutReason, Proof, Refusal, Reply, Us
 
 impl Hub {
     /// A connection was made.
-    pub fn handle_opened(&mut self, conn: ConnId, source: Source) {
+    pub(crate) fn handle_opened(&mut self, conn: ConnId, source: Source) {
         self.people.open(conn, source);
         self.pace.open(conn);
     }
 
     /// It is known what a connection speaks: whether its client answers a ping by itself.
-    pub fn handle_greeted(&mut self, conn: ConnId, answers_pings: bool) {
+    pub(crate) fn handle_greeted(&mut self, conn: ConnId, answers_pings: bool) {
         if let Some(session) = self.people.session_mut(conn) {
             session.answers_pings = answers_pings;
         }
@@ -28,7 +28,7 @@ impl Hub {
 
     /// A connection is over, for whatever reason: its name, its seat and its uploads are free.
     /// `missed` is how many messages of others it was not told.
-    pub fn handle_gone(&mut self, now: Now, conn: ConnId, reason: CloseReason, missed: u64) {
+    pub(crate) fn handle_gone(&mut self, now: Now, conn: ConnId, reason: CloseReason, missed: u64) {
         let Some(session) = self.people.session(conn) else { return };
         let state = session.state;
         if let State::Entering { name } = state {
@@ -46,7 +46,7 @@ impl Hub {
     }
 
     /// Something was heard of a connection that had been asked whether it lives.
-    pub fn handle_heard(&mut self, conn: ConnId) {
+    pub(crate) fn handle_heard(&mut self, conn: ConnId) {
         if let Ok(user) = self.people.user_of(conn) {
             self.entrance().refuse_contest(user.name.key());
         }
@@ -216,7 +216,7 @@ impl Hub {
     }
 
     /// Logs somebody out who has not asked for it; the connection stays.
-    pub fn log_out(&mut self, now: Now, conn: ConnId, reason: LogoutReason) {
+    pub(crate) fn log_out(&mut self, now: Now, conn: ConnId, reason: LogoutReason) {
         let Ok(user) = self.people.user_of(conn) else { return };
         self.out.note(LoginFact::LoggedOut { user: user.name, conn, reason });
         let given_back = self.end_session(now, conn, true);
@@ -265,7 +265,7 @@ impl Hub {
 
     /// Another process has changed the accounts: those who lost theirs, and guests whose name is
     /// now somebody's, are logged out.
-    pub fn handle_directory(&mut self, now: Now, stored: crate::job::Directory) {
+    pub(crate) fn handle_directory(&mut self, now: Now, stored: crate::job::Directory) {
         self.people.directory.follow(stored);
         let online: Vec<ConnId> = self.people.online().collect();
         for conn in online {

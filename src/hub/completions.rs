@@ -10,7 +10,7 @@ use crate::job::{Outcome, PasswordOutcome, StoreOutcome};
 
 impl Hub {
     /// A worker has finished.
-    pub fn handle_done(&mut self, now: Now, ticket: Ticket, outcome: Outcome) {
+    pub(crate) fn handle_done(&mut self, now: Now, ticket: Ticket, outcome: Outcome) {
         let Some(waiting) = self.out.take_waiting(ticket) else { return };
         match outcome {
             Outcome::Store(outcome) => self.on_store_done(now, waiting, outcome),

@@ -142,7 +142,7 @@ impl Hub {
     }
 
     /// The next thing to do. To be called until there is none, after each `handle_*`.
-    pub fn poll_effect(&mut self) -> Option<Effect> {
+    pub(crate) fn poll_effect(&mut self) -> Option<Effect> {
         self.out.poll()
     }
 
@@ -159,7 +159,7 @@ impl Hub {
 
     /// Whether a connection has a name.
     #[must_use]
-    pub fn is_logged_in(&self, conn: ConnId) -> bool {
+    pub(crate) fn is_logged_in(&self, conn: ConnId) -> bool {
         self.people.user_of(conn).is_ok()
     }
 
@@ -171,13 +171,13 @@ impl Hub {
 
     /// Users online.
     #[must_use]
-    pub fn user_count(&self) -> usize {
+    pub(crate) fn user_count(&self) -> usize {
         self.people.count()
     }
 
     /// Rooms that exist.
     #[must_use]
-    pub fn room_count(&self) -> usize {
+    pub(crate) fn room_count(&self) -> usize {
         self.rooms.len()
     }
 
@@ -187,7 +187,7 @@ impl Hub {
         self.files.queue()
     }
 
-    /// When [`Self::handle_time`] has something to do, on the monotonic clock.
+    /// When `handle_time` has something to do, on the monotonic clock.
     #[must_use]
     pub fn next_deadline_ms(&self) -> Option<u64> {
         let (entrance, post) = (self.entrance.next_deadline_ms(), self.post.next_deadline_ms());
@@ -195,12 +195,12 @@ impl Hub {
     }
 
     /// From here on nobody is told that others leave, and nobody can log in.
-    pub fn handle_stop(&mut self) {
+    pub(crate) fn handle_stop(&mut self) {
         self.rules.stopping = true;
     }
 
     /// A request of a connection.
-    pub fn handle_command(&mut self, now: Now, request: Request, command: Command<'_>) {
+    pub(crate) fn handle_command(&mut self, now: Now, request: Request, command: Command<'_>) {
         debug_assert!(self.out.is_drained(), "effects were not drained");
         let conn = request.conn;
         let Some(session) = self.people.session(conn).copied() else { return };
@@ -218,12 +218,12 @@ impl Hub {
 
     /// A connection that cannot confirm letters has been sent all up to this one; its session may
     /// be over by then.
-    pub fn letters_arrived(&mut self, conn: ConnId, account: AccountId, letter: LetterId) {
+    pub(crate) fn letters_arrived(&mut self, conn: ConnId, account: AccountId, letter: LetterId) {
         self.post().letters_arrived(conn, account, letter);
     }
 
     /// Time has passed.
-    pub fn handle_time(&mut self, now: Now) {
+    pub(crate) fn handle_time(&mut self, now: Now) {
         self.files().handle_time(now);
         self.end_contests(now);
         self.post().retry_letters(now);

@@ -39,7 +39,7 @@ use time::UtcOffset;
 /// The process's log; there is one, as there is one `log`.
 static AUDIT: OnceLock<Audit> = OnceLock::new();
 
-/// The open log. Dropped, it writes out what waits, for [`LOG_CLOSE`] at most; also when a panic
+/// The open log. Dropped, it writes out what waits, for `LOG_CLOSE` at most; also when a panic
 /// drops it. What is logged afterwards is nowhere.
 #[derive(Debug)]
 pub struct Log(Arc<Queue>);

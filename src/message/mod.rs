@@ -7,7 +7,7 @@
 //! would take for something else.
 
 /// The version of the native protocol that this server and this client speak.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub(crate) const PROTOCOL_VERSION: u32 = 1;
 
 mod command;
 mod event;
@@ -22,7 +22,8 @@ pub use command::{Announced, Command, FileRef, Op, Proof, Secret};
 pub use event::{CloseReason, Ending, Event, Greeting, LogoutReason};
 pub use file::{Digest, FileLine, Target};
 pub use name::{FileName, Key, Name, NameError, RoomName, UserName};
-pub use password::{check_password, may_be_password};
+pub use password::check_password;
+pub(crate) use password::may_be_password;
 pub use refusal::{Hint, Refusal};
 pub use reply::{Names, Reply, RoomLine, UploadLine};
 pub use text::{Text, TextError, visible};

@@ -17,7 +17,7 @@ pub fn check_password(password: &str) -> Result<(), Refusal> {
 /// Whether some account can have that password: what is not worth hashing is told at once. Short
 /// ones may have been imported.
 #[must_use]
-pub fn may_be_password(password: &str) -> bool {
+pub(crate) fn may_be_password(password: &str) -> bool {
     (1..=PASSWORD_MAX).contains(&password.len()) && !password.contains(char::is_control)
 }
 

@@ -270,7 +270,7 @@ impl Refusal {
 
     /// Whether there would be room if the user removed something.
     #[must_use]
-    pub fn asks_to_remove(&self) -> bool {
+    pub(crate) fn asks_to_remove(&self) -> bool {
         self.hint() == Some(Hint::RemoveFiles)
     }
 

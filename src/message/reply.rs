@@ -160,7 +160,7 @@ impl Reply {
 /// Some names and how many there are in all: a reply is bounded, the truth is not hidden.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {
-    /// Up to [`crate::limits::LIST_MAX`] of them, sorted.
+    /// Up to `LIST_MAX` of them, sorted.
     pub users: Vec<UserName>,
     /// How many there are in all.
     pub total: u32,

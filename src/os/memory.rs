@@ -4,7 +4,7 @@
 
 /// Memory of this process, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// What is resident now.
     pub resident_bytes: u64,
     /// The most that ever was.
@@ -14,7 +14,7 @@ pub struct Memory {
 impl Memory {
     /// Of this process, where the system tells it in `/proc`.
     #[must_use]
-    pub fn now() -> Option<Self> {
+    pub(crate) fn now() -> Option<Self> {
         Self::parse(&std::fs::read_to_string("/proc/self/status").ok()?)
     }
 

@@ -26,36 +26,38 @@ use unix as platform;
 #[cfg(windows)]
 use windows as platform;
 
-pub use memory::Memory;
-pub use platform::{
+pub(crate) use memory::Memory;
+pub use platform::raise_descriptor_limit;
+pub(crate) use platform::{
     DATA_DIR_IN_WORDS, Hidden, LocalListener, Signals, begin_write_back, connect_local,
     create_private_dir, free_bytes, hide_input, is_at, limit_unconfirmed, lower_thread_priority,
-    open_reserve, raise_descriptor_limit, sync_dir, thread_cpu,
+    open_reserve, sync_dir, thread_cpu,
 };
-pub use stream::ByteStream;
+pub(crate) use stream::ByteStream;
 
 /// Whether a listening socket asks for an address that closed connections still hold. Elsewhere
 /// than on Unix the same option would let another program take the address over.
-pub const REUSE_ADDRESS: bool = cfg!(unix);
+pub(crate) const REUSE_ADDRESS: bool = cfg!(unix);
 
 /// Whether signals come with the poller's waker, and not as events of their own.
-pub const SIGNALS_BY_WAKER: bool = cfg!(windows);
+pub(crate) const SIGNALS_BY_WAKER: bool = cfg!(windows);
 
 /// Whether a read that brings less than was asked for has emptied the socket, so that asking again
 /// is spared. epoll(7) says so of streams and edges; docs/decisions/0012 has the conditions.
-pub const SHORT_READ_EMPTIES: bool = cfg!(target_os = "linux");
+pub(crate) const SHORT_READ_EMPTIES: bool = cfg!(target_os = "linux");
 
 /// What a connection is registered for, besides writing: bytes, and where the poller tells them,
 /// urgent ones, at which a read stops short of what stands behind them.
 #[cfg(target_os = "linux")]
-pub const READ_INTEREST: mio::Interest = mio::Interest::READABLE.add(mio::Interest::PRIORITY);
+pub(crate) const READ_INTEREST: mio::Interest =
+    mio::Interest::READABLE.add(mio::Interest::PRIORITY);
 /// What a connection is registered for, besides writing.
 #[cfg(not(target_os = "linux"))]
-pub const READ_INTEREST: mio::Interest = mio::Interest::READABLE;
+pub(crate) const READ_INTEREST: mio::Interest = mio::Interest::READABLE;
 
 /// What an error of accept, read or write asks of the one who met it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub(crate) enum Trouble {
     /// Nothing to do now; an event will come when there is.
     Again,
     /// A signal came in between: make the same call again.
@@ -74,7 +76,7 @@ impl Trouble {
     /// accept(2) on Linux hands out network errors that are pending on the new connection and asks
     /// for them to be treated "like `EAGAIN` by retrying"; those are `Skip`.
     #[must_use]
-    pub fn of(error: &io::Error) -> Self {
+    pub(crate) fn of(error: &io::Error) -> Self {
         platform::trouble(error).unwrap_or_else(|| match error.kind() {
             io::ErrorKind::WouldBlock => Self::Again,
             io::ErrorKind::Interrupted => Self::Retry,
@@ -87,7 +89,7 @@ impl Trouble {
 
 /// What somebody outside asks of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub(crate) enum Signal {
     /// SIGINT or SIGTERM, Ctrl-C: end in good order; a second one: end at once.
     Stop,
     /// SIGUSR1: write the counts into the log.
@@ -99,7 +101,7 @@ pub enum Signal {
 /// Where a server keeps its data when nobody says: a folder of the user, or `parlor-data` beside
 /// wherever it was started. `variable` reads the environment.
 #[must_use]
-pub fn default_data_dir(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+pub(crate) fn default_data_dir(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
     let folder = |name: &str| {
         let path = PathBuf::from(variable(name)?);
         // The XDG base directory specification: "all paths must be absolute", others are ignored.
@@ -115,7 +117,7 @@ pub fn default_data_dir(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf 
 ///
 /// # Errors
 /// Those of the system.
-pub fn open_append(path: &Path) -> io::Result<File> {
+pub(crate) fn open_append(path: &Path) -> io::Result<File> {
     platform::owner_only(OpenOptions::new().read(true).append(true).create(true)).open(path)
 }
 
@@ -123,7 +125,7 @@ pub fn open_append(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// Those of the system.
-pub fn open_private_file(path: &Path) -> io::Result<File> {
+pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     platform::owner_only(options.read(true).write(true).create(true).truncate(false)).open(path)
 }
@@ -132,7 +134,7 @@ pub fn open_private_file(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// Those of the system; `AlreadyExists` if there is such a file.
-pub fn create_private_file(path: &Path) -> io::Result<File> {
+pub(crate) fn create_private_file(path: &Path) -> io::Result<File> {
     platform::owner_only(OpenOptions::new().read(true).write(true).create_new(true)).open(path)
 }
 
@@ -141,7 +143,7 @@ pub fn create_private_file(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// Those of the system; `InvalidInput`, or what the system says of a link, if it is something else.
-pub fn open_regular(path: &Path, write: bool) -> io::Result<File> {
+pub(crate) fn open_regular(path: &Path, write: bool) -> io::Result<File> {
     let file = platform::open_no_link(OpenOptions::new().read(true).write(write), path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
 }
@@ -154,7 +156,7 @@ fn not_regular() -> io::Error {
 ///
 /// # Errors
 /// Those of the system.
-pub fn random(bytes: &mut [u8]) -> io::Result<()> {
+pub(crate) fn random(bytes: &mut [u8]) -> io::Result<()> {
     getrandom::fill(bytes).map_err(|error| io::Error::other(error.to_string()))
 }
 
@@ -167,7 +169,7 @@ const SECRET_MAX: usize = 4096;
 /// # Errors
 /// `Interrupted` for Ctrl-C, `UnexpectedEof` for Ctrl-D, `Unsupported` where input cannot be
 /// hidden or is no terminal, and those of the system.
-pub fn read_secret(prompt: &str) -> io::Result<String> {
+pub(crate) fn read_secret(prompt: &str) -> io::Result<String> {
     if !io::stdin().is_terminal() {
         return Err(io::Error::new(io::ErrorKind::Unsupported, "there is no terminal to ask at"));
     }

@@ -11,7 +11,7 @@ use std::net::Shutdown;
 
 /// One end of a connection; it never blocks.
 #[derive(Debug)]
-pub enum ByteStream {
+pub(crate) enum ByteStream {
     /// To another machine, or to this one by its address.
     Tcp(TcpStream),
     /// On a Unix socket, between programs of one machine.
@@ -23,7 +23,7 @@ impl ByteStream {
     ///
     /// # Errors
     /// Those of the system.
-    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+    pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(how),
             Self::Local(stream) => stream.shutdown(how),

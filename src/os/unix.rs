@@ -6,7 +6,7 @@ mod local;
 
 use super::{Arc, Duration, File, OpenOptions, Path, PathBuf, Signal, Trouble, io};
 pub(super) use local::LocalStream;
-pub use local::{LocalListener, connect_local};
+pub(crate) use local::{LocalListener, connect_local};
 use mio::{Interest, Registry, Token, Waker};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -23,19 +23,19 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::sync::atomic::AtomicBool;
 
 /// Where a server keeps its data when nobody says, for people.
-pub const DATA_DIR_IN_WORDS: &str = "$XDG_DATA_HOME/parlor or ~/.local/share/parlor";
+pub(crate) const DATA_DIR_IN_WORDS: &str = "$XDG_DATA_HOME/parlor or ~/.local/share/parlor";
 
 /// The signals that this process listens to, as a source of events for mio.
 ///
 /// The same signal twice between two calls of `pending` is told once.
-pub struct Signals(signal_hook_mio::v1_0::Signals);
+pub(crate) struct Signals(signal_hook_mio::v1_0::Signals);
 
 impl Signals {
     /// Takes the signals over from their default, and registers with the poller.
     ///
     /// # Errors
     /// Those of the system: no descriptors, mostly.
-    pub fn new(registry: &Registry, token: Token, _: &Arc<Waker>) -> io::Result<Self> {
+    pub(crate) fn new(registry: &Registry, token: Token, _: &Arc<Waker>) -> io::Result<Self> {
         let mut signals = signal_hook_mio::v1_0::Signals::new([SIGINT, SIGTERM, SIGUSR1, SIGHUP])?;
         registry.register(&mut signals, token, Interest::READABLE)?;
         Ok(Self(signals))
@@ -48,7 +48,7 @@ impl Signals {
     ///
     /// # Errors
     /// Those of the system: no descriptors, mostly.
-    pub fn ending(registry: &Registry, token: Token, _: &Arc<Waker>) -> io::Result<Self> {
+    pub(crate) fn ending(registry: &Registry, token: Token, _: &Arc<Waker>) -> io::Result<Self> {
         let mut asked = vec![SIGINT, SIGTERM];
         if !is_ignored(SIGHUP) {
             asked.push(SIGHUP);
@@ -65,7 +65,7 @@ impl Signals {
     }
 
     /// What came since the last call; never waits.
-    pub fn pending(&mut self) -> Vec<Signal> {
+    pub(crate) fn pending(&mut self) -> Vec<Signal> {
         self.0.pending().filter_map(meaning).collect()
     }
 }
@@ -102,7 +102,7 @@ pub fn raise_descriptor_limit() -> u64 {
 
 /// Processor time that the calling thread has used so far.
 #[must_use]
-pub fn thread_cpu() -> Option<Duration> {
+pub(crate) fn thread_cpu() -> Option<Duration> {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).ok()
 }
 
@@ -110,13 +110,13 @@ pub fn thread_cpu() -> Option<Duration> {
 ///
 /// # Errors
 /// Those of the system.
-pub fn create_private_dir(path: &Path) -> io::Result<()> {
+pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// While it lives, what is typed at the terminal is not shown; then all is as it was.
 #[derive(Debug)]
-pub struct Hidden(Termios);
+pub(crate) struct Hidden(Termios);
 
 impl Hidden {
     fn start(change: impl FnOnce(&mut Termios)) -> io::Result<Self> {
@@ -140,7 +140,7 @@ impl Drop for Hidden {
 ///
 /// # Errors
 /// Those of the system: standard input is no terminal, mostly.
-pub fn hide_input() -> io::Result<Hidden> {
+pub(crate) fn hide_input() -> io::Result<Hidden> {
     Hidden::start(|terminal| {
         terminal.local_modes.remove(LocalModes::ECHO);
         terminal.local_modes.insert(LocalModes::ECHONL);
@@ -172,7 +172,7 @@ pub(super) fn keyboard() -> impl io::Read {
 ///
 /// # Errors
 /// Those of the system.
-pub fn sync_dir(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
@@ -182,7 +182,7 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// Those of the system.
-pub fn begin_write_back(file: &File, offset: u64, len: u64) -> io::Result<()> {
+pub(crate) fn begin_write_back(file: &File, offset: u64, len: u64) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{Advice, fadvise};
@@ -199,7 +199,7 @@ pub fn begin_write_back(file: &File, offset: u64, len: u64) -> io::Result<()> {
 ///
 /// # Errors
 /// Those of the system.
-pub fn free_bytes(path: &Path) -> io::Result<Option<u64>> {
+pub(crate) fn free_bytes(path: &Path) -> io::Result<Option<u64>> {
     let system = rustix::fs::statvfs(path)?;
     Ok(Some(system.f_bavail.saturating_mul(system.f_frsize)))
 }
@@ -213,7 +213,7 @@ pub(super) fn open_no_link(options: &mut OpenOptions, path: &Path) -> io::Result
 
 /// Lets all other threads of the process go before the calling one, where the system tells
 /// threads apart: POSIX has `nice` for the whole process, Linux for one thread.
-pub fn lower_thread_priority() {
+pub(crate) fn lower_thread_priority() {
     #[cfg(target_os = "linux")]
     {
         // A tenth of what the others get when there is not enough for all (sched(7)). What
@@ -228,7 +228,7 @@ pub fn lower_thread_priority() {
 ///
 /// # Errors
 /// Those of the system.
-pub fn limit_unconfirmed(socket: &Socket, time: Duration) -> io::Result<()> {
+pub(crate) fn limit_unconfirmed(socket: &Socket, time: Duration) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         let ms = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
@@ -240,7 +240,7 @@ pub fn limit_unconfirmed(socket: &Socket, time: Duration) -> io::Result<()> {
 
 /// Whether a plain file is what has this name, itself and not by a link.
 #[must_use]
-pub fn is_at(file: &File, path: &Path) -> bool {
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     let same = |one: &Metadata, other: &Metadata| {
         other.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino())
     };
@@ -255,7 +255,7 @@ pub fn is_at(file: &File, path: &Path) -> bool {
 ///
 /// # Errors
 /// Those of the system.
-pub fn open_reserve() -> io::Result<File> {
+pub(crate) fn open_reserve() -> io::Result<File> {
     File::open("/dev/null")
 }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use winapi_util::{HandleRef, console};
 
 /// Where a server keeps its data when nobody says, for people.
-pub const DATA_DIR_IN_WORDS: &str = "%LOCALAPPDATA%\\parlor";
+pub(crate) const DATA_DIR_IN_WORDS: &str = "%LOCALAPPDATA%\\parlor";
 
 /// Descriptors where nobody counts them: more than anybody will need.
 const HANDLES: u64 = 1 << 20;
@@ -25,7 +25,7 @@ const INTERRUPTED: i32 = 130;
 /// The window's cross, a logout and the system's end come the same way, but Windows lets a process
 /// live only until they were told: what was acknowledged is on the disk, nobody hears a goodbye.
 #[derive(Debug)]
-pub struct Signals {
+pub(crate) struct Signals {
     asked: Arc<AtomicUsize>,
 }
 
@@ -35,7 +35,7 @@ impl Signals {
     ///
     /// # Errors
     /// Those of the system.
-    pub fn new(_: &Registry, _: Token, waker: &Arc<Waker>) -> io::Result<Self> {
+    pub(crate) fn new(_: &Registry, _: Token, waker: &Arc<Waker>) -> io::Result<Self> {
         Self::listen(waker, || {})
     }
 
@@ -44,7 +44,7 @@ impl Signals {
     ///
     /// # Errors
     /// Those of the system.
-    pub fn ending(_: &Registry, _: Token, waker: &Arc<Waker>) -> io::Result<Self> {
+    pub(crate) fn ending(_: &Registry, _: Token, waker: &Arc<Waker>) -> io::Result<Self> {
         let mut asked_before = false;
         Self::listen(waker, move || {
             if std::mem::replace(&mut asked_before, true) {
@@ -67,7 +67,7 @@ impl Signals {
     }
 
     /// What came since the last call; never waits.
-    pub fn pending(&mut self) -> Vec<Signal> {
+    pub(crate) fn pending(&mut self) -> Vec<Signal> {
         vec![Signal::Stop; self.asked.swap(0, Ordering::SeqCst)]
     }
 }
@@ -80,7 +80,7 @@ pub fn raise_descriptor_limit() -> u64 {
 
 /// Not told here.
 #[must_use]
-pub fn thread_cpu() -> Option<Duration> {
+pub(crate) fn thread_cpu() -> Option<Duration> {
     None
 }
 
@@ -89,7 +89,7 @@ pub fn thread_cpu() -> Option<Duration> {
 ///
 /// # Errors
 /// Those of the system.
-pub fn create_private_dir(path: &Path) -> io::Result<()> {
+pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
@@ -100,7 +100,7 @@ const ECHO_INPUT: u32 = 0x4;
 
 /// While it lives, what is typed at the console is not shown; then all is as it was.
 #[derive(Debug)]
-pub struct Hidden(u32);
+pub(crate) struct Hidden(u32);
 
 impl Hidden {
     fn without(modes: u32) -> io::Result<Self> {
@@ -121,7 +121,7 @@ impl Drop for Hidden {
 ///
 /// # Errors
 /// Those of the system: standard input is no console, mostly.
-pub fn hide_input() -> io::Result<Hidden> {
+pub(crate) fn hide_input() -> io::Result<Hidden> {
     Hidden::without(ECHO_INPUT)
 }
 
@@ -139,7 +139,7 @@ pub(super) fn keyboard() -> impl io::Read {
 ///
 /// # Errors
 /// None.
-pub fn sync_dir(_: &Path) -> io::Result<()> {
+pub(crate) fn sync_dir(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -147,7 +147,7 @@ pub fn sync_dir(_: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// Those of the system.
-pub fn begin_write_back(file: &File, _: u64, _: u64) -> io::Result<()> {
+pub(crate) fn begin_write_back(file: &File, _: u64, _: u64) -> io::Result<()> {
     file.sync_data()
 }
 
@@ -155,7 +155,7 @@ pub fn begin_write_back(file: &File, _: u64, _: u64) -> io::Result<()> {
 ///
 /// # Errors
 /// None.
-pub fn free_bytes(_: &Path) -> io::Result<Option<u64>> {
+pub(crate) fn free_bytes(_: &Path) -> io::Result<Option<u64>> {
     Ok(None)
 }
 
@@ -169,7 +169,7 @@ pub(super) fn open_no_link(options: &mut OpenOptions, path: &Path) -> io::Result
 
 /// Whether a plain file is what has this name, itself and not by a link.
 #[must_use]
-pub fn is_at(file: &File, path: &Path) -> bool {
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     let identity = |file: &File| {
         let found = winapi_util::file::information(file)?;
         Ok::<_, io::Error>((found.volume_serial_number(), found.file_index()))
@@ -182,18 +182,18 @@ pub fn is_at(file: &File, path: &Path) -> bool {
 ///
 /// # Errors
 /// None.
-pub fn limit_unconfirmed(_: &Socket, _: Duration) -> io::Result<()> {
+pub(crate) fn limit_unconfirmed(_: &Socket, _: Duration) -> io::Result<()> {
     Ok(())
 }
 
 /// Threads stay alike here.
-pub fn lower_thread_priority() {}
+pub(crate) fn lower_thread_priority() {}
 
 /// A handle to give up when there are no others.
 ///
 /// # Errors
 /// Those of the system.
-pub fn open_reserve() -> io::Result<File> {
+pub(crate) fn open_reserve() -> io::Result<File> {
     File::open("NUL")
 }
 
@@ -265,18 +265,18 @@ mod tests {
 
 /// Unix sockets: there are none for programs that are written for every Windows of today.
 #[derive(Debug)]
-pub enum LocalListener {}
+pub(crate) enum LocalListener {}
 
 /// One end of a connection over a Unix socket: there is none.
 #[derive(Debug)]
-pub enum LocalStream {}
+pub(crate) enum LocalStream {}
 
 impl LocalListener {
     /// There is nothing to listen on.
     ///
     /// # Errors
     /// Always.
-    pub fn bind(_: &Path, _: i32) -> io::Result<Self> {
+    pub(crate) fn bind(_: &Path, _: i32) -> io::Result<Self> {
         Err(no_local())
     }
 
@@ -284,13 +284,13 @@ impl LocalListener {
     ///
     /// # Errors
     /// None.
-    pub fn accept(&self) -> io::Result<(ByteStream, Option<u32>)> {
+    pub(crate) fn accept(&self) -> io::Result<(ByteStream, Option<u32>)> {
         match *self {}
     }
 
     /// Never called.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         match *self {}
     }
 
@@ -298,7 +298,7 @@ impl LocalListener {
     ///
     /// # Errors
     /// None.
-    pub fn register(&mut self, _: &Registry, _: Token) -> io::Result<()> {
+    pub(crate) fn register(&mut self, _: &Registry, _: Token) -> io::Result<()> {
         match *self {}
     }
 }
@@ -307,7 +307,7 @@ impl LocalListener {
 ///
 /// # Errors
 /// Always.
-pub fn connect_local(_: &Path) -> io::Result<ByteStream> {
+pub(crate) fn connect_local(_: &Path) -> io::Result<ByteStream> {
     Err(no_local())
 }
 
@@ -321,7 +321,7 @@ impl LocalStream {
     ///
     /// # Errors
     /// None.
-    pub fn shutdown(&self, _: std::net::Shutdown) -> io::Result<()> {
+    pub(crate) fn shutdown(&self, _: std::net::Shutdown) -> io::Result<()> {
         match *self {}
     }
 }

@@ -34,7 +34,7 @@ use door::{Came, Door};
 use listener::Listeners;
 use ready::Ready;
 use transport::{Peer, Transport};
-pub use turns::Turns;
+pub(crate) use turns::Turns;
 use workers::{News, Workers};
 
 use crate::address::Address;
@@ -99,7 +99,7 @@ fn explain(address: &Address, error: &io::Error) -> String {
 }
 
 /// A server that listens.
-pub struct Reactor {
+pub(crate) struct Reactor {
     poll: Poll,
     door: Door,
     signals: Signals,
@@ -129,7 +129,7 @@ impl Reactor {
     ///
     /// # Errors
     /// [`Error`] says what is missing; nothing is left behind.
-    pub fn bind(
+    pub(crate) fn bind(
         listen: &[Address],
         setup: Setup,
         disk: Disk,
@@ -170,7 +170,7 @@ impl Reactor {
 
     /// Where it listens, with the ports that were taken.
     #[must_use]
-    pub fn addresses(&self) -> Vec<Address> {
+    pub(crate) fn addresses(&self) -> Vec<Address> {
         self.door.addresses()
     }
 
@@ -178,7 +178,7 @@ impl Reactor {
     ///
     /// # Errors
     /// [`Error::System`] when the poller fails.
-    pub fn run(mut self) -> Result<String, Error> {
+    pub(crate) fn run(mut self) -> Result<String, Error> {
         let mut events = Events::with_capacity(1024);
         while !self.is_over() {
             self.wait(&mut events)?;

@@ -10,7 +10,7 @@ const TURN_MAX: Duration = Duration::from_millis(10);
 
 /// Counts of turns. A turn lasts from the end of one wait to the beginning of the next.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Turns {
+pub(crate) struct Turns {
     count: u64,
     longest: Duration,
     /// Processor time of the longest, which is what the machine's other work cannot lengthen.

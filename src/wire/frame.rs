@@ -17,7 +17,7 @@ use crate::id::TransferId;
 use crate::limits::FRAME_LENGTH_CEILING;
 
 /// Bytes before the kind.
-pub const LENGTH_BYTES: usize = 4;
+pub(crate) const LENGTH_BYTES: usize = 4;
 const CHUNK_HEADER_BYTES: usize = 4;
 
 /// What a frame carries.
@@ -97,7 +97,7 @@ const KIND_CHUNK: u8 = 2;
 /// Builds a JSON frame: `write` appends the JSON, the length is filled in afterwards, so that the
 /// message is written once and never copied.
 #[must_use]
-pub fn emit_json(size_hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+pub(crate) fn emit_json(size_hint: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     let mut frame = Vec::with_capacity(LENGTH_BYTES + 1 + size_hint);
     frame.extend_from_slice(&[0, 0, 0, 0, KIND_JSON]);
     write(&mut frame);

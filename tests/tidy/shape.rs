@@ -125,6 +125,33 @@ fn file_of(path: &str, modules: &BTreeSet<String>) -> Option<String> {
     ends.filter_map(|end| modules.get(&path[..end])).last().cloned()
 }
 
+/// A public function or constant has its name in a source of another crate: in the binary, a test, a
+/// bench or the load test (`others`). Of the rest only the room itself knows.
+pub(crate) fn public(all: &[Source], others: &[Source]) -> Vec<String> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let words = |source: &'_ Source| -> BTreeSet<String> {
+        source.text.split(|c| !is_word(c)).map(str::to_owned).collect()
+    };
+    let named: BTreeSet<String> = others.iter().flat_map(words).collect();
+    let mut faults = Vec::new();
+    for source in all {
+        for (index, line) in source.code() {
+            if let Some(name) = public_value(line).filter(|name| !named.contains(*name)) {
+                faults.push(source.fault(index, &format!("{name} is pub, and only we use it")));
+            }
+        }
+    }
+    faults
+}
+
+/// The name of a function or constant that is public.
+fn public_value(line: &str) -> Option<&str> {
+    let rest = line.trim_start().strip_prefix("pub ")?;
+    let kinds = ["const fn ", "fn ", "const ", "static "];
+    let rest = kinds.iter().find_map(|kind| rest.strip_prefix(kind))?;
+    rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()
+}
+
 /// Most files and functions are short.
 pub(crate) fn lengths(all: &[Source]) -> Vec<String> {
     let is_code = |source: &&Source| !source.is_in_tests(0);

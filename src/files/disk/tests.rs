@@ -1,7 +1,8 @@
 //! The disk by its jobs: what each leaves in the folders.
 
 use super::*;
-use crate::files::{Leftover, Why, scan};
+use crate::files::scan;
+use crate::files::sweep::{Leftover, Why};
 use crate::message::UserName;
 use sha2::Digest as _;
 

@@ -104,7 +104,7 @@ impl UploadQueue {
 
     /// Whether a number has been given out, be its transfer over or not.
     #[must_use]
-    pub fn was_issued(&self, id: TransferId) -> bool {
+    pub(crate) fn was_issued(&self, id: TransferId) -> bool {
         id.0 != 0 && id.0 < self.next_id
     }
 
@@ -169,7 +169,7 @@ impl UploadQueue {
     ///
     /// # Errors
     /// [`Refusal::TransferNotReady`] in any other stage, and [`Refusal::NoSuchTransfer`].
-    pub fn complete(&mut self, id: TransferId) -> Result<&Upload, Refusal> {
+    pub(crate) fn complete(&mut self, id: TransferId) -> Result<&Upload, Refusal> {
         let upload = self.uploads.get_mut(&id).ok_or(Refusal::NoSuchTransfer)?;
         let Stage::Receiving { waited_ms, .. } = upload.stage else {
             return Err(Refusal::TransferNotReady);
@@ -179,7 +179,7 @@ impl UploadQueue {
     }
 
     /// Somebody comes back for an upload that is finishing: its end is told on this connection.
-    pub fn adopt(&mut self, id: TransferId, conn: ConnId) {
+    pub(crate) fn adopt(&mut self, id: TransferId, conn: ConnId) {
         if let Some(upload) = self.uploads.get_mut(&id)
             && matches!(upload.stage, Stage::Finishing { .. })
         {
@@ -217,7 +217,7 @@ impl UploadQueue {
 
     /// An upload that has stalled.
     #[must_use]
-    pub fn overdue(&self, now: Now) -> Option<TransferId> {
+    pub(crate) fn overdue(&self, now: Now) -> Option<TransferId> {
         let is_over = |upload: &&Upload| {
             upload.stage.deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now.mono_ms)
         };

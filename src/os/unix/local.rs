@@ -20,7 +20,7 @@ pub(in crate::os) type LocalStream = UnixStream;
 
 /// A Unix socket that accepts. Dropped, it removes its name, if that is still its own.
 #[derive(Debug)]
-pub struct LocalListener {
+pub(crate) struct LocalListener {
     socket: UnixListener,
     path: PathBuf,
     /// Device and number of the socket in the file system.
@@ -32,7 +32,7 @@ impl LocalListener {
     ///
     /// # Errors
     /// Somebody listens there, or the name is that of something else; and those of the system.
-    pub fn bind(path: &Path, backlog: i32) -> io::Result<Self> {
+    pub(crate) fn bind(path: &Path, backlog: i32) -> io::Result<Self> {
         if path.as_os_str().len() > PATH_MAX {
             let text = format!("the path is longer than {PATH_MAX} bytes, which the system allows");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
@@ -55,7 +55,7 @@ impl LocalListener {
     ///
     /// # Errors
     /// Those of the system, `WouldBlock` when nobody waits.
-    pub fn accept(&self) -> io::Result<(ByteStream, Option<u32>)> {
+    pub(crate) fn accept(&self) -> io::Result<(ByteStream, Option<u32>)> {
         let (stream, _) = self.socket.accept()?;
         let user = user_of(&stream);
         Ok((ByteStream::Local(stream), user))
@@ -63,7 +63,7 @@ impl LocalListener {
 
     /// The name in the file system.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -71,7 +71,7 @@ impl LocalListener {
     ///
     /// # Errors
     /// Those of the system.
-    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.socket.register(registry, token, Interest::READABLE)
     }
 }
@@ -88,7 +88,7 @@ impl Drop for LocalListener {
 ///
 /// # Errors
 /// Those of the system.
-pub fn connect_local(path: &Path) -> io::Result<ByteStream> {
+pub(crate) fn connect_local(path: &Path) -> io::Result<ByteStream> {
     UnixStream::connect(path).map(ByteStream::Local)
 }
 
