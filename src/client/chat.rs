@@ -47,7 +47,7 @@ use crate::message::{
 use about::About;
 use again::{Link, Return};
 use errands::Work;
-use login::{Attempt, Given, Who};
+use login::{Attempt, Given, Identity};
 pub(super) use start::Start;
 use transfers::{Aim, Delayed};
 
@@ -109,7 +109,7 @@ pub(super) struct Chat {
     login: Login,
     /// What is under way, or waits to be asked again.
     attempt: Option<Attempt>,
-    who: Option<Who>,
+    who: Option<Identity>,
     given: Option<Given>,
     room: Option<RoomName>,
     /// The next line answers it.

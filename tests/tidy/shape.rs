@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{Source, paths};
 
 /// Names that two types still share. The list only shrinks: a new type gets a name of its own.
-const SHARED: [&str; 14] = [
+const SHARED: [&str; 12] = [
     "Directory",
     "Draft",
     "Error",
@@ -14,11 +14,9 @@ const SHARED: [&str; 14] = [
     "Report",
     "Session",
     "Source",
-    "Stage",
     "State",
     "Upload",
     "Usage",
-    "Who",
     "Worker",
 ];
 

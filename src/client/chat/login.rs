@@ -30,7 +30,7 @@ const TOLD_MAX_MS: u64 = 120_000;
 
 /// Who we are, since the welcome.
 #[derive(Debug)]
-pub(super) struct Who {
+pub(super) struct Identity {
     pub(super) user: UserName,
     guest: bool,
     /// Each gets us in again; they are kept no longer than the login.
@@ -280,7 +280,7 @@ impl Chat {
             Some(Proof::Token(_)) => self.who.take().and_then(|who| who.password),
             Some(Proof::None) | None => None,
         };
-        self.who = Some(Who { user, guest, token: usable_token(token), password });
+        self.who = Some(Identity { user, guest, token: usable_token(token), password });
         self.login = Login::Done;
         self.letters.handle_login(user);
         let kept = room.is_some();

@@ -18,7 +18,7 @@ pub(super) struct Download {
     pub(super) file: FileLine,
     /// Under which name it is saved, if that is free.
     pub(super) local: FileName,
-    pub(super) stage: Stage,
+    pub(super) stage: DownloadStage,
     /// Which was accepted first comes first.
     pub(super) turn: u64,
     /// Its content was wrong once and was asked for anew.
@@ -29,7 +29,7 @@ pub(super) struct Download {
 
 /// How far a download is.
 #[derive(Debug)]
-pub(super) enum Stage {
+pub(super) enum DownloadStage {
     /// Nobody has accepted it.
     Offered,
     /// It is accepted and waits for its turn. If `compares`, a file that is here already is
@@ -53,7 +53,7 @@ impl Download {
         Self {
             local: file.name.clone(),
             file,
-            stage: Stage::Offered,
+            stage: DownloadStage::Offered,
             turn: 0,
             wrong: false,
             retry: Retry::new(seed),
@@ -73,37 +73,39 @@ impl Download {
 
     /// Whether it is accepted.
     pub(super) fn is_wanted(&self) -> bool {
-        !matches!(self.stage, Stage::Offered)
+        !matches!(self.stage, DownloadStage::Offered)
     }
 
     /// Whether it has one of the places of those that come.
     pub(super) fn has_place(&self) -> bool {
-        !matches!(self.stage, Stage::Offered | Stage::Waiting { .. })
+        !matches!(self.stage, DownloadStage::Offered | DownloadStage::Waiting { .. })
     }
 
     /// Takes its half out of it; it is as it was offered then.
     pub(super) fn take_partial(&mut self) -> Option<Partial> {
-        match std::mem::replace(&mut self.stage, Stage::Offered) {
-            Stage::Hashing(partial)
-            | Stage::Ready(partial)
-            | Stage::Asked(partial)
-            | Stage::Coming(partial) => Some(partial),
-            Stage::Offered | Stage::Waiting { .. } | Stage::Comparing { .. } => None,
+        match std::mem::replace(&mut self.stage, DownloadStage::Offered) {
+            DownloadStage::Hashing(partial)
+            | DownloadStage::Ready(partial)
+            | DownloadStage::Asked(partial)
+            | DownloadStage::Coming(partial) => Some(partial),
+            DownloadStage::Offered
+            | DownloadStage::Waiting { .. }
+            | DownloadStage::Comparing { .. } => None,
         }
     }
 
     /// How far it is, if it is accepted.
     pub(super) fn progress(&self) -> Option<Progress> {
         let at = match &self.stage {
-            Stage::Offered => return None,
-            Stage::Waiting { .. } => (State::Waiting, 0),
-            Stage::Comparing { hashing, .. } => (State::Verifying, hashing.done()),
-            Stage::Hashing(partial) => (State::Hashing, partial.hashed()),
-            Stage::Ready(partial) => (State::Waiting, partial.len()),
-            Stage::Asked(partial) => {
+            DownloadStage::Offered => return None,
+            DownloadStage::Waiting { .. } => (State::Waiting, 0),
+            DownloadStage::Comparing { hashing, .. } => (State::Verifying, hashing.done()),
+            DownloadStage::Hashing(partial) => (State::Hashing, partial.hashed()),
+            DownloadStage::Ready(partial) => (State::Waiting, partial.len()),
+            DownloadStage::Asked(partial) => {
                 (State::Queued { place: 0, of: 0, since: Duration::ZERO }, partial.len())
             }
-            Stage::Coming(partial) => (State::Moving, partial.len()),
+            DownloadStage::Coming(partial) => (State::Moving, partial.len()),
         };
         let (transfer, name) = (Some(self.file.transfer), &self.file.name);
         Some(self.meter.progress(transfer, name, Direction::Down, at, self.file.size))

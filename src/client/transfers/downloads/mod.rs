@@ -25,7 +25,7 @@ use crate::limits::DOWNLOADS_A_USER;
 use crate::message::{
     Digest, Ending, FileLine, FileName, Refusal, RoomName, Target, UserName, visible,
 };
-use download::{Download, Stage};
+use download::{Download, DownloadStage};
 
 /// Offers that are kept in mind; what is forgotten can still be taken by its number.
 const OFFERS_MAX: usize = 256;
@@ -113,7 +113,8 @@ impl Downloads {
 
     /// When one of them is to be asked for again at the earliest.
     pub(in crate::client) fn wake_at(&self, now: Duration) -> Option<Duration> {
-        let ready = self.entries.values().filter(|entry| matches!(entry.stage, Stage::Ready(_)));
+        let ready =
+            self.entries.values().filter(|entry| matches!(entry.stage, DownloadStage::Ready(_)));
         ready.filter_map(|entry| entry.retry.at(now)).min()
     }
 
@@ -163,7 +164,7 @@ impl Downloads {
             return Err(AcceptError::TooMany);
         }
         entry.local = local.unwrap_or_else(|| entry.file.name.clone());
-        entry.stage = Stage::Waiting { compares };
+        entry.stage = DownloadStage::Waiting { compares };
         entry.wrong = false;
         entry.retry.reset();
         self.turns += 1;
@@ -186,7 +187,7 @@ impl Downloads {
     ) {
         let transfer = file.transfer;
         let Some(entry) = self.entries.get_mut(&transfer) else { return };
-        let Stage::Asked(partial) = &mut entry.stage else { return };
+        let DownloadStage::Asked(partial) = &mut entry.stage else { return };
         if (file.size, file.hash) != (entry.file.size, entry.file.hash) || offset != partial.len() {
             self.steps.ask(Step::Cancel(transfer));
             return self.fail(transfer, "no_such_file", "the server has another file there now");
@@ -200,7 +201,7 @@ impl Downloads {
         };
         self.steps.say(line);
         if let Some(partial) = entry.take_partial() {
-            entry.stage = Stage::Coming(partial);
+            entry.stage = DownloadStage::Coming(partial);
         }
         if offset == total {
             self.finish(transfer);
@@ -217,14 +218,14 @@ impl Downloads {
         now: Duration,
     ) {
         let full = Refusal::TooManyDownloads { limit: 0 }.code() == problem.code;
-        let coming = |entry: &Download| matches!(entry.stage, Stage::Coming(_));
+        let coming = |entry: &Download| matches!(entry.stage, DownloadStage::Coming(_));
         let others = self.entries.values().any(coming);
         let Some(entry) = self.entries.get_mut(&transfer) else { return };
         let code = problem.code.as_str();
         let text = visible(&problem.text).to_string();
         if entry.retry.goes_on(now, full && others, PASSING.contains(&code)) {
             if let Some(partial) = entry.take_partial() {
-                entry.stage = Stage::Ready(partial);
+                entry.stage = DownloadStage::Ready(partial);
             }
         } else if code == Refusal::NoSuchFile.code() && near {
             self.lose(transfer, code, &text);
@@ -248,7 +249,7 @@ impl Downloads {
     ) -> Option<Progress> {
         let entry = self.entries.get_mut(&transfer)?;
         let total = entry.file.size;
-        let Stage::Coming(partial) = &mut entry.stage else { return None };
+        let DownloadStage::Coming(partial) = &mut entry.stage else { return None };
         if bytes.len() as u64 > total - partial.len() {
             self.steps.ask(Step::Cancel(transfer));
             self.discard(transfer);
@@ -296,7 +297,7 @@ impl Downloads {
     /// is to be told, or `None` where it was not wanted.
     pub(in crate::client) fn cancel(&mut self, transfer: TransferId) -> Option<bool> {
         let entry = self.entries.get(&transfer).filter(|entry| entry.is_wanted())?;
-        let told = matches!(entry.stage, Stage::Asked(_) | Stage::Coming(_));
+        let told = matches!(entry.stage, DownloadStage::Asked(_) | DownloadStage::Coming(_));
         self.discard(transfer);
         Some(told)
     }
@@ -310,10 +311,10 @@ impl Downloads {
     /// The connection is lost: what was under way is asked for again on the next one.
     pub(in crate::client) fn handle_lost(&mut self) {
         for entry in self.entries.values_mut() {
-            if matches!(entry.stage, Stage::Asked(_) | Stage::Coming(_))
+            if matches!(entry.stage, DownloadStage::Asked(_) | DownloadStage::Coming(_))
                 && let Some(partial) = entry.take_partial()
             {
-                entry.stage = Stage::Ready(partial);
+                entry.stage = DownloadStage::Ready(partial);
             }
         }
     }
@@ -337,7 +338,7 @@ impl Downloads {
         if self.entries.values().filter(|entry| entry.has_place()).count() >= self.places {
             return false;
         }
-        let waiting = |entry: &Download| matches!(entry.stage, Stage::Waiting { .. });
+        let waiting = |entry: &Download| matches!(entry.stage, DownloadStage::Waiting { .. });
         let Some(transfer) = self.first(waiting) else { return false };
         self.begin(transfer);
         true
@@ -346,10 +347,10 @@ impl Downloads {
     fn begin(&mut self, transfer: TransferId) {
         let Some(entry) = self.entries.get_mut(&transfer) else { return };
         let (size, hash) = (entry.file.size, entry.file.hash);
-        if let Stage::Waiting { compares: true } = entry.stage
+        if let DownloadStage::Waiting { compares: true } = entry.stage
             && let Some((path, file)) = namesake(&self.dir, &entry.local, size)
         {
-            entry.stage = Stage::Comparing { path, hashing: Hashing::new(file, size) };
+            entry.stage = DownloadStage::Comparing { path, hashing: Hashing::new(file, size) };
             return;
         }
         if let Some(path) =
@@ -360,8 +361,8 @@ impl Downloads {
             return self.fail(transfer, "file_exists", &why);
         }
         match Partial::open(&self.dir, &entry.local, hash, size) {
-            Ok(partial) if partial.len() == 0 => entry.stage = Stage::Ready(partial),
-            Ok(partial) => entry.stage = Stage::Hashing(partial),
+            Ok(partial) if partial.len() == 0 => entry.stage = DownloadStage::Ready(partial),
+            Ok(partial) => entry.stage = DownloadStage::Hashing(partial),
             Err(error) => {
                 let text = self.cannot_write(&error);
                 self.fail(transfer, "cannot_write", &text);
@@ -370,8 +371,9 @@ impl Downloads {
     }
 
     fn ask_for_one(&mut self, now: Duration) -> bool {
-        let ready =
-            |entry: &Download| matches!(entry.stage, Stage::Ready(_)) && entry.retry.is_due(now);
+        let ready = |entry: &Download| {
+            matches!(entry.stage, DownloadStage::Ready(_)) && entry.retry.is_due(now)
+        };
         let Some(transfer) = self.first(ready) else { return false };
         let Some(entry) = self.entries.get_mut(&transfer) else { return false };
         let Some(partial) = entry.take_partial() else { return false };
@@ -379,22 +381,23 @@ impl Downloads {
         let offset = partial.len();
         if whole {
             // Nothing is missing but its name.
-            entry.stage = Stage::Coming(partial);
+            entry.stage = DownloadStage::Coming(partial);
             self.finish(transfer);
         } else {
-            entry.stage = Stage::Asked(partial);
+            entry.stage = DownloadStage::Asked(partial);
             self.steps.ask(Step::Get(transfer, offset));
         }
         true
     }
 
     fn hash_some(&mut self) -> bool {
-        let reads =
-            |entry: &Download| matches!(entry.stage, Stage::Comparing { .. } | Stage::Hashing(_));
+        let reads = |entry: &Download| {
+            matches!(entry.stage, DownloadStage::Comparing { .. } | DownloadStage::Hashing(_))
+        };
         let Some(transfer) = self.first(reads) else { return false };
         let Some(entry) = self.entries.get_mut(&transfer) else { return false };
         match &mut entry.stage {
-            Stage::Comparing { path, hashing } => match hashing.step() {
+            DownloadStage::Comparing { path, hashing } => match hashing.step() {
                 Ok(None) => {}
                 Ok(Some(hash)) if hash == entry.file.hash => {
                     let shown = visible(&path.display().to_string()).to_string();
@@ -407,13 +410,13 @@ impl Downloads {
                     self.take_down(transfer);
                 }
                 // It is another file, or cannot be known to be this one.
-                Ok(Some(_)) | Err(_) => entry.stage = Stage::Waiting { compares: false },
+                Ok(Some(_)) | Err(_) => entry.stage = DownloadStage::Waiting { compares: false },
             },
-            Stage::Hashing(partial) => match partial.hash_step() {
+            DownloadStage::Hashing(partial) => match partial.hash_step() {
                 Ok(false) => {}
                 Ok(true) => {
                     if let Some(partial) = entry.take_partial() {
-                        entry.stage = Stage::Ready(partial);
+                        entry.stage = DownloadStage::Ready(partial);
                     }
                 }
                 Err(error) => {
@@ -421,11 +424,11 @@ impl Downloads {
                     self.fail(transfer, "cannot_write", &text);
                 }
             },
-            Stage::Offered
-            | Stage::Waiting { .. }
-            | Stage::Ready(_)
-            | Stage::Asked(_)
-            | Stage::Coming(_) => return false,
+            DownloadStage::Offered
+            | DownloadStage::Waiting { .. }
+            | DownloadStage::Ready(_)
+            | DownloadStage::Asked(_)
+            | DownloadStage::Coming(_) => return false,
         }
         true
     }
@@ -442,7 +445,7 @@ impl Downloads {
                 return self.fail(transfer, "wrong_content", why);
             }
             entry.wrong = true;
-            entry.stage = Stage::Ready(partial);
+            entry.stage = DownloadStage::Ready(partial);
             let line = format!("{label}: its hash is wrong; it is taken anew");
             return self.steps.say(line);
         }

@@ -25,7 +25,7 @@ use crate::front::text::seconds;
 use crate::id::TransferId;
 use crate::limits::UPLOADS_A_USER;
 use crate::message::{Ending, Refusal, visible};
-use upload::{Stage, Upload};
+use upload::{Upload, UploadStage};
 
 /// How long a file may be hashed before that is said.
 const HASHING_UNTOLD: Duration = Duration::from_secs(1);
@@ -77,7 +77,8 @@ impl Uploads {
 
     /// When one of them is to be announced again at the earliest.
     pub(in crate::client) fn wake_at(&self, now: Duration) -> Option<Duration> {
-        let ready = self.entries.values().filter(|upload| matches!(upload.stage, Stage::Ready));
+        let ready =
+            self.entries.values().filter(|upload| matches!(upload.stage, UploadStage::Ready));
         ready.filter_map(|upload| upload.retry.at(now)).min()
     }
 
@@ -119,7 +120,7 @@ impl Uploads {
     /// The announcement of an upload went out as this request.
     pub(in crate::client) fn handle_asked(&mut self, key: u64, id: u64) {
         if let Some(upload) = self.entries.get_mut(&key) {
-            upload.stage = Stage::Asked(Some(id));
+            upload.stage = UploadStage::Asked(Some(id));
         }
     }
 
@@ -130,8 +131,7 @@ impl Uploads {
         answer: Result<(TransferId, u32), &Problem>,
         now: Duration,
     ) {
-        let asked =
-            |upload: &Upload| matches!(upload.stage, Stage::Asked(asked) if asked == Some(id));
+        let asked = |upload: &Upload| matches!(upload.stage, UploadStage::Asked(asked) if asked == Some(id));
         let Some(key) = self.find(asked) else { return };
         match answer {
             Ok((transfer, place)) => self.on_announced(key, transfer, place, now),
@@ -147,7 +147,7 @@ impl Uploads {
         now: Duration,
     ) {
         let Some(upload) = self.numbered(transfer) else { return };
-        if let Stage::Queued { place, of, .. } = &mut upload.stage {
+        if let UploadStage::Queued { place, of, .. } = &mut upload.stage {
             (*place, *of) = at;
             let line = format!("transfer {transfer}: {}", upload.progress(now));
             self.steps.say(line);
@@ -165,7 +165,7 @@ impl Uploads {
     ) {
         let Some(upload) = self.numbered(transfer) else { return };
         let size = upload.source.size;
-        if upload.cancelled || !matches!(upload.stage, Stage::Queued { .. }) {
+        if upload.cancelled || !matches!(upload.stage, UploadStage::Queued { .. }) {
             return;
         }
         let opened = match offset > size {
@@ -176,7 +176,7 @@ impl Uploads {
             Ok(file) => file,
             Err(error) => return self.withdraw(transfer, &lost(&error)),
         };
-        upload.stage = Stage::Moving { file, sent: offset, credit };
+        upload.stage = UploadStage::Moving { file, sent: offset, credit };
         upload.meter.start(now, offset, size);
         let percent = percent(offset, size);
         let line = match upload.was.take() {
@@ -193,7 +193,9 @@ impl Uploads {
 
     /// So many bytes more may be sent.
     pub(in crate::client) fn handle_credit(&mut self, transfer: TransferId, bytes: u64) {
-        if let Some(Upload { stage: Stage::Moving { credit, .. }, .. }) = self.numbered(transfer) {
+        if let Some(Upload { stage: UploadStage::Moving { credit, .. }, .. }) =
+            self.numbered(transfer)
+        {
             *credit = credit.saturating_add(bytes);
         }
     }
@@ -286,13 +288,14 @@ impl Uploads {
     }
 
     fn moving(&self) -> impl Iterator<Item = u64> {
-        let moving = |upload: &&Upload| matches!(upload.stage, Stage::Moving { .. });
+        let moving = |upload: &&Upload| matches!(upload.stage, UploadStage::Moving { .. });
         self.entries.iter().filter(move |(_, upload)| moving(upload)).map(|(&key, _)| key)
     }
 
     fn announce_one(&mut self, here: &Here) -> bool {
-        let ready =
-            |upload: &Upload| matches!(upload.stage, Stage::Ready) && upload.retry.is_due(here.now);
+        let ready = |upload: &Upload| {
+            matches!(upload.stage, UploadStage::Ready) && upload.retry.is_due(here.now)
+        };
         let Some(key) = self.find(ready) else { return false };
         let Some(upload) = self.entries.get_mut(&key) else { return false };
         if !upload.goal.is_near(here.room) {
@@ -313,17 +316,17 @@ impl Uploads {
         }
         let announcement =
             Announcement::new(&upload.source, &upload.goal, upload.hash, upload.again);
-        upload.stage = Stage::Asked(None);
+        upload.stage = UploadStage::Asked(None);
         self.steps.ask(Step::Announce { key, announcement });
         true
     }
 
     fn hash_some(&mut self, now: Duration) -> bool {
-        if let Some(key) = self.find(|upload| matches!(upload.stage, Stage::Hashing { .. })) {
+        if let Some(key) = self.find(|upload| matches!(upload.stage, UploadStage::Hashing { .. })) {
             self.hash_step(key, now);
             return true;
         }
-        let new = |upload: &&Upload| matches!(upload.stage, Stage::New);
+        let new = |upload: &&Upload| matches!(upload.stage, UploadStage::New);
         let under_way = self.entries.values().filter(|upload| !new(upload)).count();
         let Some(key) = self.find(|upload| new(&upload)) else { return false };
         let Some(upload) = self.entries.get_mut(&key).filter(|_| under_way < AT_ONCE_MAX) else {
@@ -332,7 +335,7 @@ impl Uploads {
         match upload.source.read_from(0) {
             Ok(file) => {
                 let hashing = Hashing::new(file, upload.source.size);
-                upload.stage = Stage::Hashing { hashing, since: now, told: false };
+                upload.stage = UploadStage::Hashing { hashing, since: now, told: false };
             }
             Err(error) => self.give_up(key, "cannot_read", &lost(&error)),
         }
@@ -342,7 +345,7 @@ impl Uploads {
     fn hash_step(&mut self, key: u64, now: Duration) {
         let Some(upload) = self.entries.get_mut(&key) else { return };
         let name = visible(upload.source.name.as_str()).to_string();
-        let Stage::Hashing { hashing, since, told } = &mut upload.stage else { return };
+        let UploadStage::Hashing { hashing, since, told } = &mut upload.stage else { return };
         if !*told && now.saturating_sub(*since) >= HASHING_UNTOLD {
             *told = true;
             self.steps.say(format!("{name}: hashing"));
@@ -351,7 +354,7 @@ impl Uploads {
             Ok(None) => {}
             Ok(Some(hash)) => {
                 upload.hash = Some(hash);
-                upload.stage = Stage::Ready;
+                upload.stage = UploadStage::Ready;
             }
             Err(error) => self.give_up(key, "cannot_read", &lost(&error)),
         }
@@ -362,7 +365,7 @@ impl Uploads {
         upload.was = upload.transfer.replace(transfer);
         upload.retry.reset();
         // It stands at the end of the line.
-        upload.stage = Stage::Queued { place, of: place, since: now };
+        upload.stage = UploadStage::Queued { place, of: place, since: now };
         if upload.cancelled {
             self.steps.ask(Step::Cancel(transfer));
             self.entries.remove(&key);
@@ -382,7 +385,7 @@ impl Uploads {
         if upload.cancelled {
             self.entries.remove(&key);
         } else if upload.retry.goes_on(now, full && others, passes) {
-            upload.stage = Stage::Ready;
+            upload.stage = UploadStage::Ready;
         } else {
             self.give_up(key, code, visible(&problem.text).as_ref());
         }
@@ -426,15 +429,15 @@ impl Uploads {
     fn cancel_key(&mut self, key: u64) -> Withdrawal {
         let Some(upload) = self.entries.get_mut(&key) else { return Withdrawal::Unknown };
         match upload.stage {
-            Stage::New | Stage::Hashing { .. } | Stage::Ready => {
+            UploadStage::New | UploadStage::Hashing { .. } | UploadStage::Ready => {
                 self.entries.remove(&key);
                 Withdrawal::Done
             }
-            Stage::Asked(_) => {
+            UploadStage::Asked(_) => {
                 upload.cancelled = true;
                 Withdrawal::Done
             }
-            Stage::Queued { .. } | Stage::Moving { .. } | Stage::Finishing => {
+            UploadStage::Queued { .. } | UploadStage::Moving { .. } | UploadStage::Finishing => {
                 upload.cancelled = true;
                 Withdrawal::Ask
             }
@@ -451,6 +454,6 @@ impl Uploads {
 
 /// It is to be announced again, under the same hash.
 fn break_off(upload: &mut Upload) {
-    upload.stage = Stage::Ready;
+    upload.stage = UploadStage::Ready;
     upload.again = true;
 }

@@ -20,7 +20,7 @@ use crate::message::{Digest, visible};
 pub(super) struct Upload {
     pub(super) source: Source,
     pub(super) goal: Goal,
-    pub(super) stage: Stage,
+    pub(super) stage: UploadStage,
     pub(super) hash: Option<Digest>,
     /// The number that the server gave it last.
     pub(super) transfer: Option<TransferId>,
@@ -40,7 +40,7 @@ pub(super) struct Upload {
 
 /// How far an upload is.
 #[derive(Debug)]
-pub(super) enum Stage {
+pub(super) enum UploadStage {
     /// Nothing is known of it but its size.
     New,
     /// It is read for its hash.
@@ -63,7 +63,7 @@ impl Upload {
         Self {
             source,
             goal,
-            stage: Stage::New,
+            stage: UploadStage::New,
             hash: None,
             transfer: None,
             was: None,
@@ -88,10 +88,11 @@ impl Upload {
     /// Whether the server has heard of it on this connection.
     pub(super) fn is_announced(&self) -> bool {
         match self.stage {
-            Stage::Asked(_) | Stage::Queued { .. } | Stage::Moving { .. } | Stage::Finishing => {
-                true
-            }
-            Stage::New | Stage::Hashing { .. } | Stage::Ready => false,
+            UploadStage::Asked(_)
+            | UploadStage::Queued { .. }
+            | UploadStage::Moving { .. }
+            | UploadStage::Finishing => true,
+            UploadStage::New | UploadStage::Hashing { .. } | UploadStage::Ready => false,
         }
     }
 
@@ -101,7 +102,7 @@ impl Upload {
     /// Those of the system, and `UnexpectedEof` when the file has become shorter.
     pub(super) fn next_part(&mut self) -> io::Result<Option<Vec<u8>>> {
         let size = self.source.size;
-        let Stage::Moving { file, sent, credit } = &mut self.stage else { return Ok(None) };
+        let UploadStage::Moving { file, sent, credit } = &mut self.stage else { return Ok(None) };
         if self.cancelled || *sent < size && *credit == 0 {
             return Ok(None);
         }
@@ -110,7 +111,7 @@ impl Upload {
         *sent += bytes.len() as u64;
         *credit -= bytes.len() as u64;
         if *sent == size {
-            self.stage = Stage::Finishing;
+            self.stage = UploadStage::Finishing;
         }
         Ok(Some(bytes))
     }
@@ -119,15 +120,15 @@ impl Upload {
     pub(super) fn progress(&self, now: Duration) -> Progress {
         let total = self.source.size;
         let at = match &self.stage {
-            Stage::New | Stage::Ready => (State::Waiting, 0),
-            Stage::Hashing { hashing, .. } => (State::Hashing, hashing.done()),
-            Stage::Asked(_) => (State::Queued { place: 0, of: 0, since: Duration::ZERO }, 0),
-            Stage::Queued { place, of, since } => {
+            UploadStage::New | UploadStage::Ready => (State::Waiting, 0),
+            UploadStage::Hashing { hashing, .. } => (State::Hashing, hashing.done()),
+            UploadStage::Asked(_) => (State::Queued { place: 0, of: 0, since: Duration::ZERO }, 0),
+            UploadStage::Queued { place, of, since } => {
                 let since = now.saturating_sub(*since);
                 (State::Queued { place: *place, of: *of, since }, 0)
             }
-            Stage::Moving { sent, .. } => (State::Moving, *sent),
-            Stage::Finishing => (State::Finishing, total),
+            UploadStage::Moving { sent, .. } => (State::Moving, *sent),
+            UploadStage::Finishing => (State::Finishing, total),
         };
         let name = &self.source.name;
         self.meter.progress(self.transfer, name, Direction::Up, at, total)
