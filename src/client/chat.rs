@@ -10,9 +10,8 @@
 
 mod about;
 mod again;
-mod errands;
+mod deeds;
 mod login;
-mod saying;
 mod start;
 mod taking;
 mod transfers;
@@ -24,7 +23,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::commands::{self, Wish, shortly};
-use super::errand::Errand;
+use super::drivers::work::Work;
+use super::errand::{Errand, Whom};
 use super::face::Face;
 use super::letters::Letters;
 use super::outcome::{Outcome, Over};
@@ -46,10 +46,10 @@ use crate::message::{
 };
 use about::About;
 use again::{Link, Return};
-use errands::Work;
+use deeds::Listing;
 use login::{Attempt, Given, Identity};
 pub(super) use start::Start;
-use transfers::{Aim, Delayed};
+use transfers::Delayed;
 
 /// Bytes not yet written above which no line is taken.
 const UNSENT_MAX: usize = 256 * KIB as usize;
@@ -87,6 +87,7 @@ enum Login {
 pub(super) struct Chat {
     session: Session,
     work: Work,
+    listing: Option<Listing>,
     link: Link,
     back: Return,
     transfers: Transfers,
@@ -146,6 +147,7 @@ impl Chat {
         let mut chat = Self {
             session: Session::new(),
             work: Work::new(start.errand, start.room, start.local),
+            listing: None,
             link: Link::Up,
             back: Return::new(start.returns_for, start.seed),
             transfers: Transfers::new(start.dir, start.seed),
@@ -304,6 +306,9 @@ impl Chat {
         } else if let Some(question) = self.question.take() {
             self.on_answered(question.answer(line));
             self.take_kept_lines();
+        } else if self.work.says_lines() {
+            self.work.say(line);
+            self.work_on();
         } else if self.returning() {
             self.keep_line(line);
         } else {
@@ -314,8 +319,16 @@ impl Chat {
 
     /// Does what a line asks for, and notes it until that is answered.
     fn take_line(&mut self, line: &str) {
+        self.take_written(line, |chat| chat.obey(line));
+    }
+
+    /// Does what is written so, unless nobody could have written it.
+    fn take_written(&mut self, line: &str, act: impl FnOnce(&mut Self)) {
+        if let Some(control) = line.chars().find(|&c| c.is_control() && c != '\t') {
+            return self.refuse_with(&Refusal::BadText(TextError::Control(control.into())));
+        }
         let before = self.session.last_id();
-        self.obey(line);
+        act(self);
         let id = self.session.last_id();
         if id > before && self.attempt.is_none() && !self.leaving {
             self.asked.insert(id, shortly(line));
@@ -323,12 +336,6 @@ impl Chat {
     }
 
     fn obey(&mut self, line: &str) {
-        if let Some(control) = line.chars().find(|&c| c.is_control() && c != '\t') {
-            return self.refuse_with(&Refusal::BadText(TextError::Control(control.into())));
-        }
-        if self.say_line(line) {
-            return;
-        }
         if self.login == Login::Unnamed && !line.starts_with('/') && !line.trim().is_empty() {
             return self.log_in(line.trim(), None);
         }
@@ -339,7 +346,7 @@ impl Chat {
             Wish::Register { user } => self.ask_to_register(user),
             Wish::Passwd => self.ask_for_passwords(),
             Wish::SendFile { whole, parts } => self.send_typed_file(whole, parts),
-            Wish::Upload { path } => self.send_file(path.as_ref(), Aim::Shelf),
+            Wish::Upload { path } => self.send_file(path.as_ref(), Whom::Shelf),
             Wish::Get { wanted } => self.get(wanted),
             Wish::AcceptAll(all) => self.accept_all(all),
             Wish::CancelNamed(name) => self.cancel_named(name),
@@ -359,7 +366,7 @@ impl Chat {
     /// Somebody outside asks for the end: no file is received any further, and goodbye.
     pub(super) fn handle_stop(&mut self) {
         self.on_stopped();
-        self.transfers.downloads.give_up_all(match self.keeping() {
+        self.transfers.downloads.give_up_all(match self.work.keeping() {
             Keeping::Nothing => "stopped here",
             Keeping::AnyName | Keeping::ItsName => "stopped here; what has come of it is kept",
         });
@@ -373,6 +380,12 @@ impl Chat {
         self.lines_ended = !self.stays;
         self.close_question();
         self.leave_if_done();
+    }
+
+    /// The end of standard input: all that is to be said is known.
+    pub(super) fn handle_last_line(&mut self) {
+        self.work.handle_last_line();
+        self.handle_no_more_lines();
     }
 
     /// Nobody who is out comes in again without a line.
@@ -444,15 +457,26 @@ impl Chat {
     }
 
     fn show_refusal(&mut self, code: &str, text: &str) {
-        self.screen.show(&Show::Refused { code: code.to_owned(), text: text.to_owned() });
+        self.show(&Show::Refused { code: code.to_owned(), text: text.to_owned() });
     }
 
     fn show_reply(&mut self, reply: Reply) {
-        self.screen.show(&Show::Reply(reply));
+        self.show(&Show::Reply(reply));
     }
 
     fn show_event(&mut self, event: Event) {
-        self.screen.show(&Show::Event(event));
+        self.show(&Show::Event(event));
+    }
+
+    /// Shows something about this client itself.
+    pub(super) fn note(&mut self, note: Note) {
+        self.show(&Show::Note(note));
+    }
+
+    fn show(&mut self, show: &Show) {
+        if !self.work.hides(show) {
+            self.screen.show(show);
+        }
     }
 
     fn take_events(&mut self) {
@@ -491,18 +515,18 @@ impl Chat {
         };
         self.pace.set_rate(limits.message_rate);
         self.transfers.downloads.set_places(limits.downloads);
-        if self.returning() || self.work.is_terse() {
+        if self.returning() {
             return;
         }
-        self.screen.note(Note::Connected(server.to_owned()));
+        self.note(Note::Connected(server.to_owned()));
         if self.login == Login::Unnamed {
-            self.screen.note(Note::WhoAreYou);
+            self.note(Note::WhoAreYou);
         }
     }
 
     fn on_answer(&mut self, id: u64, op: Op, answer: Result<Reply, Problem>) {
         self.asked.remove(&id);
-        if self.on_work_answer(id, &answer) {
+        if self.on_deed_answer(id, &answer) {
             return;
         }
         if let Some(about) = self.about.remove(&id) {
@@ -562,8 +586,7 @@ impl Chat {
 
     fn on_news(&mut self, event: Event) {
         match event {
-            Event::Bye { reason, back, .. } if self.is_unseen(&event) => self.on_bye(reason, back),
-            event if self.is_unseen(&event) => {}
+            event if self.work.ignores(&event) => {}
             Event::Queued { .. }
             | Event::Admitted { .. }
             | Event::Credit { .. }

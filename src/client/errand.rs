@@ -101,9 +101,9 @@ impl Errand {
 }
 
 /// What people mean by a number or a name.
-pub(super) fn file_ref(text: &str) -> FileRef<'_> {
+pub(super) fn file_ref(text: &str) -> FileRef<'static> {
     match text.parse() {
         Ok(number) => FileRef::Number(TransferId(number)),
-        Err(_) => FileRef::Name(text.into()),
+        Err(_) => FileRef::Name(text.to_owned().into()),
     }
 }

@@ -38,8 +38,8 @@ use super::bars::{Bars, DRAW_AFTER};
 use super::basket::Basket;
 use super::chat::Chat;
 use super::connect::{ConnectError, connect, why};
+use super::drivers::menu::Menu;
 use super::errand::{Errand, Place};
-use super::menu::{Deed, Menu};
 pub use super::outcome::Outcome;
 use super::outcome::Over;
 use super::typed::{self, Typed};
@@ -337,18 +337,10 @@ impl Plain {
     /// Does what was chosen from the menu.
     fn lead(&mut self) -> bool {
         let Some(menu) = self.menu.as_mut().filter(|_| self.chat.at_rest()) else { return false };
-        match menu.poll_deed() {
-            None => return false,
-            Some(Deed::Line(line)) => self.chat.handle_line(&line),
-            Some(Deed::Send { path, to, room }) => {
-                self.chat.handle_send(&path, &to, room.as_deref());
-            }
-            Some(Deed::Get(file)) => self.chat.handle_get(&file),
-            Some(Deed::List) => self.chat.handle_list(None),
-            Some(Deed::Refuse(code, text)) => self.chat.handle_refused(code, &text),
-            Some(Deed::Quit) => self.chat.handle_no_more_lines(),
-        }
-        true
+        let deed = menu.poll_deed();
+        let chosen = deed.is_some();
+        deed.into_iter().for_each(|deed| self.chat.handle_deed(deed));
+        chosen
     }
 
     /// A fault of writing is left for reading to find: the server's last words may stand before it.

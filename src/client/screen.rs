@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::face::Face;
-use super::view::{Note, Show};
+use super::view::Show;
 
 /// Lines that wait to be shown.
 #[derive(Debug)]
@@ -24,11 +24,6 @@ impl Screen {
     /// Shows words for people, as [`Show::Words`] has them.
     pub(super) fn say(&mut self, words: &str) {
         self.show(&Show::Words(words.to_owned()));
-    }
-
-    /// Shows something about this client itself.
-    pub(super) fn note(&mut self, note: Note) {
-        self.show(&Show::Note(note));
     }
 
     /// Shows something.

@@ -159,7 +159,7 @@ impl Chat {
             return self.finish(Over::Broken(format!("{why}; given up after {tried}")));
         }
         self.alarm = Some(self.now + wait);
-        self.screen.note(Note::Again { why: why.to_owned(), wait });
+        self.note(Note::Again { why: why.to_owned(), wait });
     }
 
     fn report_unanswered(&mut self) {
@@ -192,10 +192,10 @@ impl Chat {
             | Wish::Passwd
             | Wish::Refuse(_) => {
                 if self.back.is_empty() {
-                    self.screen.note(Note::LinesWait);
+                    self.note(Note::LinesWait);
                 }
                 if self.at_terminal && commands::parse(line) == Wish::Ask(Command::Exit) {
-                    self.screen.note(Note::LeavingWaits);
+                    self.note(Note::LeavingWaits);
                 }
                 self.back.lines.push_back(line.to_owned());
             }
@@ -246,7 +246,7 @@ impl Chat {
         self.back.lost_at = None;
         self.back.backoff.reset();
         let user = self.who.as_ref().map(|who| who.user);
-        self.screen.note(Note::Back { user, room: self.room });
+        self.note(Note::Back { user, room: self.room });
         self.enter();
         self.confirm_again();
         self.take_kept_lines();

@@ -149,7 +149,7 @@ impl Chat {
                     };
                 }
                 self.given = None;
-                self.screen.note(Note::PasswordChanged);
+                self.note(Note::PasswordChanged);
             }
             Err(problem) => {
                 if problem.code == Refusal::WrongPassword.code() {
@@ -168,7 +168,7 @@ impl Chat {
             return self.refuse("not_asked", typed);
         }
         let question = Question::new(purpose);
-        self.screen.note(Note::Asked(question.prompt()));
+        self.note(Note::Asked(question.prompt()));
         self.question = Some(question);
     }
 
@@ -189,7 +189,7 @@ impl Chat {
         match answered {
             Answered::More => {
                 if let Some(question) = &self.question {
-                    self.screen.note(Note::Asked(question.prompt()));
+                    self.note(Note::Asked(question.prompt()));
                 }
             }
             Answered::Complete(purpose, passwords) => self.on_passwords(purpose, passwords),
@@ -198,7 +198,7 @@ impl Chat {
                 self.stay_nameless();
             }
             Answered::Unwanted => {
-                self.screen.note(Note::NotAnswered);
+                self.note(Note::NotAnswered);
                 self.stay_nameless();
             }
         }
@@ -290,9 +290,7 @@ impl Chat {
         } else {
             self.room = room;
             let welcome = Reply::Welcome { user, guest, token: String::new(), room };
-            if !self.work.is_terse() {
-                self.show_reply(welcome);
-            }
+            self.show_reply(welcome);
             self.enter();
         }
     }
@@ -397,9 +395,7 @@ impl Chat {
         self.room = None;
         self.login = if self.asks_name { Login::Unnamed } else { Login::Out };
         let next = if self.asks_name { Note::WhoAreYou } else { Note::Nameless };
-        if !self.work.is_terse() {
-            self.screen.note(next);
-        }
+        self.note(next);
     }
 
     pub(super) fn on_logged_out(&mut self) {

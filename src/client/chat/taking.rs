@@ -49,7 +49,7 @@ impl Chat {
     /// Whether all that is offered from now on is taken.
     pub(super) fn accept_all(&mut self, all: bool) {
         self.accepts_all = all;
-        self.screen.note(Note::AcceptsAll(all));
+        self.note(Note::AcceptsAll(all));
     }
 
     /// Also while its bytes come: what has come of it is removed at once.
@@ -180,7 +180,7 @@ impl Chat {
     fn take(&mut self, file: FileLine, local: Option<FileName>) {
         let transfer = file.transfer;
         self.transfers.downloads.handle_offered(file);
-        let keeping = self.keeping();
+        let keeping = self.work.keeping();
         self.transfers.downloads.set_keeping(keeping);
         let accepted =
             self.transfers.downloads.accept(transfer, local, keeping == Keeping::ItsName);

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use super::about::{About, misunderstood};
 use super::again::Link;
+use super::deeds::Listing;
 use super::{Chat, Login};
+use crate::client::errand::Whom;
 use crate::client::progress::Progress;
 use crate::client::retry::Here;
 use crate::client::transfers::uploads::Withdrawal;
@@ -24,23 +26,12 @@ const AHEAD_MAX: usize = 2 * CHUNK_MAX;
 /// What decides in which room we are.
 const MOVES: [Op; 4] = [Op::Join, Op::Leave, Op::Login, Op::Logout];
 
-/// Whom a file is sent to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::client) enum Aim {
-    /// A user.
-    User(String),
-    /// Our room.
-    Room,
-    /// The shelf of our room, or else the public one.
-    Shelf,
-}
-
 /// A file for a room that is known when all requests up to `last` are answered.
 #[derive(Debug)]
 pub(super) struct Delayed {
     last: u64,
     path: PathBuf,
-    aim: Aim,
+    to: Whom,
 }
 
 impl Chat {
@@ -59,7 +50,7 @@ impl Chat {
         let here = Here { now: self.now, can_ask, room: self.room };
         let mut done = self.transfers.work(&here);
         self.take_steps();
-        done |= self.say_given_lines();
+        done |= self.work_on();
         if self.go_on() {
             return true;
         }
@@ -84,27 +75,27 @@ impl Chat {
     pub(super) fn send_typed_file(&mut self, whole: &str, parts: Option<(&str, &str)>) {
         match parts {
             Some((path, user)) if !Path::new(whole).is_file() => {
-                self.send_file(path.as_ref(), Aim::User(user.to_owned()));
+                self.send_file(path.as_ref(), Whom::User(user.to_owned()));
             }
-            Some(_) | None => self.send_file(whole.as_ref(), Aim::Room),
+            Some(_) | None => self.send_file(whole.as_ref(), Whom::Room),
         }
     }
 
     /// Sends a file. What cannot be sent is refused here.
-    pub(in crate::client) fn send_file(&mut self, path: &Path, aim: Aim) {
+    pub(in crate::client) fn send_file(&mut self, path: &Path, to: Whom) {
         if self.login != Login::Done {
             return self.refuse_with(&Refusal::LoginFirst);
         }
         let last = self.session.last_id();
         let moving = self.session.awaits(&MOVES, last) || !self.delayed.is_empty();
-        if moving && !matches!(aim, Aim::User(_)) {
-            return self.delayed.push_back(Delayed { last, path: path.to_owned(), aim });
+        if moving && !matches!(to, Whom::User(_)) {
+            return self.delayed.push_back(Delayed { last, path: path.to_owned(), to });
         }
-        let goal = match (aim, self.room) {
-            (Aim::User(user), _) => Goal::User(user),
-            (Aim::Room, Some(room)) => Goal::Room(room),
-            (Aim::Room, None) => return self.refuse_with(&Refusal::NotInRoom),
-            (Aim::Shelf, room) => Goal::Shelf(room),
+        let goal = match (to, self.room) {
+            (Whom::User(user), _) => Goal::User(user),
+            (Whom::Room, Some(room)) => Goal::Room(room),
+            (Whom::Room, None) => return self.refuse_with(&Refusal::NotInRoom),
+            (Whom::Shelf, room) => Goal::Shelf(room),
         };
         match Source::open(path) {
             Ok(source) => self.transfers.uploads.add(source, goal),
@@ -118,9 +109,9 @@ impl Chat {
             if self.session.awaits(&MOVES, delayed.last) {
                 return;
             }
-            let Some(Delayed { path, aim, .. }) = self.delayed.pop_front() else { return };
+            let Some(Delayed { path, to, .. }) = self.delayed.pop_front() else { return };
             let later = std::mem::take(&mut self.delayed);
-            self.send_file(&path, aim);
+            self.send_file(&path, to);
             self.delayed.extend(later);
         }
     }
@@ -129,7 +120,7 @@ impl Chat {
     pub(super) fn cancel(&mut self, transfer: TransferId) {
         match self.transfers.cancel(transfer) {
             Stopping::Withdrawn => self.on_withdrawn(transfer),
-            Stopping::Stopped => self.screen.note(Note::Stopped(transfer)),
+            Stopping::Stopped => self.note(Note::Stopped(transfer)),
             Stopping::AskToWithdraw => self.ask_to_cancel(About::Withdraw(transfer), transfer),
             Stopping::AskToStop => self.ask_to_cancel(About::Stop(transfer), transfer),
         }
@@ -140,7 +131,7 @@ impl Chat {
         match self.transfers.uploads.cancel_named(name) {
             Withdrawal::Done | Withdrawal::Ask => {
                 self.refused = true;
-                self.screen.note(Note::WithdrawnNamed(name.to_owned()));
+                self.note(Note::WithdrawnNamed(name.to_owned()));
             }
             Withdrawal::Unknown => {
                 self.refuse(Refusal::NoSuchTransfer.code(), "no file of that name waits here");
@@ -168,8 +159,9 @@ impl Chat {
             }
             Event::Offered { file } => self.on_offered(file),
             Event::Ended { transfer, how } => {
-                if how == Ending::Stored {
-                    self.on_stored(transfer);
+                let sent = self.progress().find(|file| file.transfer == Some(transfer));
+                if let Some(file) = sent.filter(|_| how == Ending::Stored) {
+                    self.work.handle_stored(transfer, &file.name);
                 }
                 self.transfers.handle_ended(transfer, how);
             }
@@ -202,13 +194,13 @@ impl Chat {
             }
             // It may have come to its end before, which is as good.
             (About::Stop(transfer), _) => {
-                self.screen.note(Note::Stopped(transfer));
+                self.note(Note::Stopped(transfer));
             }
             (About::Reject(transfer), Ok(_)) => {
-                self.screen.note(Note::Rejected(transfer));
+                self.note(Note::Rejected(transfer));
             }
             (About::Remove(transfer), Ok(_)) => {
-                self.screen.note(Note::Removed(transfer));
+                self.note(Note::Removed(transfer));
             }
             (About::Reject(_) | About::Remove(_), Err(problem)) => {
                 self.refuse(&problem.code, &problem.text);
@@ -232,7 +224,7 @@ impl Chat {
             }
             Step::Get(transfer, offset) => self.ask_for(transfer, offset),
             Step::Cancel(transfer) => self.ask_to_cancel(About::Quiet, transfer),
-            Step::Saved(path) => self.on_saved(path),
+            Step::Saved(path) => self.work.handle_saved(path),
             Step::Confirm(transfer) => self.confirm(transfer),
             Step::Say(line) => self.screen.say(&format!("* {line}")),
             Step::Refuse { code, text } => self.refuse(&code, &text),
@@ -244,7 +236,7 @@ impl Chat {
         if let Some(progress) = progress.filter(|_| !self.bars)
             && let Some(transfer) = progress.transfer
         {
-            self.screen.note(Note::Moves(transfer, progress));
+            self.note(Note::Moves(transfer, progress));
         }
     }
 
@@ -252,6 +244,7 @@ impl Chat {
     pub(super) fn break_off_files(&mut self) {
         self.about.clear();
         self.work.handle_lost();
+        self.listing.iter_mut().for_each(Listing::handle_lost);
         self.transfers.handle_lost();
         for Delayed { path, .. } in std::mem::take(&mut self.delayed) {
             self.refuse("not_sent", &path.display().to_string());
@@ -262,7 +255,7 @@ impl Chat {
     pub(super) fn say_broken_off(&mut self) {
         let count = self.progress().count();
         if count > 0 {
-            self.screen.note(Note::FilesWait(count));
+            self.note(Note::FilesWait(count));
         }
     }
 
@@ -287,6 +280,6 @@ impl Chat {
 
     fn on_withdrawn(&mut self, transfer: TransferId) {
         self.refused = true;
-        self.screen.note(Note::Withdrawn(transfer));
+        self.note(Note::Withdrawn(transfer));
     }
 }

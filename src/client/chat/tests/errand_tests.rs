@@ -2,8 +2,8 @@
 
 use super::again_tests::{joined, logged_in, welcome};
 use super::*;
-use crate::client::chat::errands::Product;
 use crate::client::errand::{Errand, Place, Whom};
+use crate::client::product::Product;
 use crate::id::LetterId;
 
 fn start(errand: Errand, room: Option<&str>) -> Start {

@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::client::chat::errands::Product;
+use crate::client::drivers::menu::Menu;
 use crate::client::errand::{Errand, Place, Whom};
-use crate::client::menu::{Deed, Menu};
+use crate::client::product::Product;
 
 #[path = "../../../../tests/golden/messages.rs"]
 #[allow(dead_code)] // tests/golden.rs uses all of it
@@ -532,17 +532,8 @@ fn menus(book: &mut Book) {
 
 fn lead(talk: &mut Talk, menu: &mut Menu, shown: &mut Vec<String>) {
     while talk.chat.at_rest() {
-        match menu.poll_deed() {
-            None => break,
-            Some(Deed::Line(line)) => talk.chat.handle_line(&line),
-            Some(Deed::Send { path, to, room }) => {
-                talk.chat.handle_send(&path, &to, room.as_deref());
-            }
-            Some(Deed::Get(file)) => talk.chat.handle_get(&file),
-            Some(Deed::List) => talk.chat.handle_list(None),
-            Some(Deed::Refuse(code, text)) => talk.chat.handle_refused(code, &text),
-            Some(Deed::Quit) => talk.chat.handle_no_more_lines(),
-        }
+        let Some(deed) = menu.poll_deed() else { break };
+        talk.chat.handle_deed(deed);
         talk.take();
         match talk.asked.last().map(|(_, op)| *op) {
             Some(Op::Files) => {

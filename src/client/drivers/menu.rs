@@ -1,7 +1,7 @@
-//! A menu of numbered choices over a conversation, for people who do not want commands and for
-//! scripts that answer them.
+//! PURE. A menu of numbered choices over a conversation, for people who do not want commands and
+//! for scripts that answer them.
 //!
-//! Knows neither server nor terminal: lines in, words and deeds out. The contract: when the
+//! Knows neither server nor terminal: answers in, words and deeds out. The contract: when the
 //! conversation is at rest, take [`Menu::poll_deed`] and do it, until there is none; the menu is
 //! then shown. The rule it keeps: a choice is asked for only when what was chosen before is over,
 //! so the answers of a script and those of a person mean the same.
@@ -9,8 +9,9 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
-use super::errand::Whom;
-use crate::message::{RoomName, UserName};
+use super::deed::Deed;
+use crate::client::errand::{Whom, file_ref};
+use crate::message::{Command, RoomName, UserName};
 
 /// The choices, with the words by which the commands of old did the same.
 const CHOICES: [(Choice, &str, &str); 6] = [
@@ -32,30 +33,6 @@ enum Choice {
     Quit,
 }
 
-/// What is to be done, one after the other, each when the one before is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Deed {
-    /// What this line would do if it were typed.
-    Line(String),
-    /// Hand a file over.
-    Send {
-        /// Which.
-        path: PathBuf,
-        /// To whom.
-        to: Whom,
-        /// Only in this room: who could not get in hands nothing to another one.
-        room: Option<String>,
-    },
-    /// Take a file, by its number or its name.
-    Get(String),
-    /// List the files.
-    List,
-    /// Say no.
-    Refuse(&'static str, String),
-    /// Leave.
-    Quit,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     /// Deeds are to be done, and then the menu is to be shown.
@@ -71,7 +48,7 @@ enum State {
 
 /// The menu of one conversation.
 #[derive(Debug)]
-pub(super) struct Menu {
+pub(in crate::client) struct Menu {
     /// Where the client is unless a file is for another room.
     home: Option<String>,
     state: State,
@@ -81,22 +58,22 @@ pub(super) struct Menu {
 
 impl Menu {
     /// One that is shown as soon as the conversation is at rest; in the room `home`, if any.
-    pub(super) fn new(home: Option<String>) -> Self {
+    pub(in crate::client) fn new(home: Option<String>) -> Self {
         Self { home, state: State::Busy, deeds: VecDeque::new(), lines: VecDeque::new() }
     }
 
     /// Whether a line would be an answer to it.
-    pub(super) fn wants_line(&self) -> bool {
+    pub(in crate::client) fn wants_line(&self) -> bool {
         !matches!(self.state, State::Busy | State::Over)
     }
 
     /// The next line to show, without its end; visible.
-    pub(super) fn poll_line(&mut self) -> Option<String> {
+    pub(in crate::client) fn poll_line(&mut self) -> Option<String> {
         self.lines.pop_front()
     }
 
     /// The conversation is at rest: the next thing to do. Without one, the menu is shown.
-    pub(super) fn poll_deed(&mut self) -> Option<Deed> {
+    pub(in crate::client) fn poll_deed(&mut self) -> Option<Deed> {
         let deed = self.deeds.pop_front();
         if deed.is_none() && self.state == State::Busy {
             self.state = State::Choice;
@@ -106,7 +83,7 @@ impl Menu {
     }
 
     /// There will be no more lines: that is as good as quit, and no half an answer counts.
-    pub(super) fn handle_end(&mut self) {
+    pub(in crate::client) fn handle_end(&mut self) {
         if self.state != State::Over {
             self.state = State::Over;
             self.deeds.push_back(Deed::Quit);
@@ -114,7 +91,7 @@ impl Menu {
     }
 
     /// Takes an answer; only when it [wants one](Menu::wants_line).
-    pub(super) fn handle_line(&mut self, line: &str) {
+    pub(in crate::client) fn handle_line(&mut self, line: &str) {
         let line = line.trim();
         match std::mem::replace(&mut self.state, State::Busy) {
             State::Choice => self.on_choice(line),
@@ -125,15 +102,16 @@ impl Menu {
             }
             State::UploadTo(path) => self.on_upload(path, line),
             State::Download if line.is_empty() => self.say("no file, then"),
-            State::Download => self.deeds.push_back(Deed::Get(line.to_owned())),
+            State::Download => {
+                self.deeds.push_back(Deed::Get { file: file_ref(line), local: None });
+            }
             State::MessageTo if line.is_empty() => self.ask_for_text(None),
             State::MessageTo => match UserName::parse(line) {
                 Ok(user) => self.ask_for_text(Some(user)),
                 Err(error) => self.refuse("bad_user_name", error.to_string()),
             },
             State::MessageText(_) if line.is_empty() => self.say("no message, then"),
-            State::MessageText(None) => self.do_line(format!("/broadcast {line}")),
-            State::MessageText(Some(user)) => self.do_line(format!("/whisper {user} {line}")),
+            State::MessageText(to) => self.message(to, line),
             State::Busy => {}
             State::Over => self.state = State::Over,
         }
@@ -152,13 +130,13 @@ impl Menu {
                 self.ask("which file? its number or its name:");
                 self.state = State::Download;
             }
-            Some(Choice::List) => self.deeds.push_back(Deed::List),
+            Some(Choice::List) => self.deeds.push_back(Deed::List(None)),
             Some(Choice::Message) => {
                 let place = self.home.as_ref().map_or(String::new(), |home| format!(" in {home}"));
                 self.ask(&format!("to whom? USER, or Enter for everybody{place}:"));
                 self.state = State::MessageTo;
             }
-            Some(Choice::Who) => self.do_line("/who".to_owned()),
+            Some(Choice::Who) => self.ask_for(Command::Who { room: None }, "/who".to_owned()),
             Some(Choice::Quit) => self.handle_end(),
             None if line.is_empty() => {}
             None => self.refuse("no_such_choice", format!("{line:?}: choose a number, 1 to 6")),
@@ -192,13 +170,13 @@ impl Menu {
         let room = room.to_string();
         let at_home = self.home.as_ref().is_some_and(|home| home.eq_ignore_ascii_case(&room));
         if !at_home {
-            self.do_line(format!("/join {room}"));
+            self.join(&room);
         }
         self.deeds.push_back(Deed::Send { path, to: Whom::Room, room: Some(room.clone()) });
         match &self.home {
             _ if at_home => {}
-            Some(home) => self.deeds.push_back(Deed::Line(format!("/join {home}"))),
-            None => self.deeds.push_back(Deed::Line("/leave".to_owned())),
+            Some(home) => self.join(&home.clone()),
+            None => self.ask_for(Command::Leave, "/leave".to_owned()),
         }
     }
 
@@ -207,8 +185,24 @@ impl Menu {
         self.state = State::MessageText(to);
     }
 
-    fn do_line(&mut self, line: String) {
-        self.deeds.push_back(Deed::Line(line));
+    fn message(&mut self, to: Option<UserName>, line: &str) {
+        let text = line.to_owned().into();
+        match to {
+            None => self.ask_for(Command::Broadcast { text }, format!("/broadcast {line}")),
+            Some(user) => {
+                let written = format!("/whisper {user} {line}");
+                self.ask_for(Command::Whisper { user: user.to_string().into(), text }, written);
+            }
+        }
+    }
+
+    fn join(&mut self, room: &str) {
+        let command = Command::Join { room: room.to_owned().into() };
+        self.ask_for(command, format!("/join {room}"));
+    }
+
+    fn ask_for(&mut self, command: Command<'static>, written: String) {
+        self.deeds.push_back(Deed::Ask { command, written });
     }
 
     fn refuse(&mut self, code: &'static str, text: String) {
@@ -234,6 +228,7 @@ impl Menu {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::commands::{self, Wish};
 
     /// What these answers make it do, each given when it wants one.
     fn deeds(menu: &mut Menu, answers: &[&str]) -> Vec<Deed> {
@@ -251,8 +246,24 @@ mod tests {
         std::iter::from_fn(|| menu.poll_line()).collect()
     }
 
-    fn line(text: &str) -> Deed {
-        Deed::Line(text.to_owned())
+    /// What a person would write for it, and what that means.
+    fn ask(written: &str) -> Deed {
+        let Wish::Ask(command) = commands::parse(written) else { panic!("{written}") };
+        let command = match command {
+            Command::Join { room } => Command::Join { room: room.into_owned().into() },
+            Command::Broadcast { text } => Command::Broadcast { text: text.into_owned().into() },
+            Command::Whisper { user, text } => {
+                Command::Whisper { user: user.into_owned().into(), text: text.into_owned().into() }
+            }
+            Command::Leave => Command::Leave,
+            Command::Who { room: None } => Command::Who { room: None },
+            other => panic!("{other:?}"),
+        };
+        Deed::Ask { command, written: written.to_owned() }
+    }
+
+    fn get(file: &str) -> Deed {
+        Deed::Get { file: file_ref(file), local: None }
     }
 
     fn send(path: &str, to: Whom, room: Option<&str>) -> Deed {
@@ -270,12 +281,12 @@ mod tests {
         assert_eq!(deeds(&mut menu, &["1", " a b.txt ", ""]), [send("a b.txt", Whom::Shelf, None)]);
         let to_bob = send("f", Whom::User("bob".to_owned()), None);
         assert_eq!(deeds(&mut menu, &["1", "f", "bob"]), [to_bob]);
-        assert_eq!(deeds(&mut menu, &["2", "17"]), [Deed::Get("17".to_owned())]);
-        assert_eq!(deeds(&mut menu, &["3"]), [Deed::List]);
-        assert_eq!(deeds(&mut menu, &["4", "bob", "hi there"]), [line("/whisper bob hi there")]);
-        assert_eq!(deeds(&mut menu, &["4", "", "hi"]), [line("/broadcast hi")]);
-        assert_eq!(deeds(&mut menu, &["5"]), [line("/who")]);
-        assert_eq!(deeds(&mut menu, &["LIST_FILES"]), [Deed::List]);
+        assert_eq!(deeds(&mut menu, &["2", "17"]), [get("17")]);
+        assert_eq!(deeds(&mut menu, &["3"]), [Deed::List(None)]);
+        assert_eq!(deeds(&mut menu, &["4", "bob", "hi there"]), [ask("/whisper bob hi there")]);
+        assert_eq!(deeds(&mut menu, &["4", "", "hi"]), [ask("/broadcast hi")]);
+        assert_eq!(deeds(&mut menu, &["5"]), [ask("/who")]);
+        assert_eq!(deeds(&mut menu, &["LIST_FILES"]), [Deed::List(None)]);
         assert_eq!(deeds(&mut menu, &["6"]), [Deed::Quit]);
         assert!(!menu.wants_line());
     }
@@ -287,12 +298,12 @@ mod tests {
         let mut menu = Menu::new(None);
         assert_eq!(
             deeds(&mut menu, upload),
-            [line("/join kitchen"), to_kitchen.clone(), line("/leave")]
+            [ask("/join kitchen"), to_kitchen.clone(), ask("/leave")]
         );
         let mut menu = Menu::new(Some("lobby".to_owned()));
         assert_eq!(
             deeds(&mut menu, upload),
-            [line("/join kitchen"), to_kitchen.clone(), line("/join lobby")]
+            [ask("/join kitchen"), to_kitchen.clone(), ask("/join lobby")]
         );
         let mut menu = Menu::new(Some("Kitchen".to_owned()));
         assert_eq!(deeds(&mut menu, upload), [to_kitchen]);
