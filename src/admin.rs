@@ -193,13 +193,11 @@ fn add(options: &ArgMatches) -> Result<(), AdminError> {
         return Err(taken());
     }
     let hash = hash(&new_password(options)?)?;
-    match Opened::new(options)?.commit(StoreJob::Create { name, hash })? {
-        StoreOutcome::Exists => Err(taken()),
-        _ => {
-            say(&format!("added {name}"));
-            Ok(())
-        }
+    if Opened::new(options)?.commit(StoreJob::Create { name, hash })? == StoreOutcome::Exists {
+        return Err(taken());
     }
+    say(&format!("added {name}"));
+    Ok(())
 }
 
 fn passwd(options: &ArgMatches) -> Result<(), AdminError> {
@@ -210,13 +208,11 @@ fn passwd(options: &ArgMatches) -> Result<(), AdminError> {
     let account = directory.accounts.iter().find(|account| account.name == name);
     let account = account.ok_or(AdminError::NoSuchUser(name))?.id;
     let hash = hash(&new_password(options)?)?;
-    match opened.commit(StoreJob::SetHash { account, hash })? {
-        StoreOutcome::NoAccount => Err(AdminError::NoSuchUser(name)),
-        _ => {
-            say(&format!("changed the password of {name}"));
-            Ok(())
-        }
+    if opened.commit(StoreJob::SetHash { account, hash })? == StoreOutcome::NoAccount {
+        return Err(AdminError::NoSuchUser(name));
     }
+    say(&format!("changed the password of {name}"));
+    Ok(())
 }
 
 fn remove(options: &ArgMatches) -> Result<(), AdminError> {

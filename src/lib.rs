@@ -25,6 +25,9 @@
 //! `ARCHITECTURE.md` has the map, the life of a message and the lexicon; `docs/protocol.md` the
 //! wire.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+#![cfg_attr(test, allow(clippy::wildcard_enum_match_arm))]
+
 // The samples of tests/golden name this library as tests do.
 #[cfg(test)]
 extern crate self as parlor;

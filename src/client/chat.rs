@@ -435,7 +435,33 @@ impl Chat {
             _ if early && length > LINE_BEFORE_LOGIN_MAX => {
                 self.refuse_with(&Refusal::LoginFirst);
             }
-            command => {
+            command @ (Command::Hello { .. }
+            | Command::Passwd { .. }
+            | Command::Logout
+            | Command::Join { .. }
+            | Command::Leave
+            | Command::Say { .. }
+            | Command::Broadcast { .. }
+            | Command::Whisper { .. }
+            | Command::Got { .. }
+            | Command::Rooms
+            | Command::Who { .. }
+            | Command::WhoElse { .. }
+            | Command::Block { .. }
+            | Command::Unblock { .. }
+            | Command::Blocked
+            | Command::Queue
+            | Command::Help
+            | Command::Ping
+            | Command::Exit
+            | Command::SendFile { .. }
+            | Command::Upload { .. }
+            | Command::Files { .. }
+            | Command::Get { .. }
+            | Command::Reject { .. }
+            | Command::Received { .. }
+            | Command::Cancel { .. }
+            | Command::Remove { .. }) => {
                 if command == Command::Logout && !early {
                     self.login = Login::Asked;
                 }

@@ -40,6 +40,7 @@ pub(super) fn connect(addr: &str) -> Result<ByteStream, ConnectError> {
 }
 
 /// The usual faults in plain words, without the system's number.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the kinds are not ours")]
 pub(super) fn why(error: &io::Error) -> String {
     match error.kind() {
         kind @ (ErrorKind::ConnectionRefused

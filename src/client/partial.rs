@@ -61,9 +61,9 @@ impl Partial {
 
     /// Hashes some of what was here before. Answers whether that is all.
     pub(super) fn hash_step(&mut self) -> io::Result<bool> {
-        self.half()?.rehash(STEP_BYTES, |_| {}).map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => ErrorKind::UnexpectedEof.into(),
-            _ => error,
+        self.half()?.rehash(STEP_BYTES, |_| {}).map_err(|error| {
+            let is_short = error.kind() == ErrorKind::UnexpectedEof;
+            if is_short { ErrorKind::UnexpectedEof.into() } else { error }
         })
     }
 

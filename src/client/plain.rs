@@ -109,10 +109,8 @@ impl Plain {
         let bars = if options.errand == Errand::Talk { None } else { Bars::at_terminal() };
         let mut start = options.start(offset, at_terminal, bars.is_some())?;
         let socket = connect(&options.addr)?;
-        let basket = match &options.errand {
-            Errand::Get { place: Place::Output, .. } => Some(Basket::new()?),
-            _ => None,
-        };
+        let to_output = matches!(options.errand, Errand::Get { place: Place::Output, .. });
+        let basket = if to_output { Some(Basket::new()?) } else { None };
         if let Some(basket) = &basket {
             basket.path().clone_into(&mut start.dir);
         }

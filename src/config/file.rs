@@ -43,12 +43,11 @@ fn flatten<'a>(
 ) {
     for (key, value) in table {
         let name = format!("{before}{}", key.get_ref());
-        match value.get_ref() {
-            // One table deep, as far as our keys go; below it nothing can be meant.
-            DeValue::Table(inner) if before.is_empty() => {
-                flatten(&format!("{name}-"), inner, into);
-            }
-            value => into.push((key.span().start, name, value)),
+        // One table deep, as far as our keys go; below it nothing can be meant.
+        if let (DeValue::Table(inner), true) = (value.get_ref(), before.is_empty()) {
+            flatten(&format!("{name}-"), inner, into);
+        } else {
+            into.push((key.span().start, name, value.get_ref()));
         }
     }
 }
@@ -75,6 +74,7 @@ fn entry(place: String, key: &str, value: &DeValue<'_>) -> Result<Given, Mistake
 }
 
 /// A number or a string as the text that an option would have.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the values are those of TOML")]
 fn scalar(value: &DeValue<'_>, kind: &Kind) -> Result<String, String> {
     let takes_number = match kind {
         Kind::Count(..) | Kind::Bytes(..) | Kind::Time(..) => true,

@@ -266,7 +266,11 @@ impl Engine {
                 return self.on_read(now, to, transfer, &bytes);
             }
             FileOutcome::Failed(why) => why,
-            _ => "the file is too short".to_owned(),
+            FileOutcome::Done
+            | FileOutcome::Opened { .. }
+            | FileOutcome::Finished { .. }
+            | FileOutcome::Mismatch
+            | FileOutcome::Bytes(_) => "the file is too short".to_owned(),
         };
         self.note(TroubleFact::TransferFailed { transfer, to: Some(to), why });
         self.hub.files().end_download(to, transfer, Ending::StoreFailed);

@@ -159,9 +159,10 @@ fn to_command(request: Request<'_>) -> Result<Command<'_>, Refusal> {
         Op::SendFile | Op::Upload => {
             let size = size.ok_or_else(|| missing("size"))?;
             let file = Announced { name, size, hash, again: again.unwrap_or(false) };
-            match op {
-                Op::Upload => Command::Upload { file },
-                _ => Command::SendFile { user: (!user.is_empty()).then_some(user), file },
+            if op == Op::Upload {
+                Command::Upload { file }
+            } else {
+                Command::SendFile { user: (!user.is_empty()).then_some(user), file }
             }
         }
         Op::Files => Command::Files { pattern, after },
@@ -300,7 +301,21 @@ pub fn emit_event(event: &Event) -> Bytes {
             emit_words(&[r#"{"ev":"whispered","from":""#, from.as_str()], text, false, *at)
         }
         Event::Bye { reason, .. } => emit_bye(event, *reason),
-        event => emit(128, event),
+        event @ (Event::Hello { .. }
+        | Event::Whispered { .. }
+        | Event::Broadcast { .. }
+        | Event::Online { .. }
+        | Event::Offline { .. }
+        | Event::LoggedOut { .. }
+        | Event::Joined { .. }
+        | Event::Left { .. }
+        | Event::Queued { .. }
+        | Event::Admitted { .. }
+        | Event::Credit { .. }
+        | Event::Offered { .. }
+        | Event::Receipt { .. }
+        | Event::Ended { .. }
+        | Event::Ping) => emit(128, event),
     }
 }
 

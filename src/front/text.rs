@@ -257,7 +257,9 @@ fn describe_offer(file: &FileLine) -> String {
         Target::User(_) => format!(
             "* transfer {transfer}: {from} sends you {what}; /get {transfer} or /reject {transfer}"
         ),
-        to => format!("* transfer {transfer}: {from} hands {what} to {to}; /get {transfer}"),
+        to @ (Target::Room(_) | Target::Shelf(_) | Target::Public) => {
+            format!("* transfer {transfer}: {from} hands {what} to {to}; /get {transfer}")
+        }
     }
 }
 

@@ -36,7 +36,17 @@ impl Hub {
             Waiting::NewPassword { request, account, from } => {
                 self.entrance().on_new_password_hashed((request, account, from), outcome);
             }
-            other => debug_assert!(false, "{other:?} waited for no password"),
+            other @ (Waiting::Create { .. }
+            | Waiting::SetHash { .. }
+            | Waiting::Logout { .. }
+            | Waiting::Block { .. }
+            | Waiting::Keep { .. }
+            | Waiting::Letters { .. }
+            | Waiting::Arrived
+            | Waiting::AddFile { .. }
+            | Waiting::RemoveFile { .. }) => {
+                debug_assert!(false, "{other:?} waited for no password")
+            }
         }
     }
 
@@ -70,7 +80,12 @@ impl Hub {
             Waiting::RemoveFile { request, transfer, receipt } => {
                 self.files().on_file_removed(request, transfer, receipt, &outcome);
             }
-            other => debug_assert!(false, "{other:?} waited for no store"),
+            other @ (Waiting::Login { .. }
+            | Waiting::Register { .. }
+            | Waiting::OldPassword { .. }
+            | Waiting::NewPassword { .. }) => {
+                debug_assert!(false, "{other:?} waited for no store")
+            }
         }
     }
 

@@ -166,7 +166,13 @@ impl Out {
         }
         match outcome {
             StoreOutcome::NoAccount => Refusal::NoAccount,
-            _ => Refusal::StoreFailed,
+            StoreOutcome::Done
+            | StoreOutcome::Created(_)
+            | StoreOutcome::Exists
+            | StoreOutcome::Kept(_)
+            | StoreOutcome::Full
+            | StoreOutcome::Letters { .. }
+            | StoreOutcome::Failed(_) => Refusal::StoreFailed,
         }
     }
 }

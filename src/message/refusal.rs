@@ -213,7 +213,48 @@ impl Refusal {
             Self::LockedOut { wait_ms } | Self::Busy { wait_ms } | Self::SlowDown { wait_ms } => {
                 Some(*wait_ms)
             }
-            _ => None,
+            Self::BadRequest(_)
+            | Self::UnknownOp(_)
+            | Self::LoginFirst
+            | Self::LoggedIn(_)
+            | Self::BadUserName(_)
+            | Self::BadRoomName(_)
+            | Self::BadFileName(_)
+            | Self::BadText(_)
+            | Self::NameInUse(_)
+            | Self::PasswordNeeded(_)
+            | Self::WrongPassword
+            | Self::BadPassword { .. }
+            | Self::NameTaken(_)
+            | Self::RegistrationClosed
+            | Self::NoAccount
+            | Self::LoginUnderWay
+            | Self::BlockedBy(_)
+            | Self::AlreadyBlocked(_)
+            | Self::NotBlocked(_)
+            | Self::TooManyBlocks { .. }
+            | Self::MailboxFull { .. }
+            | Self::StoreFailed
+            | Self::WrongVersion { .. }
+            | Self::NotInRoom
+            | Self::AlreadyThere
+            | Self::RoomFull { .. }
+            | Self::TooManyRooms { .. }
+            | Self::NoSuchUser(_)
+            | Self::NoSuchRoom
+            | Self::ToYourself
+            | Self::FileTooLarge { .. }
+            | Self::QueueFull { .. }
+            | Self::TooManyUploads { .. }
+            | Self::NoSuchTransfer
+            | Self::TransferNotReady
+            | Self::NoSuchFile
+            | Self::NotYourFile
+            | Self::QuotaFull { .. }
+            | Self::TooManyFiles { .. }
+            | Self::ServerFull { .. }
+            | Self::TooManyDownloads { .. }
+            | Self::ShuttingDown => None,
         }
     }
 

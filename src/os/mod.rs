@@ -76,6 +76,7 @@ impl Trouble {
     /// accept(2) on Linux hands out network errors that are pending on the new connection and asks
     /// for them to be treated "like `EAGAIN` by retrying"; those are `Skip`.
     #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds are not ours")]
     pub(crate) fn of(error: &io::Error) -> Self {
         platform::trouble(error).unwrap_or_else(|| match error.kind() {
             io::ErrorKind::WouldBlock => Self::Again,

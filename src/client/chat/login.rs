@@ -76,7 +76,9 @@ impl Attempt {
             Proof::Password(password) if self.registers => {
                 Command::Register { user, password: password.clone() }
             }
-            proof => Command::Login { user, proof: proof.clone() },
+            proof @ (Proof::None | Proof::Password(_) | Proof::Token(_)) => {
+                Command::Login { user, proof: proof.clone() }
+            }
         }
     }
 }
@@ -143,10 +145,10 @@ impl Chat {
                 if let (Some(who), Some(new)) = (&mut self.who, new) {
                     who.password = Some(new);
                     // The one before is void.
-                    who.token = match reply {
-                        Reply::PasswordChanged { token } => usable_token(token),
-                        _ => None,
-                    };
+                    who.token = None;
+                    if let Reply::PasswordChanged { token } = reply {
+                        who.token = usable_token(token);
+                    }
                 }
                 self.given = None;
                 self.note(Note::PasswordChanged);

@@ -165,7 +165,18 @@ impl Chat {
                 }
                 self.transfers.handle_ended(transfer, how);
             }
-            event => self.show_event(event),
+            event @ (Event::Hello { .. }
+            | Event::Said { .. }
+            | Event::Whispered { .. }
+            | Event::Broadcast { .. }
+            | Event::Online { .. }
+            | Event::Offline { .. }
+            | Event::LoggedOut { .. }
+            | Event::Joined { .. }
+            | Event::Left { .. }
+            | Event::Receipt { .. }
+            | Event::Ping
+            | Event::Bye { .. }) => self.show_event(event),
         }
     }
 

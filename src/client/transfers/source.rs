@@ -139,6 +139,7 @@ impl Announcement {
 }
 
 /// Why a file cannot be read any more, for people.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the kinds are not ours")]
 pub(super) fn lost(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::NotFound => "the file is gone".to_owned(),

@@ -76,7 +76,10 @@ impl Entrance<'_> {
         self.own.guard.end_hash(from);
         let hash = match outcome {
             PasswordOutcome::Hash(hash) if self.people.is_entering(request.conn) => hash,
-            outcome => {
+            outcome @ (PasswordOutcome::Hash(_)
+            | PasswordOutcome::Right
+            | PasswordOutcome::Wrong
+            | PasswordOutcome::Failed(_)) => {
                 self.own.registering.remove(&name.key());
                 if let PasswordOutcome::Failed(why) = outcome {
                     self.out.note(TroubleFact::HashFailed { why });
@@ -112,7 +115,12 @@ impl Entrance<'_> {
                 }
             }
             StoreOutcome::Exists => Err(Refusal::NameTaken(name)),
-            outcome => Err(self.out.store_refusal(&outcome)),
+            outcome @ (StoreOutcome::Done
+            | StoreOutcome::NoAccount
+            | StoreOutcome::Kept(_)
+            | StoreOutcome::Full
+            | StoreOutcome::Letters { .. }
+            | StoreOutcome::Failed(_)) => Err(self.out.store_refusal(&outcome)),
         };
         if !self.people.is_entering(request.conn) {
             return None;

@@ -88,7 +88,11 @@ impl Post<'_> {
                 Err(Refusal::MailboxFull { user, limit: self.rules.limits.letters })
             }
             StoreOutcome::NoAccount => Err(Refusal::NoSuchUser(user)),
-            outcome => {
+            outcome @ (StoreOutcome::Done
+            | StoreOutcome::Created(_)
+            | StoreOutcome::Exists
+            | StoreOutcome::Letters { .. }
+            | StoreOutcome::Failed(_)) => {
                 let refusal = self.out.store_refusal(outcome);
                 match online.filter(|_| !self.is_deaf(&draft)) {
                     // It needs no disk to be heard by somebody who is here.

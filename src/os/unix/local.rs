@@ -40,9 +40,11 @@ impl LocalListener {
         remove_stale(path)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
-        socket.bind(&SockAddr::unix(path)?).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => io::Error::new(error.kind(), "the folder does not exist"),
-            _ => error,
+        socket.bind(&SockAddr::unix(path)?).map_err(|error| {
+            if error.kind() == io::ErrorKind::NotFound {
+                return io::Error::new(error.kind(), "the folder does not exist");
+            }
+            error
         })?;
         // Nobody can call before it listens, so nobody does who may not.
         fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
