@@ -114,10 +114,7 @@ impl Options {
         let (dir, local) = target(self)?;
         check_receiver(&self.errand)?;
         check_text(&self.errand)?;
-        let user = user(self)?;
-        if user.is_none() && terse && !at_terminal {
-            return Err(PlainError::NoUser);
-        }
+        let user = named(user(self)?, terse)?;
         Ok(Start {
             errand: self.errand.clone(),
             room: room(self)?,
@@ -169,6 +166,11 @@ fn user(options: &Options) -> Result<Option<String>, PlainError> {
         Ok(_) => Ok(Some(name.clone())),
         Err(error) => Err(PlainError::User { name: name.clone(), error }),
     }
+}
+
+/// Whom an errand is for is known at its start: nobody types a name, at a terminal neither.
+pub(super) fn named(user: Option<String>, terse: bool) -> Result<Option<String>, PlainError> {
+    if user.is_none() && terse { Err(PlainError::NoUser) } else { Ok(user) }
 }
 
 /// The first line of the file, or else what the variable had.

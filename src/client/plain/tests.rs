@@ -1,6 +1,6 @@
 //! Whole conversations over a socket, with a server of a few lines.
 
-use super::given::{password, user_from_account};
+use super::given::{named, password, user_from_account};
 use super::*;
 use crate::client::chat::Start;
 use crate::client::errand::Whom;
@@ -352,6 +352,15 @@ fn a_name_of_an_account_becomes_a_name_or_none() {
     assert_eq!(user_from_account("anna.b-2").as_deref(), Some("annab2"));
     assert_eq!(user_from_account("averyveryverylongname").unwrap().len(), USER_NAME_MAX);
     assert_eq!(user_from_account("-._"), None);
+}
+
+#[test]
+fn an_errand_without_a_name_says_what_to_do() {
+    let error = named(None, true).unwrap_err();
+    assert!(error.to_string().contains("--user NAME"), "{error}");
+    assert_eq!(error.outcome(), Outcome::Usage);
+    // The others ask for it.
+    assert_eq!(named(None, false).unwrap(), None);
 }
 
 #[test]
