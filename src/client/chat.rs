@@ -483,7 +483,8 @@ impl Chat {
     }
 
     fn show_refusal(&mut self, code: &str, text: &str) {
-        self.show(&Show::Refused { code: code.to_owned(), text: text.to_owned() });
+        let (code, text) = (code.to_owned(), text.to_owned());
+        self.show(&Show::Refused { about: None, code, text });
     }
 
     fn show_reply(&mut self, reply: Reply) {

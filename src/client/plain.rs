@@ -358,10 +358,11 @@ impl Plain {
     fn show(&mut self) -> io::Result<bool> {
         // Before the question is shown, or who answers fast is seen.
         self.hide(self.chat.hides_line());
-        let mut text = joined(std::iter::from_fn(|| self.chat.poll_line()));
-        if let Some(menu) = &mut self.menu {
-            text.push_str(&joined(std::iter::from_fn(|| menu.poll_line())));
+        while let Some(note) = self.menu.as_mut().and_then(Menu::poll_note) {
+            self.chat.note(note);
         }
+        let lines = std::iter::from_fn(|| self.chat.poll_line());
+        let text: String = lines.flat_map(|line| [line, "\n".to_owned()]).collect();
         if !text.is_empty() {
             // No line stands above the bar of a file that is over with it.
             self.draw();
@@ -411,10 +412,6 @@ fn above<T>(bars: Option<&Bars>, write: impl FnOnce() -> T) -> T {
         Some(bars) => bars.above(write),
         None => write(),
     }
-}
-
-fn joined(lines: impl Iterator<Item = String>) -> String {
-    lines.flat_map(|line| [line, "\n".to_owned()]).collect()
 }
 
 fn report(over: &Over) {

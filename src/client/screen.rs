@@ -21,11 +21,6 @@ impl Screen {
         Self { face, lines: VecDeque::new() }
     }
 
-    /// Shows words for people, as [`Show::Words`] has them.
-    pub(super) fn say(&mut self, words: &str) {
-        self.show(&Show::Words(words.to_owned()));
-    }
-
     /// Shows something.
     pub(super) fn show(&mut self, show: &Show) {
         self.lines.extend(self.face.lines(show));

@@ -1,14 +1,15 @@
 //! PURE. All that a conversation can show, as values.
 //!
-//! Knows no words for any of it, but for those of the files on their way. The rule it keeps: what a
-//! program may want to know is a value with a name, and a face words it.
+//! Knows no words for any of it. The rule it keeps: what a program may want to know is a value with
+//! a name, and a face words it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::progress::Progress;
 use super::question::Prompt;
 use crate::id::TransferId;
-use crate::message::{Event, FileLine, Reply, RoomName, UserName};
+use crate::message::{Digest, Ending, Event, FileLine, Reply, RoomName, UserName};
 
 /// Something to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(super) enum Show {
     Reply(Reply),
     /// No, from the server or from this client.
     Refused {
+        /// The file that it is about.
+        about: Option<Label>,
         /// For programs.
         code: String,
         /// For people; untrusted.
@@ -26,8 +29,15 @@ pub(super) enum Show {
     },
     /// Something about this client itself.
     Note(Note),
-    /// Words of the files on their way, which a face shows as they are; visible.
-    Words(String),
+}
+
+/// By what people know a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Label {
+    /// Its number, once it has one.
+    pub(super) transfer: Option<TransferId>,
+    /// Untrusted.
+    pub(super) name: String,
 }
 
 /// What this client has done, waits for, or wants to know.
@@ -71,10 +81,59 @@ pub(super) enum Note {
     WithdrawnNamed(String),
     Rejected(TransferId),
     Removed(TransferId),
+    /// What a menu asks or answers.
+    Menu(MenuNote),
+    /// It takes long to hash a file that is to be sent.
+    Hashing(Label),
+    /// An upload has its slot, after so many milliseconds.
+    Begins(Label, u64),
+    /// A file goes on from so many per cent.
+    GoesOn(Label, u64),
+    /// The same of an upload that has another number now.
+    GoesOnAs {
+        was: TransferId,
+        now: TransferId,
+        percent: u64,
+    },
+    Sent(Label, Option<Digest>),
+    /// The server ended an upload, which begins again by itself.
+    AnnouncedAgain(Label, Ending),
+    /// A file that is sent is another one now, because of this.
+    SentAnew(Label, &'static str),
+    /// A download of so many bytes begins.
+    Comes(Label, u64),
+    /// What was offered is not offered any more.
+    Gone(Label, Ending),
+    /// It was here before.
+    Had(TransferId, PathBuf),
+    /// What has come of a file is not what was announced, and it is asked for once more.
+    TakenAnew(Label),
+    /// A file was taken, and is here unless it is passed on.
+    Saved {
+        transfer: TransferId,
+        path: Option<PathBuf>,
+        hash: Digest,
+    },
     /// The files that there are.
     Files(Vec<FileLine>),
     /// An errand was stopped, and goes on where it was if what has come is `kept`.
     ErrandStopped {
         kept: bool,
     },
+}
+
+/// What a menu asks or answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum MenuNote {
+    /// All choices, and which one it is to be.
+    Choices,
+    UploadPath,
+    UploadTo,
+    Download,
+    /// Everybody is everybody in this room, if there is one.
+    MessageTo(Option<String>),
+    MessageText,
+    /// An empty line where a file was to be named.
+    NoFile,
+    NoMessage,
 }

@@ -15,7 +15,7 @@ use crate::client::progress::Progress;
 use crate::client::retry::Here;
 use crate::client::transfers::uploads::Withdrawal;
 use crate::client::transfers::{Goal, Source, Step, Stopping};
-use crate::client::view::Note;
+use crate::client::view::{Note, Show};
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::CHUNK_MAX;
@@ -237,8 +237,11 @@ impl Chat {
             Step::Cancel(transfer) => self.ask_to_cancel(About::Quiet, transfer),
             Step::Saved(path) => self.work.handle_saved(path),
             Step::Confirm(transfer) => self.confirm(transfer),
-            Step::Say(line) => self.screen.say(&format!("* {line}")),
-            Step::Refuse { code, text } => self.refuse(&code, &text),
+            Step::Note(note) => self.note(note),
+            Step::Refuse { about, code, text } => {
+                self.refused = true;
+                self.show(&Show::Refused { about: Some(about), code, text });
+            }
         }
     }
 

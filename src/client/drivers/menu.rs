@@ -1,7 +1,7 @@
 //! PURE. A menu of numbered choices over a conversation, for people who do not want commands and
 //! for scripts that answer them.
 //!
-//! Knows neither server nor terminal: answers in, words and deeds out. The contract: when the
+//! Knows neither server nor terminal: answers in, notes and deeds out. The contract: when the
 //! conversation is at rest, take [`Menu::poll_deed`] and do it, until there is none; the menu is
 //! then shown. The rule it keeps: a choice is asked for only when what was chosen before is over,
 //! so the answers of a script and those of a person mean the same.
@@ -11,16 +11,17 @@ use std::path::PathBuf;
 
 use super::deed::Deed;
 use crate::client::errand::{Whom, file_ref};
+use crate::client::view::{MenuNote, Note};
 use crate::message::{Command, RoomName, UserName};
 
 /// The choices, with the words by which the commands of old did the same.
-const CHOICES: [(Choice, &str, &str); 6] = [
-    (Choice::Upload, "upload_file", "upload a file"),
-    (Choice::Download, "download_file", "download a file"),
-    (Choice::List, "list_files", "list files"),
-    (Choice::Message, "send_message", "send a message"),
-    (Choice::Who, "who_is_here", "who is here"),
-    (Choice::Quit, "quit", "quit"),
+const CHOICES: [(Choice, &str); 6] = [
+    (Choice::Upload, "upload_file"),
+    (Choice::Download, "download_file"),
+    (Choice::List, "list_files"),
+    (Choice::Message, "send_message"),
+    (Choice::Who, "who_is_here"),
+    (Choice::Quit, "quit"),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,13 +54,13 @@ pub(in crate::client) struct Menu {
     home: Option<String>,
     state: State,
     deeds: VecDeque<Deed>,
-    lines: VecDeque<String>,
+    notes: VecDeque<Note>,
 }
 
 impl Menu {
     /// One that is shown as soon as the conversation is at rest; in the room `home`, if any.
     pub(in crate::client) fn new(home: Option<String>) -> Self {
-        Self { home, state: State::Busy, deeds: VecDeque::new(), lines: VecDeque::new() }
+        Self { home, state: State::Busy, deeds: VecDeque::new(), notes: VecDeque::new() }
     }
 
     /// Whether a line would be an answer to it.
@@ -67,9 +68,9 @@ impl Menu {
         !matches!(self.state, State::Busy | State::Over)
     }
 
-    /// The next line to show, without its end; visible.
-    pub(in crate::client) fn poll_line(&mut self) -> Option<String> {
-        self.lines.pop_front()
+    /// The next thing to show.
+    pub(in crate::client) fn poll_note(&mut self) -> Option<Note> {
+        self.notes.pop_front()
     }
 
     /// The conversation is at rest: the next thing to do. Without one, the menu is shown.
@@ -77,7 +78,7 @@ impl Menu {
         let deed = self.deeds.pop_front();
         if deed.is_none() && self.state == State::Busy {
             self.state = State::Choice;
-            self.show();
+            self.note(MenuNote::Choices);
         }
         deed
     }
@@ -95,13 +96,13 @@ impl Menu {
         let line = line.trim();
         match std::mem::replace(&mut self.state, State::Busy) {
             State::Choice => self.on_choice(line),
-            State::UploadPath if line.is_empty() => self.say("no file, then"),
+            State::UploadPath if line.is_empty() => self.note(MenuNote::NoFile),
             State::UploadPath => {
-                self.ask("to whom? USER, room ROOM, or Enter for the shelf:");
+                self.note(MenuNote::UploadTo);
                 self.state = State::UploadTo(line.into());
             }
             State::UploadTo(path) => self.on_upload(path, line),
-            State::Download if line.is_empty() => self.say("no file, then"),
+            State::Download if line.is_empty() => self.note(MenuNote::NoFile),
             State::Download => {
                 self.deeds.push_back(Deed::Get { file: file_ref(line), local: None });
             }
@@ -110,7 +111,7 @@ impl Menu {
                 Ok(user) => self.ask_for_text(Some(user)),
                 Err(error) => self.refuse("bad_user_name", error.to_string()),
             },
-            State::MessageText(_) if line.is_empty() => self.say("no message, then"),
+            State::MessageText(_) if line.is_empty() => self.note(MenuNote::NoMessage),
             State::MessageText(to) => self.message(to, line),
             State::Busy => {}
             State::Over => self.state = State::Over,
@@ -119,21 +120,20 @@ impl Menu {
 
     fn on_choice(&mut self, line: &str) {
         let by_number = line.parse().ok().and_then(|number: usize| number.checked_sub(1));
-        let by_word = || CHOICES.iter().position(|(_, word, _)| word.eq_ignore_ascii_case(line));
+        let by_word = || CHOICES.iter().position(|(_, word)| word.eq_ignore_ascii_case(line));
         let chosen = by_number.or_else(by_word).and_then(|at| CHOICES.get(at));
         match chosen.map(|(choice, ..)| *choice) {
             Some(Choice::Upload) => {
-                self.ask("which file of yours? its path:");
+                self.note(MenuNote::UploadPath);
                 self.state = State::UploadPath;
             }
             Some(Choice::Download) => {
-                self.ask("which file? its number or its name:");
+                self.note(MenuNote::Download);
                 self.state = State::Download;
             }
             Some(Choice::List) => self.deeds.push_back(Deed::List(None)),
             Some(Choice::Message) => {
-                let place = self.home.as_ref().map_or(String::new(), |home| format!(" in {home}"));
-                self.ask(&format!("to whom? USER, or Enter for everybody{place}:"));
+                self.note(MenuNote::MessageTo(self.home.clone()));
                 self.state = State::MessageTo;
             }
             Some(Choice::Who) => self.ask_for(Command::Who { room: None }, "/who".to_owned()),
@@ -181,7 +181,7 @@ impl Menu {
     }
 
     fn ask_for_text(&mut self, to: Option<UserName>) {
-        self.ask("what do you want to say? one line:");
+        self.note(MenuNote::MessageText);
         self.state = State::MessageText(to);
     }
 
@@ -209,19 +209,8 @@ impl Menu {
         self.deeds.push_back(Deed::Refuse(code, text));
     }
 
-    fn say(&mut self, text: &str) {
-        self.lines.push_back(format!("* {text}"));
-    }
-
-    fn ask(&mut self, question: &str) {
-        self.say(question);
-    }
-
-    fn show(&mut self) {
-        for (number, (.., about)) in (1..).zip(CHOICES) {
-            self.lines.push_back(format!("* {number}  {about}"));
-        }
-        self.ask("your choice, 1 to 6:");
+    fn note(&mut self, note: MenuNote) {
+        self.notes.push_back(Note::Menu(note));
     }
 }
 
@@ -242,8 +231,8 @@ mod tests {
         deeds
     }
 
-    fn shown(menu: &mut Menu) -> Vec<String> {
-        std::iter::from_fn(|| menu.poll_line()).collect()
+    fn shown(menu: &mut Menu) -> Vec<Note> {
+        std::iter::from_fn(|| menu.poll_note()).collect()
     }
 
     /// What a person would write for it, and what that means.
@@ -275,9 +264,7 @@ mod tests {
         let mut menu = Menu::new(None);
         assert!(!menu.wants_line() && shown(&mut menu).is_empty());
         assert!(deeds(&mut menu, &[]).is_empty());
-        let menu_lines = shown(&mut menu);
-        assert_eq!(menu_lines.len(), 7, "{menu_lines:?}");
-        assert_eq!(menu_lines[0], "* 1  upload a file");
+        assert_eq!(shown(&mut menu), [Note::Menu(MenuNote::Choices)]);
         assert_eq!(deeds(&mut menu, &["1", " a b.txt ", ""]), [send("a b.txt", Whom::Shelf, None)]);
         let to_bob = send("f", Whom::User("bob".to_owned()), None);
         assert_eq!(deeds(&mut menu, &["1", "f", "bob"]), [to_bob]);
@@ -326,7 +313,8 @@ mod tests {
             let mut menu = Menu::new(None);
             let done = deeds(&mut menu, answers);
             assert!(matches!(&done[..], [Deed::Refuse(said, _)] if *said == code), "{done:?}");
-            assert_eq!(shown(&mut menu).iter().filter(|line| line.contains("1 to 6")).count(), 2);
+            let choices = |note: &&Note| **note == Note::Menu(MenuNote::Choices);
+            assert_eq!(shown(&mut menu).iter().filter(choices).count(), 2);
         }
         let mut menu = Menu::new(None);
         assert!(deeds(&mut menu, &["", "2", "", "1", "", "4", "bob", ""]).is_empty());

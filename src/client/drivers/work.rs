@@ -254,7 +254,7 @@ impl Work {
                 }
                 Show::Reply(reply) => matches!(reply, Reply::Welcome { .. }),
                 Show::Event(Event::Bye { reason, .. }) => *reason == CloseReason::Exit,
-                Show::Event(_) | Show::Refused { .. } | Show::Words(_) => false,
+                Show::Event(_) | Show::Refused { .. } => false,
             }
     }
 

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::words::words;
+use super::words::{refusal, words};
 use crate::client::view::Show;
 
 /// A refusal, as the protocol has it.
@@ -22,7 +22,7 @@ struct Why<'a> {
 
 /// Words for people.
 #[derive(Serialize)]
-struct Note<'a> {
+struct InWords<'a> {
     note: &'a str,
 }
 
@@ -30,19 +30,16 @@ pub(super) fn lines(show: &Show) -> Vec<String> {
     match show {
         Show::Event(event) => vec![object(event)],
         Show::Reply(reply) => vec![object(reply)],
-        Show::Refused { code, text } => vec![object(&Refused { error: Why { code, text } })],
+        Show::Refused { about, code, text } => {
+            let text = &refusal(about.as_ref(), text);
+            vec![object(&Refused { error: Why { code, text } })]
+        }
         Show::Note(about) => words(about).lines().map(note).collect(),
-        Show::Words(words) => words.lines().map(|line| note(bare(line))).collect(),
     }
 }
 
 fn note(note: &str) -> String {
-    object(&Note { note })
-}
-
-/// Without the sign that a line of the plain face begins with.
-fn bare(line: &str) -> &str {
-    line.strip_prefix("* ").unwrap_or(line)
+    object(&InWords { note })
 }
 
 /// Numbers, strings and lists of them always can be written.
@@ -53,6 +50,7 @@ fn object(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::view::{MenuNote, Note};
     use crate::message::{Event, Reply, Text, UserName};
 
     #[test]
@@ -67,13 +65,13 @@ mod tests {
             ),
             (Show::Reply(Reply::Pong), r#"{"ok":"pong"}"#),
             (
-                Show::Refused { code, text: said },
+                Show::Refused { about: None, code, text: said },
                 r#"{"error":{"code":"a\nb","text":"no \"way\""}}"#,
             ),
-            (Show::Words("* one".to_owned()), r#"{"note":"one"}"#),
+            (Show::Note(Note::NotAnswered), r#"{"note":"no password, then"}"#),
         ] {
             assert_eq!(lines(&show), [expected]);
         }
-        assert_eq!(lines(&Show::Words("* a\n* b".to_owned())).len(), 2);
+        assert_eq!(lines(&Show::Note(Note::Menu(MenuNote::Choices))).len(), 7);
     }
 }

@@ -1,11 +1,12 @@
-//! PURE. What the files on their way want asked of the server and said here, one after the other.
+//! PURE. What the files on their way want asked of the server and shown here, one after the other.
 //!
-//! Knows neither requests nor a screen. The rule it keeps: what is said is visible.
+//! Knows neither requests nor a screen. The rule it keeps: why a file is over is visible.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use super::source::Announcement;
+use crate::client::view::{Label, Note};
 use crate::id::TransferId;
 
 /// What is to be done next for some file.
@@ -26,10 +27,12 @@ pub(in crate::client) enum Step {
     Saved(PathBuf),
     /// It is saved, on the disk; confirm it.
     Confirm(TransferId),
-    /// Say this; it is visible.
-    Say(String),
+    /// Show this.
+    Note(Note),
     /// It is over, and not as it should be.
     Refuse {
+        /// Which.
+        about: Label,
         /// A stable code.
         code: String,
         /// Why; visible.
@@ -50,13 +53,12 @@ impl Steps {
         self.0.push_back(step);
     }
 
-    /// `line` is visible.
-    pub(super) fn say(&mut self, line: String) {
-        self.ask(Step::Say(line));
+    pub(super) fn note(&mut self, note: Note) {
+        self.ask(Step::Note(note));
     }
 
-    /// What is called `label` is over; both it and `why` are visible.
-    pub(super) fn refuse(&mut self, label: &str, code: &str, why: &str) {
-        self.ask(Step::Refuse { code: code.to_owned(), text: format!("{label}: {why}") });
+    /// It is over; `why` is visible.
+    pub(super) fn refuse(&mut self, about: Label, code: &str, why: &str) {
+        self.ask(Step::Refuse { about, code: code.to_owned(), text: why.to_owned() });
     }
 }

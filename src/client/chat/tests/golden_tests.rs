@@ -546,7 +546,10 @@ fn lead(talk: &mut Talk, menu: &mut Menu, shown: &mut Vec<String>) {
         }
         shown.extend(talk.shown());
     }
-    shown.extend(std::iter::from_fn(|| menu.poll_line()));
+    while let Some(note) = menu.poll_note() {
+        talk.chat.note(note);
+    }
+    shown.extend(talk.shown());
 }
 
 #[test]

@@ -10,7 +10,8 @@ use crate::client::hashing::Hashing;
 use crate::client::partial::Partial;
 use crate::client::progress::{Direction, Meter, Progress, State};
 use crate::client::retry::Retry;
-use crate::message::{FileLine, FileName, Target, visible};
+use crate::client::view::Label;
+use crate::message::{FileLine, FileName, Target};
 
 /// A file that may come or comes.
 #[derive(Debug)]
@@ -61,9 +62,9 @@ impl Download {
         }
     }
 
-    /// By what people know it: `transfer 7: report.pdf`; visible.
-    pub(super) fn label(&self) -> String {
-        format!("transfer {}: {}", self.file.transfer, visible(self.file.name.as_str()))
+    pub(super) fn label(&self) -> Label {
+        let name = self.file.name.as_str().to_owned();
+        Label { transfer: Some(self.file.transfer), name }
     }
 
     /// Whether it was handed to one user alone.

@@ -17,8 +17,9 @@ use std::time::Duration;
 use super::step::{Step, Steps};
 use crate::client::hashing::Hashing;
 use crate::client::partial::{Partial, namesake, taken};
-use crate::client::progress::{Progress, percent, size};
+use crate::client::progress::{Progress, percent};
 use crate::client::retry::Here;
+use crate::client::view::Note;
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::DOWNLOADS_A_USER;
@@ -195,11 +196,10 @@ impl Downloads {
         let total = entry.file.size;
         entry.retry.reset();
         entry.meter.start(now, offset, total);
-        let line = match offset {
-            0 => format!("{} comes, {}", entry.label(), size(total)),
-            _ => format!("{} goes on from {} %", entry.label(), percent(offset, total)),
-        };
-        self.steps.say(line);
+        self.steps.note(match offset {
+            0 => Note::Comes(entry.label(), total),
+            _ => Note::GoesOn(entry.label(), percent(offset, total)),
+        });
         if let Some(partial) = entry.take_partial() {
             entry.stage = DownloadStage::Coming(partial);
         }
@@ -274,7 +274,7 @@ impl Downloads {
     pub(in crate::client) fn handle_ended(&mut self, transfer: TransferId, how: Ending) -> bool {
         let Some(entry) = self.entries.get(&transfer) else { return false };
         if !entry.is_wanted() {
-            self.steps.say(format!("{}: {how}", entry.label()));
+            self.steps.note(Note::Gone(entry.label(), how));
             self.entries.remove(&transfer);
             return true;
         }
@@ -323,7 +323,7 @@ impl Downloads {
     pub(in crate::client) fn give_up_all(&mut self, why: &str) {
         let wanted: Vec<_> = self.entries.values().filter(|entry| entry.is_wanted()).collect();
         for entry in wanted {
-            self.steps.refuse(&entry.label(), "not_saved", why);
+            self.steps.refuse(entry.label(), "not_saved", why);
         }
         self.entries.clear();
     }
@@ -400,9 +400,7 @@ impl Downloads {
             DownloadStage::Comparing { path, hashing } => match hashing.step() {
                 Ok(None) => {}
                 Ok(Some(hash)) if hash == entry.file.hash => {
-                    let shown = visible(&path.display().to_string()).to_string();
-                    let line = format!("transfer {transfer}: you have it already, as {shown}");
-                    self.steps.say(line);
+                    self.steps.note(Note::Had(transfer, path.clone()));
                     self.steps.ask(Step::Saved(path.clone()));
                     if self.keeping == Keeping::ItsName && entry.is_for_one() {
                         self.steps.ask(Step::Confirm(transfer));
@@ -437,7 +435,7 @@ impl Downloads {
     fn finish(&mut self, transfer: TransferId) {
         let Some(entry) = self.entries.get_mut(&transfer) else { return };
         let Some(mut partial) = entry.take_partial() else { return };
-        let (hash, label) = (entry.file.hash, entry.label());
+        let hash = entry.file.hash;
         if partial.digest().ok() != Some(hash) {
             if entry.wrong || partial.restart().is_err() {
                 partial.discard();
@@ -446,19 +444,12 @@ impl Downloads {
             }
             entry.wrong = true;
             entry.stage = DownloadStage::Ready(partial);
-            let line = format!("{label}: its hash is wrong; it is taken anew");
-            return self.steps.say(line);
+            return self.steps.note(Note::TakenAnew(entry.label()));
         }
         match partial.keep(&entry.local) {
             Ok(path) => {
-                let shown = visible(&path.display().to_string()).to_string();
-                let line = match self.keeping {
-                    Keeping::Nothing => format!("transfer {transfer}: is whole, BLAKE3 {hash}"),
-                    Keeping::AnyName | Keeping::ItsName => {
-                        format!("transfer {transfer}: saved as {shown}, BLAKE3 {hash}")
-                    }
-                };
-                self.steps.say(line);
+                let kept = (self.keeping != Keeping::Nothing).then(|| path.clone());
+                self.steps.note(Note::Saved { transfer, path: kept, hash });
                 self.steps.ask(Step::Saved(path));
                 if entry.is_for_one() {
                     self.steps.ask(Step::Confirm(transfer));
@@ -494,7 +485,7 @@ impl Downloads {
     fn lose(&mut self, transfer: TransferId, code: &str, why: &str) {
         self.discard(transfer);
         if let Some(entry) = self.entries.remove(&transfer) {
-            self.steps.refuse(&entry.label(), code, why);
+            self.steps.refuse(entry.label(), code, why);
         }
     }
 
@@ -502,7 +493,7 @@ impl Downloads {
     fn fail(&mut self, transfer: TransferId, code: &str, why: &str) {
         if let Some(entry) = self.entries.get_mut(&transfer) {
             drop(entry.take_partial());
-            self.steps.refuse(&entry.label(), code, why);
+            self.steps.refuse(entry.label(), code, why);
         }
     }
 

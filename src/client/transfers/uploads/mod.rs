@@ -20,8 +20,8 @@ use super::step::{Step, Steps};
 use crate::client::hashing::Hashing;
 use crate::client::progress::{Progress, percent};
 use crate::client::retry::Here;
+use crate::client::view::Note;
 use crate::front::native::Problem;
-use crate::front::text::seconds;
 use crate::id::TransferId;
 use crate::limits::UPLOADS_A_USER;
 use crate::message::{Ending, Refusal, visible};
@@ -149,8 +149,8 @@ impl Uploads {
         let Some(upload) = self.numbered(transfer) else { return };
         if let UploadStage::Queued { place, of, .. } = &mut upload.stage {
             (*place, *of) = at;
-            let line = format!("transfer {transfer}: {}", upload.progress(now));
-            self.steps.say(line);
+            let moved = Note::Moves(transfer, upload.progress(now));
+            self.steps.note(moved);
         }
     }
 
@@ -179,16 +179,12 @@ impl Uploads {
         upload.stage = UploadStage::Moving { file, sent: offset, credit };
         upload.meter.start(now, offset, size);
         let percent = percent(offset, size);
-        let line = match upload.was.take() {
-            Some(was) if was != transfer => {
-                format!("transfer {was}: goes on as transfer {transfer} from {percent} %")
-            }
-            Some(_) | None if offset > 0 => {
-                format!("{} goes on from {percent} %", upload.label())
-            }
-            Some(_) | None => format!("{} begins, waited {}", upload.label(), seconds(waited_ms)),
+        let note = match upload.was.take() {
+            Some(was) if was != transfer => Note::GoesOnAs { was, now: transfer, percent },
+            Some(_) | None if offset > 0 => Note::GoesOn(upload.label(), percent),
+            Some(_) | None => Note::Begins(upload.label(), waited_ms),
         };
-        self.steps.say(line);
+        self.steps.note(note);
     }
 
     /// So many bytes more may be sent.
@@ -206,9 +202,7 @@ impl Uploads {
         let Some(upload) = self.entries.get_mut(&key) else { return false };
         match how {
             Ending::Stored => {
-                let hash = upload.hash.map_or_else(String::new, |hash| format!(", BLAKE3 {hash}"));
-                let line = format!("{} sent{hash}", upload.label());
-                self.steps.say(line);
+                self.steps.note(Note::Sent(upload.label(), upload.hash));
                 self.entries.remove(&key);
             }
             _ if upload.cancelled => {
@@ -217,8 +211,7 @@ impl Uploads {
             Ending::SenderGone | Ending::Stalled if !upload.ended => {
                 upload.ended = true;
                 break_off(upload);
-                let line = format!("{}: {how}; announced again", upload.label());
-                self.steps.say(line);
+                self.steps.note(Note::AnnouncedAgain(upload.label(), how));
             }
             Ending::Mismatch => self.on_changed(key, "the file changed while it was sent"),
             Ending::SenderGone
@@ -344,11 +337,11 @@ impl Uploads {
 
     fn hash_step(&mut self, key: u64, now: Duration) {
         let Some(upload) = self.entries.get_mut(&key) else { return };
-        let name = visible(upload.source.name.as_str()).to_string();
+        let label = upload.label();
         let UploadStage::Hashing { hashing, since, told } = &mut upload.stage else { return };
         if !*told && now.saturating_sub(*since) >= HASHING_UNTOLD {
             *told = true;
-            self.steps.say(format!("{name}: hashing"));
+            self.steps.note(Note::Hashing(label));
         }
         match hashing.step() {
             Ok(None) => {}
@@ -370,8 +363,7 @@ impl Uploads {
             self.steps.ask(Step::Cancel(transfer));
             self.entries.remove(&key);
         } else if place > 0 {
-            let line = format!("transfer {transfer}: {}", upload.progress(now));
-            self.steps.say(line);
+            self.steps.note(Note::Moves(transfer, upload.progress(now)));
         }
     }
 
@@ -401,7 +393,7 @@ impl Uploads {
     }
 
     /// It is not what was announced: once it is begun anew, as another file.
-    fn on_changed(&mut self, key: u64, what: &str) {
+    fn on_changed(&mut self, key: u64, what: &'static str) {
         let Some(upload) = self.entries.get_mut(&key) else { return };
         if upload.changed {
             return self.give_up(key, "file_changed", &format!("{what}, again"));
@@ -412,8 +404,7 @@ impl Uploads {
                 let seed = self.seed.wrapping_add(key);
                 let goal = upload.goal.clone();
                 *upload = Upload { changed: true, ..Upload::new(source, goal, seed) };
-                let line = format!("{label}: {what}; it is sent anew, as it is now");
-                self.steps.say(line);
+                self.steps.note(Note::SentAnew(label, what));
             }
             Err(error) => self.give_up(key, error.code(), &format!("{what}: {error}")),
         }
@@ -447,7 +438,7 @@ impl Uploads {
     /// `why` is visible.
     fn give_up(&mut self, key: u64, code: &str, why: &str) {
         if let Some(upload) = self.entries.remove(&key) {
-            self.steps.refuse(&upload.label(), code, why);
+            self.steps.refuse(upload.label(), code, why);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Uploads without a server: what they want asked, and which bytes go.
 
 use super::*;
+use crate::client::view::Label;
 use crate::limits::{CHUNK_MAX, MIB};
 use crate::message::Digest;
 use crate::message::RoomName;
@@ -115,13 +116,17 @@ fn a_long_file_is_hashed_in_many_steps() {
     assert_eq!(done[..5], [0, MIB, 2 * MIB, 3 * MIB, 4 * MIB]);
 }
 
+fn label(transfer: Option<TransferId>) -> Label {
+    Label { transfer, name: "a b.bin".to_owned() }
+}
+
 #[test]
 fn that_a_file_is_hashed_is_said_if_it_takes_long() {
     let (mut uploads, _dir) = upload(usize::try_from(5 * MIB).unwrap());
     for ms in [0, 900, 1000, 1100] {
         uploads.work(&Here { now: Duration::from_millis(ms), ..here() });
     }
-    assert_eq!(steps(&mut uploads), [Step::Say("a b.bin: hashing".to_owned())]);
+    assert_eq!(steps(&mut uploads), [Step::Note(Note::Hashing(label(None)))]);
 }
 
 #[test]
@@ -156,8 +161,8 @@ fn a_file_that_is_gone_or_changed_is_not_announced_again_as_it_was() {
     fs::remove_file(dir.path().join("a b.bin")).unwrap();
     uploads.handle_lost();
     uploads.work(&here());
-    let text = "transfer 7: a b.bin: the file is gone".to_owned();
-    let gone = Step::Refuse { code: "cannot_read".to_owned(), text };
+    let (about, text) = (label(Some(SEVEN)), "the file is gone".to_owned());
+    let gone = Step::Refuse { about, code: "cannot_read".to_owned(), text };
     assert_eq!(steps(&mut uploads), [gone]);
 
     let (mut uploads, dir) = announced(100);
@@ -181,7 +186,10 @@ fn a_file_that_grows_is_sent_as_announced_and_one_that_shrinks_is_withdrawn_and_
     assert_eq!(sent(&mut uploads, SEVEN), [1; 4]);
     let steps = steps(&mut uploads);
     assert_eq!(steps[0], Step::Cancel(SEVEN));
-    assert!(matches!(&steps[1], Step::Say(line) if line.contains("changed while it was sent")));
+    assert!(matches!(
+        &steps[1],
+        Step::Note(Note::SentAnew(_, "the file changed while it was sent"))
+    ));
     assert_eq!(announcement(&mut uploads, 4).unwrap().size, 4);
     assert!(!uploads.handle_ended(SEVEN, Ending::Cancelled), "it is another upload by now");
 }

@@ -11,9 +11,10 @@ use crate::client::hashing::Hashing;
 use crate::client::progress::{Direction, Meter, Progress, State};
 use crate::client::retry::Retry;
 use crate::client::transfers::{Goal, Source};
+use crate::client::view::Label;
 use crate::id::TransferId;
 use crate::limits::CHUNK_MAX;
-use crate::message::{Digest, visible};
+use crate::message::Digest;
 
 /// A file on its way to the server.
 #[derive(Debug)]
@@ -76,13 +77,8 @@ impl Upload {
         }
     }
 
-    /// By what people know it: `transfer 7: report.pdf`; visible.
-    pub(super) fn label(&self) -> String {
-        let name = visible(self.source.name.as_str());
-        match self.transfer {
-            Some(transfer) => format!("transfer {transfer}: {name}"),
-            None => name.to_string(),
-        }
+    pub(super) fn label(&self) -> Label {
+        Label { transfer: self.transfer, name: self.source.name.as_str().to_owned() }
     }
 
     /// Whether the server has heard of it on this connection.
