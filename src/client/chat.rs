@@ -428,48 +428,22 @@ impl Chat {
     /// Asks for what a line of so many bytes says.
     fn ask(&mut self, command: Command<'_>, length: usize) {
         let early = self.login != Login::Done;
-        match command {
-            Command::Login { user, proof } => self.log_in(&user, Some(proof)),
-            Command::Register { user, password } => self.register(&user, password),
-            Command::Passwd { old, new } if !early => self.change_password(old, new),
-            _ if early && length > LINE_BEFORE_LOGIN_MAX => {
-                self.refuse_with(&Refusal::LoginFirst);
+        if let Command::Login { user, proof } = command {
+            self.log_in(&user, Some(proof));
+        } else if let Command::Register { user, password } = command {
+            self.register(&user, password);
+        } else if let (Command::Passwd { old, new }, false) = (&command, early) {
+            self.change_password(old.clone(), new.clone());
+        } else if early && length > LINE_BEFORE_LOGIN_MAX {
+            self.refuse_with(&Refusal::LoginFirst);
+        } else {
+            if command == Command::Logout && !early {
+                self.login = Login::Asked;
             }
-            command @ (Command::Hello { .. }
-            | Command::Passwd { .. }
-            | Command::Logout
-            | Command::Join { .. }
-            | Command::Leave
-            | Command::Say { .. }
-            | Command::Broadcast { .. }
-            | Command::Whisper { .. }
-            | Command::Got { .. }
-            | Command::Rooms
-            | Command::Who { .. }
-            | Command::WhoElse { .. }
-            | Command::Block { .. }
-            | Command::Unblock { .. }
-            | Command::Blocked
-            | Command::Queue
-            | Command::Help
-            | Command::Ping
-            | Command::Exit
-            | Command::SendFile { .. }
-            | Command::Upload { .. }
-            | Command::Files { .. }
-            | Command::Get { .. }
-            | Command::Reject { .. }
-            | Command::Received { .. }
-            | Command::Cancel { .. }
-            | Command::Remove { .. }) => {
-                if command == Command::Logout && !early {
-                    self.login = Login::Asked;
-                }
-                if matches!(command.op(), Op::Say | Op::Broadcast | Op::Whisper | Op::Files) {
-                    self.pace.send(self.now);
-                }
-                self.session.request(command);
+            if matches!(command.op(), Op::Say | Op::Broadcast | Op::Whisper | Op::Files) {
+                self.pace.send(self.now);
             }
+            self.session.request(command);
         }
     }
 
@@ -575,30 +549,19 @@ impl Chat {
         if UNSHOWN.contains(&op) {
             return;
         }
-        match &reply {
-            // That it went well is no news; that nobody was there to hear it is.
-            Reply::Heard { count, blocked: false } if *count > 0 || op == Op::Whisper => return,
-            Reply::Kept { online: true, .. } => return,
-            Reply::Joined { room, .. } => self.room = Some(*room),
-            Reply::Left { .. } => self.room = None,
-            Reply::LoggedOut => self.on_logged_out(),
-            Reply::Done
-            | Reply::Welcome { .. }
-            | Reply::PasswordChanged { .. }
-            | Reply::Heard { .. }
-            | Reply::Kept { .. }
-            | Reply::WhoElse { .. }
-            | Reply::Blocked { .. }
-            | Reply::Rooms { .. }
-            | Reply::Who { .. }
-            | Reply::Queue { .. }
-            | Reply::Help { .. }
-            | Reply::Pong
-            | Reply::Announced { .. }
-            | Reply::Files { .. }
-            | Reply::Getting { .. } => {}
+        if let Reply::Joined { room, .. } = &reply {
+            self.room = Some(*room);
+        } else if let Reply::Left { .. } = reply {
+            self.room = None;
+        } else if reply == Reply::LoggedOut {
+            self.on_logged_out();
         }
-        self.show_reply(reply);
+        // That it went well is no news; that nobody was there to hear it is.
+        let heard = matches!(reply, Reply::Heard { count, blocked: false }
+            if count > 0 || op == Op::Whisper);
+        if !heard && !matches!(reply, Reply::Kept { online: true, .. }) {
+            self.show_reply(reply);
+        }
     }
 
     fn on_refused(&mut self, op: Op, problem: &Problem) {
@@ -614,11 +577,18 @@ impl Chat {
     fn on_news(&mut self, event: Event) {
         match event {
             event if self.work.ignores(&event) => {}
-            Event::Queued { .. }
-            | Event::Admitted { .. }
-            | Event::Credit { .. }
-            | Event::Offered { .. }
-            | Event::Ended { .. } => self.on_file_news(event),
+            Event::Queued { transfer, place, of } => {
+                self.transfers.uploads.handle_queued(transfer, (place, of), self.now);
+            }
+            Event::Admitted { transfer, waited_ms, credit, offset } => {
+                let uploads = &mut self.transfers.uploads;
+                uploads.handle_admitted(transfer, waited_ms, credit, offset, self.now);
+            }
+            Event::Credit { transfer, bytes } => {
+                self.transfers.uploads.handle_credit(transfer, bytes);
+            }
+            Event::Offered { file } => self.on_offered(file),
+            Event::Ended { transfer, how } => self.on_file_ended(transfer, how),
             Event::Bye { reason, back, .. } => {
                 self.show_event(event);
                 self.on_bye(reason, back);

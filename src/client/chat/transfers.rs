@@ -19,7 +19,7 @@ use crate::client::view::{Note, Show};
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::CHUNK_MAX;
-use crate::message::{Command, Ending, Event, Op, Refusal, Reply};
+use crate::message::{Command, Ending, Op, Refusal, Reply};
 
 /// Bytes not yet written above which no part of a file is added.
 const AHEAD_MAX: usize = 2 * CHUNK_MAX;
@@ -144,40 +144,12 @@ impl Chat {
         self.ask_about(About::Remove(transfer), Command::Remove { transfer });
     }
 
-    pub(super) fn on_file_news(&mut self, event: Event) {
-        match event {
-            Event::Queued { transfer, place, of } => {
-                self.transfers.uploads.handle_queued(transfer, (place, of), self.now);
-            }
-            Event::Admitted { transfer, waited_ms, credit, offset } => {
-                self.transfers
-                    .uploads
-                    .handle_admitted(transfer, waited_ms, credit, offset, self.now);
-            }
-            Event::Credit { transfer, bytes } => {
-                self.transfers.uploads.handle_credit(transfer, bytes)
-            }
-            Event::Offered { file } => self.on_offered(file),
-            Event::Ended { transfer, how } => {
-                let sent = self.progress().find(|file| file.transfer == Some(transfer));
-                if let Some(file) = sent.filter(|_| how == Ending::Stored) {
-                    self.work.handle_stored(transfer, &file.name);
-                }
-                self.transfers.handle_ended(transfer, how);
-            }
-            event @ (Event::Hello { .. }
-            | Event::Said { .. }
-            | Event::Whispered { .. }
-            | Event::Broadcast { .. }
-            | Event::Online { .. }
-            | Event::Offline { .. }
-            | Event::LoggedOut { .. }
-            | Event::Joined { .. }
-            | Event::Left { .. }
-            | Event::Receipt { .. }
-            | Event::Ping
-            | Event::Bye { .. }) => self.show_event(event),
+    pub(super) fn on_file_ended(&mut self, transfer: TransferId, how: Ending) {
+        let sent = self.progress().find(|file| file.transfer == Some(transfer));
+        if let Some(file) = sent.filter(|_| how == Ending::Stored) {
+            self.work.handle_stored(transfer, &file.name);
         }
+        self.transfers.handle_ended(transfer, how);
     }
 
     pub(super) fn on_file_answer(&mut self, id: u64, about: About, answer: Result<Reply, Problem>) {
@@ -260,6 +232,10 @@ impl Chat {
         self.work.handle_lost();
         self.listing.iter_mut().for_each(Listing::handle_lost);
         self.transfers.handle_lost();
+        self.refuse_delayed();
+    }
+
+    fn refuse_delayed(&mut self) {
         for Delayed { path, .. } in std::mem::take(&mut self.delayed) {
             self.refuse("not_sent", &path.display().to_string());
         }
@@ -276,9 +252,7 @@ impl Chat {
     /// There is nobody any more who could send or take them.
     pub(super) fn give_up_files(&mut self, why: &str) {
         self.transfers.give_up_all(why);
-        for Delayed { path, .. } in std::mem::take(&mut self.delayed) {
-            self.refuse("not_sent", &path.display().to_string());
-        }
+        self.refuse_delayed();
         self.take_steps();
     }
 

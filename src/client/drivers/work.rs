@@ -197,16 +197,11 @@ impl Work {
 
     /// These files there are. Answers with what is to be shown of that.
     pub(in crate::client) fn handle_files(&mut self, files: Vec<FileLine>) -> Option<Note> {
-        let text = match &self.errand {
-            Errand::List { json: true, .. } => listing::json(&files),
-            Errand::List { json: false, .. } if !files.is_empty() => listing::table(&files),
-            Errand::List { .. }
-            | Errand::Talk
-            | Errand::Menu
-            | Errand::Send { .. }
-            | Errand::Get { .. }
-            | Errand::Say { .. } => return Some(Note::Files(files)),
-        };
+        let Errand::List { json, .. } = self.errand else { return Some(Note::Files(files)) };
+        if !json && files.is_empty() {
+            return Some(Note::Files(files));
+        }
+        let text = if json { listing::json(&files) } else { listing::table(&files) };
         self.products.push_back(Product::Lines(text));
         None
     }
@@ -234,14 +229,10 @@ impl Work {
 
     /// What becomes of a file that is asked for.
     pub(in crate::client) fn keeping(&self) -> Keeping {
-        match &self.errand {
-            Errand::Get { place: Place::Output, .. } => Keeping::Nothing,
-            Errand::Get { place: Place::Folder(_) | Place::File(_), .. } => Keeping::ItsName,
-            Errand::Talk
-            | Errand::Menu
-            | Errand::Send { .. }
-            | Errand::Say { .. }
-            | Errand::List { .. } => Keeping::AnyName,
+        let Errand::Get { place, .. } = &self.errand else { return Keeping::AnyName };
+        match place {
+            Place::Output => Keeping::Nothing,
+            Place::Folder(_) | Place::File(_) => Keeping::ItsName,
         }
     }
 

@@ -83,18 +83,8 @@ pub(super) enum PlainError {
 
 impl PlainError {
     pub(super) fn outcome(&self) -> Outcome {
-        match self {
-            Self::User { .. }
-            | Self::NoUser
-            | Self::Room { .. }
-            | Self::To { .. }
-            | Self::NoText
-            | Self::LongText
-            | Self::NoFolder { .. }
-            | Self::BadOutput(_)
-            | Self::NoPassword { .. } => Outcome::Usage,
-            Self::Connect(_) | Self::Poll(_) => Outcome::Broken,
-        }
+        let broken = matches!(self, Self::Connect(_) | Self::Poll(_));
+        if broken { Outcome::Broken } else { Outcome::Usage }
     }
 }
 

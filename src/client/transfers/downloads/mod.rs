@@ -258,7 +258,7 @@ impl Downloads {
         }
         if let Err(error) = partial.write(bytes) {
             self.steps.ask(Step::Cancel(transfer));
-            self.fail(transfer, "cannot_write", &self.cannot_write(&error));
+            self.fail_to_write(transfer, &error);
             return None;
         }
         let done = partial.len();
@@ -363,10 +363,7 @@ impl Downloads {
         match Partial::open(&self.dir, &entry.local, hash, size) {
             Ok(partial) if partial.len() == 0 => entry.stage = DownloadStage::Ready(partial),
             Ok(partial) => entry.stage = DownloadStage::Hashing(partial),
-            Err(error) => {
-                let text = self.cannot_write(&error);
-                self.fail(transfer, "cannot_write", &text);
-            }
+            Err(error) => self.fail_to_write(transfer, &error),
         }
     }
 
@@ -417,10 +414,7 @@ impl Downloads {
                         entry.stage = DownloadStage::Ready(partial);
                     }
                 }
-                Err(error) => {
-                    let text = self.cannot_write(&error);
-                    self.fail(transfer, "cannot_write", &text);
-                }
+                Err(error) => self.fail_to_write(transfer, &error),
             },
             DownloadStage::Offered
             | DownloadStage::Waiting { .. }
@@ -456,10 +450,7 @@ impl Downloads {
                 }
                 self.take_down(transfer);
             }
-            Err(error) => {
-                let text = self.cannot_write(&error);
-                self.fail(transfer, "cannot_write", &text);
-            }
+            Err(error) => self.fail_to_write(transfer, &error),
         }
     }
 
@@ -497,8 +488,9 @@ impl Downloads {
         }
     }
 
-    fn cannot_write(&self, error: &std::io::Error) -> String {
-        visible(&format!("cannot write into {}: {error}", shown(&self.dir))).to_string()
+    fn fail_to_write(&mut self, transfer: TransferId, error: &std::io::Error) {
+        let why = format!("cannot write into {}: {error}", shown(&self.dir));
+        self.fail(transfer, "cannot_write", visible(&why).as_ref());
     }
 }
 
