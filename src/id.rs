@@ -32,6 +32,13 @@ impl ConnId {
     }
 }
 
+/// As the log shows it: `c7.42`.
+impl serde::Serialize for ConnId {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&format_args!("{self:?}"))
+    }
+}
+
 impl fmt::Debug for ConnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "c{}.{}", self.slot, self.generation)

@@ -10,7 +10,7 @@ use crate::facts::{ServerFact, TroubleFact};
 use crate::files::Disk;
 use crate::job::{Catalogue, Half, StoreJob, StoreOutcome, StoredFile};
 use crate::limits::DESCRIPTORS_KEPT;
-use crate::logging::{self, Log};
+use crate::logging::{self, Log, LogFormat};
 use crate::message::{Digest, visible};
 use crate::os;
 use crate::reactor::{self, Reactor};
@@ -106,7 +106,8 @@ pub fn run(options: Vec<(String, String)>) -> Result<(), Error> {
     make_absolute(&mut config);
     // Held until the end of the process; the log's drop is what writes out its rest.
     let _lock = lock_folder(&config.data)?;
-    let _log = Log::open(&config.log, config.log_level)
+    let format = if config.log_lines { LogFormat::Line } else { LogFormat::Json };
+    let _log = Log::open(&config.log, config.log_level, format)
         .map_err(|error| Error::Log { path: config.log.clone(), error })?;
     note_descriptors(config.limits.connections, descriptors);
     react(&config)
@@ -133,8 +134,9 @@ fn react(config: &Config) -> Result<(), Error> {
     let reactor = Reactor::bind(&config.listen, setup, disk, Box::new(store))?;
     announce(&reactor.addresses(), config);
     let report = reactor.run()?;
-    logging::note(ServerFact::Stopped { report: report.clone() }.into());
-    let _ = writeln!(io::stdout(), "parlor stopped: {report}");
+    let shown = ServerFact::Report { report: report.clone() }.into();
+    logging::note(ServerFact::Stopped { report }.into());
+    let _ = writeln!(io::stdout(), "parlor stopped: {}", logging::Words(&shown));
     Ok(())
 }
 

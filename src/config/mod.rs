@@ -51,6 +51,8 @@ pub struct Config {
     pub log: PathBuf,
     /// How much of it is written.
     pub log_level: log::LevelFilter,
+    /// Whether it has lines for people, or objects for programs.
+    pub log_lines: bool,
     /// Who may do what before he has shown anything.
     pub policy: Policy,
     /// The bounds in force.
@@ -107,8 +109,8 @@ impl Config {
     fn from_draft(draft: Draft, variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let data = draft.data.unwrap_or_else(|| crate::os::default_data_dir(variable));
         let log = draft.log.unwrap_or_else(|| data.join("parlor.log"));
-        let Draft { listen, log_level, policy, limits, .. } = draft;
-        Self { listen, data, log, log_level, policy, limits }
+        let Draft { listen, log_level, log_lines, policy, limits, .. } = draft;
+        Self { listen, data, log, log_level, log_lines, policy, limits }
     }
 
     /// Each limit by its key, with the value in force as people write it.

@@ -26,6 +26,7 @@ pub(super) struct Draft {
     pub(super) data: Option<PathBuf>,
     pub(super) log: Option<PathBuf>,
     pub(super) log_level: LevelFilter,
+    pub(super) log_lines: bool,
     pub(super) policy: Policy,
     pub(super) limits: Limits,
 }
@@ -38,6 +39,7 @@ impl Default for Draft {
             data: None,
             log: None,
             log_level: LevelFilter::Info,
+            log_lines: true,
             policy: Policy::default(),
             limits: Limits::default(),
         }
@@ -80,7 +82,7 @@ const MESSAGE_MAX: u64 = 24 * KIB;
 
 /// Every setting, in the order of the help.
 #[rustfmt::skip]
-pub(super) static SETTINGS: [Setting; 39] = [
+pub(super) static SETTINGS: [Setting; 40] = [
     setting("listen", Kind::Addresses(|d| &mut d.listen),
         "Address to listen on; may be given several times, port 0 takes a free one"),
     in_words("data", Kind::Path(|d| &mut d.data),
@@ -89,6 +91,8 @@ pub(super) static SETTINGS: [Setting; 39] = [
         "The audit log", "parlor.log in the data folder"),
     setting("log-level", Kind::Level(|d| &mut d.log_level),
         "How much is logged: off, error, info, or debug, which includes what people say"),
+    setting("log-format", Kind::Choice(["line", "json"], |d| &mut d.log_lines),
+        "What the log is made of: lines for people, or one JSON object a line for programs"),
     in_words("config", Kind::Path(|d| &mut d.config),
         "TOML file with the same keys as these options", "none"),
     setting("accounts-guests", Kind::Choice(["true", "false"], |d| &mut d.policy.guests),

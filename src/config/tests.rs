@@ -206,17 +206,17 @@ fn every_limit_can_be_set_by_option_by_variable_and_by_file() {
 
 #[test]
 fn the_rest_of_the_settings_can_be_set_too() {
-    let file =
-        "listen = [\"127.0.0.1:0\", \"[::1]:0\"]\ndata = \"/d\"\nlog = '/l'\nlog_level = \"debug\"";
+    let file = "listen = [\"127.0.0.1:0\", \"[::1]:0\"]\ndata = \"/d\"\nlog = '/l'\nlog_level = \"debug\"\n\
+         log-format = \"json\"";
     let config = Written { file: Some(file), ..Written::default() }.resolve().unwrap();
     assert_eq!(config.listen.len(), 2);
     assert_eq!((config.data, config.log), ("/d".into(), "/l".into()));
-    assert_eq!(config.log_level, log::LevelFilter::Debug);
+    assert_eq!((config.log_level, config.log_lines), (log::LevelFilter::Debug, false));
     let options = [("listen", "127.0.0.1:1"), ("listen", "127.0.0.1:2"), ("data", "/x")];
     let config = Written { options: &options, ..Written::default() }.resolve().unwrap();
     let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["127.0.0.1:1", "127.0.0.1:2"]);
-    assert_eq!(config.log, Path::new("/x/parlor.log"));
+    assert_eq!((config.log, config.log_lines), (Path::new("/x/parlor.log").into(), true));
     let config = Written { file: Some("listen = \"0.0.0.0:9\""), ..Written::default() };
     assert_eq!(config.resolve().unwrap().listen, [Address::parse("0.0.0.0:9").unwrap()]);
 }
@@ -408,6 +408,6 @@ fn the_documentation_has_the_table_of_all_settings() {
 fn the_documentation_has_every_category_of_the_log() {
     let document = include_str!("../../docs/operations.md");
     for category in crate::facts::Category::ALL {
-        assert!(document.contains(&format!("| `{category}` |")), "{category}");
+        assert!(document.contains(&format!("\n| `{category}` |")), "{category}");
     }
 }

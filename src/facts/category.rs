@@ -3,6 +3,7 @@
 //! Refuses to know what happened. The rule it keeps: the words are stable, for people search for
 //! them.
 
+use serde::Serialize;
 use std::fmt;
 
 /// What kind of activity a line of the log tells of; the word in its second pair of brackets.
@@ -81,8 +82,15 @@ impl fmt::Display for Category {
     }
 }
 
+impl Serialize for Category {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
+    }
+}
+
 /// How much a fact matters; the owner chooses down to which level the log is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Something failed.
     Error,

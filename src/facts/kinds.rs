@@ -2,16 +2,19 @@
 //! connection that something happened on, `user` who is named on it, and `from` who speaks or
 //! sends.
 //!
-//! The rule they keep: what is in a fact is what was known when it happened, as values.
+//! The rules they keep: what is in a fact is what was known when it happened, as values; the names
+//! of kinds and fields, as programs read them in the log, are stable, and no fact has one twice.
 
-use super::{Parcel, Slots, Who};
+use super::{Counts, Parcel, Slots, Who};
 use crate::id::{ConnId, TransferId};
 use crate::message::{
     CloseReason, Ending, FileName, LogoutReason, Op, Refusal, RoomName, Text, UserName,
 };
+use serde::{Serialize, Serializer};
 
 /// Of connections and what they ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum ConnFact {
     /// A connection was made, from an address.
@@ -19,15 +22,34 @@ pub enum ConnFact {
     /// What came first on a connection begins no protocol.
     UnknownProtocol { conn: ConnId, first: u8 },
     /// A request was refused; `code` is that of the refusal.
-    Refused { who: Who, op: Op, code: &'static str },
+    Refused {
+        #[serde(flatten)]
+        who: Who,
+        #[serde(serialize_with = "name_of")]
+        op: Op,
+        code: &'static str,
+    },
     /// Somebody blocks a user from now on, or does not.
-    BlockSet { who: Who, user: UserName, blocks: bool },
+    BlockSet {
+        #[serde(flatten)]
+        who: Who,
+        #[serde(rename = "other")]
+        user: UserName,
+        blocks: bool,
+    },
     /// A connection ended. It was not told `missed` messages of others.
-    Disconnected { conn: ConnId, user: Option<UserName>, reason: CloseReason, missed: u64 },
+    Disconnected {
+        conn: ConnId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user: Option<UserName>,
+        reason: CloseReason,
+        missed: u64,
+    },
 }
 
 /// Of names and who has them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum LoginFact {
     /// A connection has a name.
@@ -49,7 +71,8 @@ pub enum LoginFact {
 }
 
 /// Of rooms and who is in them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum RoomFact {
     /// Somebody is in a room, of which there are `members` now.
@@ -63,7 +86,8 @@ pub enum RoomFact {
 }
 
 /// Of what is said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum TalkFact {
     /// So many bytes were said in a room, to so many others.
@@ -81,37 +105,98 @@ pub enum TalkFact {
 }
 
 /// Of files, on their way here and after it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum FileFact {
     /// A file is to come, and has a number.
-    Announced { transfer: TransferId, file: Box<Parcel> },
+    Announced {
+        transfer: TransferId,
+        #[serde(flatten)]
+        file: Box<Parcel>,
+    },
     /// A file that was announced may not come.
-    UploadRefused { file: Box<Parcel>, refusal: Box<Refusal> },
+    UploadRefused {
+        #[serde(flatten)]
+        file: Box<Parcel>,
+        #[serde(rename = "code", serialize_with = "code_of")]
+        refusal: Box<Refusal>,
+    },
     /// An upload has no slot yet: its place in the line, and how many wait.
-    Waiting { transfer: TransferId, file: Box<Parcel>, place: usize, waiting: usize, slots: Slots },
+    Waiting {
+        transfer: TransferId,
+        #[serde(flatten)]
+        file: Box<Parcel>,
+        place: usize,
+        waiting: usize,
+        #[serde(flatten)]
+        slots: Slots,
+    },
     /// An upload has its slot, after so long.
-    Admitted { transfer: TransferId, file: Box<Parcel>, waited_ms: u64, slots: Slots },
+    Admitted {
+        transfer: TransferId,
+        #[serde(flatten)]
+        file: Box<Parcel>,
+        waited_ms: u64,
+        #[serde(flatten)]
+        slots: Slots,
+    },
     /// A file is here, whole.
-    Received { transfer: TransferId, file: Box<Parcel> },
+    Received {
+        transfer: TransferId,
+        #[serde(flatten)]
+        file: Box<Parcel>,
+    },
     /// An upload is over, well or not.
-    UploadEnded { transfer: TransferId, file: Box<Parcel>, how: Ending, slots: Slots },
+    UploadEnded {
+        transfer: TransferId,
+        #[serde(flatten)]
+        file: Box<Parcel>,
+        how: Ending,
+        #[serde(flatten)]
+        slots: Slots,
+    },
     /// A user takes a file.
-    Sent { transfer: TransferId, file: Box<Parcel>, user: UserName },
+    Sent {
+        transfer: TransferId,
+        #[serde(flatten)]
+        file: Box<Parcel>,
+        user: UserName,
+    },
     /// The one whom a file was for has it.
-    Delivered { transfer: TransferId, file: Option<Box<Parcel>>, user: UserName },
+    Delivered {
+        transfer: TransferId,
+        #[serde(flatten)]
+        file: Option<Box<Parcel>>,
+        user: UserName,
+    },
     /// The one whom a file was for does not want it.
-    Rejected { transfer: TransferId, file: Option<Box<Parcel>>, user: UserName },
+    Rejected {
+        transfer: TransferId,
+        #[serde(flatten)]
+        file: Option<Box<Parcel>>,
+        user: UserName,
+    },
     /// The sender of a file takes it back.
     Withdrawn { transfer: TransferId, user: UserName },
     /// Nobody will ever take a file.
-    Orphaned { transfer: TransferId, file: Option<Box<Parcel>>, how: Ending },
+    Orphaned {
+        transfer: TransferId,
+        #[serde(flatten)]
+        file: Option<Box<Parcel>>,
+        how: Ending,
+    },
     /// A file has lain here for as long as it may.
-    Expired { transfer: TransferId, file: Box<Parcel> },
+    Expired {
+        transfer: TransferId,
+        #[serde(flatten)]
+        file: Box<Parcel>,
+    },
 }
 
 /// Of what failed and the owner of the server should know of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum TroubleFact {
     /// The store failed; what needs it is refused.
@@ -123,7 +208,12 @@ pub enum TroubleFact {
     /// A password could not be compared with its hash.
     CheckFailed { why: String },
     /// The disk failed an upload, or a download `to` a connection.
-    TransferFailed { transfer: TransferId, to: Option<ConnId>, why: String },
+    TransferFailed {
+        transfer: TransferId,
+        #[serde(rename = "conn", skip_serializing_if = "Option::is_none")]
+        to: Option<ConnId>,
+        why: String,
+    },
     /// A worker has trouble that no request waits for.
     WorkerTrouble { why: String },
     /// The content of a stored file is gone; so is the file.
@@ -135,7 +225,8 @@ pub enum TroubleFact {
 }
 
 /// Of the server itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum ServerFact {
     /// The store works again.
@@ -145,11 +236,25 @@ pub enum ServerFact {
     /// There may be more connections than descriptors for them.
     FewDescriptors { connections: u64, needed: u64, descriptors: u64 },
     /// The numbers of a running server.
-    Report { report: String },
+    Report {
+        #[serde(flatten)]
+        report: Box<Counts>,
+    },
     /// The server was asked to stop.
     StopAsked,
     /// So many connections are told that the server stops.
     Stopping { connections: usize },
     /// The server has stopped; its last numbers.
-    Stopped { report: String },
+    Stopped {
+        #[serde(flatten)]
+        report: Box<Counts>,
+    },
+}
+
+fn name_of<S: Serializer>(op: &Op, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(op.name())
+}
+
+fn code_of<S: Serializer>(refusal: &Refusal, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(refusal.code())
 }

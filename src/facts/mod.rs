@@ -7,17 +7,21 @@
 //! [`Level::Debug`] only.
 
 mod category;
+mod counts;
 mod kinds;
 mod weight;
 
 pub use category::{Category, Level};
+pub use counts::{Counts, MemoryCounts, TurnCounts};
 pub use kinds::{ConnFact, FileFact, LoginFact, RoomFact, ServerFact, TalkFact, TroubleFact};
 
 use crate::id::ConnId;
 use crate::message::{FileLine, FileName, Refusal, Target, UserName};
+use serde::Serialize;
 
 /// Somebody: by name, or before that by the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Who {
     /// Who has no name.
     Conn(ConnId),
@@ -34,7 +38,7 @@ impl Who {
 }
 
 /// A file as facts name it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Parcel {
     /// Who sends it.
     pub from: UserName,
@@ -56,7 +60,7 @@ impl Parcel {
 }
 
 /// How many upload slots are in use, and how many there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Slots {
     /// In use.
     pub used: usize,
@@ -64,8 +68,9 @@ pub struct Slots {
     pub slots: usize,
 }
 
-/// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One thing that happened. Serialized, it is an object whose `event` names the kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 #[allow(missing_docs)]
 pub enum Fact {
     Conn(ConnFact),

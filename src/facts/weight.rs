@@ -2,7 +2,7 @@
 //!
 //! The rule it keeps: whatever a client can make longer is counted.
 
-use super::{ConnFact, Fact, FileFact, Parcel, ServerFact, TalkFact, TroubleFact};
+use super::{ConnFact, Counts, Fact, FileFact, Parcel, ServerFact, TalkFact, TroubleFact};
 use crate::message::Refusal;
 
 impl Fact {
@@ -62,7 +62,7 @@ fn of_trouble(fact: &TroubleFact) -> usize {
 fn of_server(fact: &ServerFact) -> usize {
     match fact {
         ServerFact::Listening { addresses, .. } => addresses.len(),
-        ServerFact::Report { report } | ServerFact::Stopped { report } => report.len(),
+        ServerFact::Report { .. } | ServerFact::Stopped { .. } => size_of::<Counts>(),
         ServerFact::StoreWorks
         | ServerFact::FewDescriptors { .. }
         | ServerFact::StopAsked

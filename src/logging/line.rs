@@ -5,11 +5,12 @@
 //! visible here.
 
 use crate::facts::{
-    ConnFact, Fact, FileFact, LoginFact, Parcel, RoomFact, ServerFact, Slots, TalkFact,
-    TroubleFact, Who,
+    ConnFact, Counts, Fact, FileFact, LoginFact, MemoryCounts, Parcel, RoomFact, ServerFact, Slots,
+    TalkFact, TroubleFact, TurnCounts, Who,
 };
 use crate::message::visible;
 use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
 
 /// Shows a fact in the words of the log, without time and category.
 #[derive(Clone, Copy, Debug)]
@@ -178,10 +179,10 @@ fn of_server(fact: &ServerFact, f: &mut Formatter<'_>) -> fmt::Result {
             "{connections} connections need {needed} descriptors and the limit is {descriptors}; \
              when they run out, newcomers wait"
         ),
-        ServerFact::Report { report } => f.write_str(report),
+        ServerFact::Report { report } => write!(f, "{}", Shown(&**report)),
         ServerFact::StopAsked => f.write_str("asked to stop; nobody is let in any more"),
         ServerFact::Stopping { connections } => write!(f, "telling {connections} connections"),
-        ServerFact::Stopped { report } => write!(f, "Stopped: {report}"),
+        ServerFact::Stopped { report } => write!(f, "Stopped: {}", Shown(&**report)),
     }
 }
 
@@ -213,5 +214,38 @@ impl Display for Shown<'_, Option<Box<Parcel>>> {
 impl Display for Shown<'_, Slots> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "[{}/{}]", self.0.used, self.0.slots)
+    }
+}
+
+impl Display for Shown<'_, Counts> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Counts { connections, users, rooms, uploads, output_bytes, .. } = self.0;
+        let Counts { requests, deliveries, cut, log_lines_dropped, turns, memory, .. } = self.0;
+        write!(
+            f,
+            "connections {connections}, users {users}, rooms {rooms}, uploads {uploads}, output \
+             waiting {output_bytes} bytes; requests {requests}, deliveries {deliveries}, \
+             cut {cut}, log lines dropped {log_lines_dropped}; {}",
+            Shown(turns)
+        )?;
+        let Some(MemoryCounts { memory_bytes: now, memory_peak_bytes: peak }) = memory else {
+            return Ok(());
+        };
+        let mib = |bytes: &u64| *bytes as f64 / (1024.0 * 1024.0);
+        let (now, peak) = (mib(now), mib(peak));
+        write!(f, "; memory {now:.1} MiB, peak {peak:.1} MiB")
+    }
+}
+
+impl Display for Shown<'_, TurnCounts> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let TurnCounts { turns, turns_over_10ms: over, turns_over_10ms_cpu: over_cpu, .. } = self.0;
+        let ms = |ns: u64| Duration::from_nanos(ns).as_secs_f64() * 1000.0;
+        let (longest, cpu) = (ms(self.0.longest_turn_ns), ms(self.0.longest_turn_cpu_ns));
+        write!(
+            f,
+            "turns {turns}, longest {longest:.2} ms (processor {cpu:.2} ms), over 10 ms: {over} \
+             (processor {over_cpu})"
+        )
     }
 }

@@ -18,6 +18,7 @@
 //! the disk; a fact is exactly one line, whatever is in it; a line that could not be kept is
 //! counted, and the count is in the log as soon as the disk can follow again.
 
+mod json;
 mod line;
 mod macros;
 mod queue;
@@ -29,6 +30,7 @@ use crate::limits::{LOG_BYTES_MAX, LOG_CLOSE};
 pub use line::Words;
 use macros::OneLine;
 use queue::{Queue, What};
+pub use render::LogFormat;
 use render::Renderer;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -53,11 +55,11 @@ impl Log {
     ///
     /// # Errors
     /// The file cannot be opened, no thread can be started, or the process has a log already.
-    pub fn open(path: &Path, level: log::LevelFilter) -> io::Result<Self> {
+    pub fn open(path: &Path, level: log::LevelFilter, format: LogFormat) -> io::Result<Self> {
         let offset = UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC);
         let queue = Arc::new(Queue::new(LOG_BYTES_MAX));
         let file = LogFile::open(path)?;
-        thread::start(Arc::clone(&queue), file, Renderer::new(offset))?;
+        thread::start(Arc::clone(&queue), file, Renderer::new(format, offset))?;
         let logger = OneLine::new(level, Arc::clone(&queue));
         log::set_boxed_logger(Box::new(logger)).map_err(io::Error::other)?;
         log::set_max_level(level);

@@ -1,6 +1,7 @@
 //! The log's thread against sinks that block, fail, tear lines and are renamed away.
 
 use super::super::macros::Intake;
+use super::super::render::LogFormat;
 use super::*;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -14,7 +15,7 @@ const NOTICE: &str = "log lines were dropped: the disk could not follow";
 const WAITING: usize = size_of::<Noted>() + 9;
 
 fn utc() -> Renderer {
-    Renderer::new(UtcOffset::UTC)
+    Renderer::new(LogFormat::Line, UtcOffset::UTC)
 }
 
 /// What each line begins with.

@@ -26,4 +26,5 @@ pub use password::check_password;
 pub(crate) use password::may_be_password;
 pub use refusal::{Hint, Refusal};
 pub use reply::{Names, Reply, RoomLine, UploadLine};
+pub(crate) use text::is_unprintable;
 pub use text::{Text, TextError, visible};

@@ -80,7 +80,7 @@ fn is_printable_ascii(text: &str) -> bool {
 }
 
 /// Whether a character is a control, invisible, or changes the direction of what follows.
-pub(super) fn is_unprintable(c: char) -> bool {
+pub(crate) fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -34,12 +34,12 @@ use door::{Came, Door};
 use listener::Listeners;
 use ready::Ready;
 use transport::{Peer, Transport};
-pub(crate) use turns::Turns;
+use turns::Turns;
 use workers::{News, Workers};
 
 use crate::address::Address;
 use crate::engine::{Engine, Input, Output, Setup};
-use crate::facts::{ServerFact, TroubleFact};
+use crate::facts::{Counts, MemoryCounts, ServerFact, TroubleFact};
 use crate::files::Disk;
 use crate::id::{ConnId, Now, Ticket, millis};
 use crate::job::Job;
@@ -178,7 +178,7 @@ impl Reactor {
     ///
     /// # Errors
     /// [`Error::System`] when the poller fails.
-    pub(crate) fn run(mut self) -> Result<String, Error> {
+    pub(crate) fn run(mut self) -> Result<Box<Counts>, Error> {
         let mut events = Events::with_capacity(1024);
         while !self.is_over() {
             self.wait(&mut events)?;
@@ -498,27 +498,25 @@ impl Reactor {
         }
     }
 
-    fn report(&self) -> String {
+    fn report(&self) -> Box<Counts> {
         let stats = self.engine.stats();
-        let memory = os::Memory::now().map_or_else(String::new, |memory| {
-            let mib = |bytes: u64| bytes as f64 / (1024.0 * 1024.0);
-            let (now, peak) = (mib(memory.resident_bytes), mib(memory.peak_bytes));
-            format!("; memory {now:.1} MiB, peak {peak:.1} MiB")
+        let memory = os::Memory::now().map(|memory| MemoryCounts {
+            memory_bytes: memory.resident_bytes,
+            memory_peak_bytes: memory.peak_bytes,
         });
-        format!(
-            "connections {}, users {}, rooms {}, uploads {}, output waiting {} bytes; requests {}, \
-             deliveries {}, cut {}, log lines dropped {}; {}{memory}",
-            stats.connections,
-            stats.users,
-            stats.rooms,
-            stats.uploads,
-            stats.output_bytes,
-            stats.requests,
-            stats.deliveries,
-            stats.cut,
-            logging::dropped(),
-            self.turns
-        )
+        Box::new(Counts {
+            connections: stats.connections,
+            users: stats.users,
+            rooms: stats.rooms,
+            uploads: stats.uploads,
+            output_bytes: stats.output_bytes,
+            requests: stats.requests,
+            deliveries: stats.deliveries,
+            cut: stats.cut,
+            log_lines_dropped: logging::dropped(),
+            turns: self.turns.counts(),
+            memory,
+        })
     }
 }
 

@@ -1,8 +1,8 @@
 //! How long the turns of the loop last.
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::facts::TurnCounts;
 use crate::os;
 
 /// What a turn may last (invariant 10).
@@ -10,7 +10,7 @@ const TURN_MAX: Duration = Duration::from_millis(10);
 
 /// Counts of turns. A turn lasts from the end of one wait to the beginning of the next.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Turns {
+pub(super) struct Turns {
     count: u64,
     longest: Duration,
     /// Processor time of the longest, which is what the machine's other work cannot lengthen.
@@ -33,19 +33,16 @@ impl Turns {
         self.over += u64::from(lasted > TURN_MAX);
         self.over_cpu += u64::from(spent > TURN_MAX);
     }
-}
 
-impl fmt::Display for Turns {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ms = |time: Duration| time.as_secs_f64() * 1000.0;
-        write!(
-            f,
-            "turns {}, longest {:.2} ms (processor {:.2} ms), over 10 ms: {} (processor {})",
-            self.count,
-            ms(self.longest),
-            ms(self.longest_cpu),
-            self.over,
-            self.over_cpu
-        )
+    /// What a report tells of them.
+    pub(super) fn counts(&self) -> TurnCounts {
+        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        TurnCounts {
+            turns: self.count,
+            longest_turn_ns: ns(self.longest),
+            longest_turn_cpu_ns: ns(self.longest_cpu),
+            turns_over_10ms: self.over,
+            turns_over_10ms_cpu: self.over_cpu,
+        }
     }
 }

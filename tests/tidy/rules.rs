@@ -47,7 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "os",
         ],
     ),
-    ("logging", &["facts", "message(visible)", "limits", "os"]),
+    ("logging", &["facts", "message(is_unprintable, visible)", "limits", "os"]),
     ("os", &["limits"]),
     ("client", &["front", "half", "wire", "message", "id", "limits", "os"]),
 ];
