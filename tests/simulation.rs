@@ -31,6 +31,7 @@ mod simulation {
     pub(crate) mod oracle;
     pub(crate) mod post;
     pub(crate) mod shelf;
+    pub(crate) mod stock;
     pub(crate) mod store;
     pub(crate) mod stream;
     pub(crate) mod trace;

@@ -97,7 +97,7 @@ fn among(spoken: &[Opening], prefix: &Prefix) -> Detected {
 
 /// What a peer of no known protocol is told: a line that people can read in any program.
 #[must_use]
-pub fn farewell(reason: CloseReason) -> bytes::Bytes {
+pub(crate) fn farewell(reason: CloseReason) -> bytes::Bytes {
     let what_to_do = if reason == CloseReason::UnknownProtocol {
         "; Parlor takes native frames, or text lines that begin with `/` (try /help)"
     } else {

@@ -14,7 +14,8 @@ mod plain;
 pub mod slash;
 pub mod text;
 
-pub use detect::{Detected, Prefix, detect, farewell};
+pub(crate) use detect::farewell;
+pub use detect::{Detected, Prefix, detect};
 pub use slash::help;
 
 use std::borrow::Cow;

@@ -367,7 +367,7 @@ fn check_ending(
     cancelled: bool,
     (oracle, limits): (&Oracle, &Bounds),
 ) {
-    let known = oracle.line.ended.get(&transfer).map(String::as_str);
+    let known = oracle.line.ended.get(&transfer).map(ToString::to_string);
     // What is more than all of it has come when it was whole, or has ended it.
     let size = usize::try_from(sending.size).unwrap_or(usize::MAX);
     let content = || digest(&sending.sent[..sending.sent.len().min(size)]);
@@ -392,7 +392,10 @@ fn check_ending(
         _ => how.contains("could not store"),
     };
     assert!(is_right, "{transfer}: {how}");
-    assert!(known == Some(how) || known.is_none(), "{transfer}: {how}, and the log says {known:?}");
+    assert!(
+        known.as_deref().is_none_or(|known| known == how),
+        "{transfer}: {how}, and the log says {known:?}"
+    );
 }
 
 /// What was listed was to be seen at some moment, and what was to be seen all the time is there.

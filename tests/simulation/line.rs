@@ -1,19 +1,18 @@
-//! The upload line, worked out from the log and from what the disk is asked: who waits at which
-//! place, who has a slot, and how each upload ended.
-//!
-//! A line of the log names an upload by whom it is from and for, its name and size. No client has
-//! two such at once of which both wait or come in.
+//! The upload line, worked out from the log's facts and from what the disk is asked: who waits at
+//! which place, who has a slot, and how each upload ended.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use parlor::id::AccountId;
+use parlor::facts::{Parcel, Slots};
+use parlor::id::{AccountId, TransferId};
+use parlor::message::Ending;
+
+use super::oracle::lower;
 
 #[derive(Debug)]
 pub(crate) struct Announced {
     pub(crate) from: String,
-    pub(crate) size: u64,
-    /// As the log writes it.
-    what: String,
+    pub(crate) file: Parcel,
     /// The connection that it comes from.
     pub(crate) conn: String,
     at_ms: u64,
@@ -24,13 +23,10 @@ pub(crate) struct Announced {
 }
 
 impl Announced {
-    pub(crate) fn new(what: &str, conn: &str, at_ms: u64) -> Self {
-        let (from, rest) = what.split_once(" -> ").expect("it has a sender");
-        let (_, size) = rest.rsplit_once(", ").expect("it has a size");
+    pub(crate) fn new(file: &Parcel, conn: &str, at_ms: u64) -> Self {
         Self {
-            from: from.to_ascii_lowercase(),
-            size: size.trim_end_matches(" bytes)").parse().unwrap(),
-            what: what.to_owned(),
+            from: lower(file.from),
+            file: file.clone(),
             conn: conn.to_owned(),
             at_ms,
             owner: None,
@@ -39,12 +35,15 @@ impl Announced {
         }
     }
 
-    /// Whom it is for, as the log writes it.
-    pub(crate) fn to(&self) -> &str {
-        let (_, rest) = self.what.split_once(" -> ").expect("it has a sender");
-        rest.split_once(" (").expect("it has a receiver").0
+    /// What half of it is known by: sender, receiver, name and size.
+    fn half(&self) -> Half {
+        let Parcel { to, name, size, .. } = &self.file;
+        (self.from.clone(), to.to_string(), name.as_str().to_owned(), *size)
     }
 }
+
+/// Half a file that may be there: its sender, whom it is for, its name, and its size in bytes.
+pub(crate) type Half = (String, String, String, u64);
 
 /// A new place: which upload, its place, and how long the line is.
 pub(crate) type Place = (u32, u32, u32);
@@ -63,15 +62,15 @@ pub(crate) struct Line {
     admitted: Option<u32>,
     /// For which upload a job has just ended.
     pub(crate) current: Option<u32>,
-    pub(crate) ended: BTreeMap<u32, String>,
+    pub(crate) ended: BTreeMap<u32, Ending>,
     /// The place of each upload when it was announced.
     pub(crate) places: BTreeMap<u32, u32>,
     /// New places that a connection must be told, in their order.
     pub(crate) due: BTreeMap<String, VecDeque<Place>>,
     /// Uploads whose file was closed, and whether what is there is kept.
     pub(crate) closed: Vec<(u32, bool)>,
-    /// By sender and file, what may be there of uploads that broke, in bytes at most.
-    pub(crate) halves: BTreeMap<(String, String), u64>,
+    /// What may be there of uploads that broke.
+    pub(crate) halves: BTreeSet<Half>,
     /// Connections that may have come back for an upload that is finishing.
     pub(crate) adopters: BTreeSet<String>,
     /// Most slots in use at once.
@@ -118,49 +117,51 @@ impl Line {
     }
 
     /// The log says that an upload has its slot.
-    pub(crate) fn note_added(&self, now_ms: u64, text: &str) {
-        let announced = &self.all[&self.admitted.expect("one has been opened")];
-        let waited_ms = now_ms - announced.at_ms;
-        let (used, slots, what) = (self.holders.len(), self.slots, &announced.what);
-        let waited = format!("waited {}.{:03} s", waited_ms / 1000, waited_ms % 1000);
-        assert_eq!(text, format!("{what} [{used}/{slots}] {waited}"));
+    pub(crate) fn note_added(
+        &self,
+        now_ms: u64,
+        transfer: TransferId,
+        file: &Parcel,
+        waited_ms: u64,
+        slots: Slots,
+    ) {
+        assert_eq!(self.admitted, Some(transfer.0), "another one has been opened");
+        let announced = &self.all[&transfer.0];
+        assert_eq!((file, slots), (&announced.file, self.in_use()), "{transfer} has its slot");
+        assert_eq!(waited_ms, now_ms - announced.at_ms, "{transfer} waited otherwise");
     }
 
-    /// The log says that an upload is over. Answers with which and how.
-    pub(crate) fn note_removed(&mut self, text: &str) -> (u32, String) {
+    /// The log says that an upload is over.
+    pub(crate) fn note_removed(
+        &mut self,
+        transfer: TransferId,
+        file: &Parcel,
+        how: Ending,
+        slots: Slots,
+    ) {
         self.settle();
-        let (text, counts) = text.rsplit_once(" [").expect("it counts the slots");
-        let (what, how) = text.split_once(" bytes) ").expect("it says how");
-        let what = format!("{what} bytes)");
-        let by_job = ["handed over", "what came", "the server could"];
-        let transfer = if by_job.iter().any(|begin| how.starts_with(begin)) {
-            let transfer = self.current.expect("a job has ended");
-            assert_eq!(self.all[&transfer].what, what, "another one ends");
-            transfer
+        let number = transfer.0;
+        assert_eq!(&self.all[&number].file, file, "{transfer} is another file");
+        if matches!(how, Ending::Stored | Ending::Mismatch | Ending::StoreFailed) {
+            assert_eq!(self.current, Some(number), "no job of {transfer} has ended");
         } else {
-            self.find(&what)
-        };
-        self.remember();
-        self.line.retain(|&waits| waits != transfer);
-        self.holders.remove(&transfer);
-        self.finishing.remove(&transfer);
-        let counted = format!("{}/{}]", self.holders.len(), self.slots);
-        assert_eq!(counts, counted, "the slots in use after {transfer}");
-        let upload = &self.all[&transfer];
-        if how == "the sender is gone" || how.starts_with("it stalled") {
-            self.halves.insert((upload.from.clone(), what), upload.size);
+            let comes = self.holders.contains(&number) && !self.finishing.contains(&number);
+            assert!(comes || self.line.contains(&number), "{transfer} ends and is not under way");
         }
-        let before = self.ended.insert(transfer, how.to_owned());
+        self.remember();
+        self.line.retain(|&waits| waits != number);
+        self.holders.remove(&number);
+        self.finishing.remove(&number);
+        assert_eq!(slots, self.in_use(), "the slots in use after {transfer}");
+        if may_go_on(how) {
+            self.halves.insert(self.all[&number].half());
+        }
+        let before = self.ended.insert(number, how);
         assert!(before.is_none(), "{transfer} ended twice");
-        (transfer, how.to_owned())
     }
 
-    fn find(&self, what: &str) -> u32 {
-        let open = self.line.iter().chain(self.holders.difference(&self.finishing));
-        let found: Vec<u32> =
-            open.copied().filter(|transfer| self.all[transfer].what == what).collect();
-        assert_eq!(found.len(), 1, "{what} ends, and there are {found:?}");
-        found[0]
+    fn in_use(&self) -> Slots {
+        Slots { used: self.holders.len(), slots: self.slots }
     }
 
     /// All that comes with a change has been seen: who was waiting is told its new place.
@@ -182,9 +183,8 @@ impl Line {
     /// What is kept of an upload may go on.
     pub(crate) fn check_closed(&mut self) {
         for (transfer, keep) in std::mem::take(&mut self.closed) {
-            let how = &self.ended[&transfer];
-            let may = how == "the sender is gone" || how.starts_with("it stalled");
-            assert!(may || !keep, "{transfer}: {how}, and what is there is kept");
+            let how = self.ended[&transfer];
+            assert!(may_go_on(how) || !keep, "{transfer}: {how}, and what is there is kept");
         }
     }
 
@@ -208,10 +208,13 @@ impl Line {
     /// The server is another one.
     pub(crate) fn restart(&mut self) {
         let mut halves = std::mem::take(&mut self.halves);
-        for (_, upload) in self.open() {
-            halves.insert((upload.from.clone(), upload.what.clone()), upload.size);
-        }
+        halves.extend(self.open().map(|(_, upload)| upload.half()));
         let (slots, most) = (self.slots, self.most);
         *self = Self { slots, most, halves, ..Self::default() };
     }
+}
+
+/// Whether what is there of an upload that ended so waits for its sender.
+fn may_go_on(how: Ending) -> bool {
+    matches!(how, Ending::SenderGone | Ending::Stalled)
 }

@@ -1,16 +1,15 @@
-//! Who may hear what, worked out from the audit log alone.
+//! Who may hear what, worked out from the facts of the audit log alone.
 //!
-//! The log tells in one order who came, moved, spoke and went. From that follows for each
+//! They tell in one order who came, moved, spoke and went. From that follows for each
 //! connection, line by line, what its client must read; whatever else it reads is a fault.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use parlor::facts::{Category, Fact, Level};
-use parlor::id::AccountId;
+use parlor::facts::{ConnFact, Fact, FileFact, LoginFact, Parcel, RoomFact, TalkFact, Who};
+use parlor::id::{AccountId, ConnId, TransferId};
 use parlor::job::{Directory, StoredFile};
 use parlor::limits::Limits;
-use parlor::logging::Words;
-use parlor::message::CloseReason;
+use parlor::message::{CloseReason, Refusal, RoomName, Target, Text, UserName, visible};
 
 use super::line::{Announced, Line};
 use super::post::Post;
@@ -28,7 +27,7 @@ pub(crate) struct Due {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
-    /// The connection as the log writes it: `c0.1`.
+    /// The connection: `c0.1`.
     pub(super) conn: String,
     /// The name as it is shown.
     pub(super) name: String,
@@ -90,21 +89,21 @@ impl Oracle {
     }
 
     pub(crate) fn note(&mut self, now_ms: u64, fact: &Fact) {
-        let text = &Words(fact).to_string();
         if self.now_ms != now_ms {
             (self.now_ms, self.lately) = (now_ms, (now_ms, Vec::new()));
         }
-        match (fact.category(), fact.level()) {
-            (Category::Client, _) => self.note_client(now_ms, text),
-            (Category::Login, _) => self.note_login(now_ms, text),
-            (Category::Join, _) => self.note_join(text),
-            (Category::Leave, _) => self.note_leave(text),
-            (Category::Broadcast, Level::Debug) => self.note_said(text),
-            (Category::Whisper, Level::Debug) => self.note_whisper(text),
-            (Category::Disconnect, _) => self.note_gone(now_ms, text),
-            (Category::SendFile, _) => self.note_file(now_ms, text),
-            (Category::FileQueue, _) => self.note_queue(now_ms, text),
-            _ => {}
+        match fact {
+            Fact::Conn(fact) => self.note_conn(now_ms, fact),
+            Fact::Login(fact) => self.note_login(now_ms, fact),
+            Fact::Room(RoomFact::Joined { user, room, members }) => {
+                self.note_join(*user, *room, *members);
+            }
+            Fact::Room(RoomFact::Left { user, room }) => self.note_leave(*user, *room),
+            Fact::Talk(fact) => self.note_talk(fact),
+            Fact::File(fact) => self.note_file(now_ms, fact),
+            Fact::Room(RoomFact::RoomMade { .. } | RoomFact::RoomGone { .. })
+            | Fact::Trouble(_)
+            | Fact::Server(_) => {}
         }
     }
 
@@ -146,24 +145,29 @@ impl Oracle {
         }
     }
 
-    fn note_client(&mut self, now_ms: u64, text: &str) {
-        let words: Vec<&str> = text.split(' ').collect();
-        match words[..] {
-            [conn, "connected", "from", _] => {
+    fn note_conn(&mut self, now_ms: u64, fact: &ConnFact) {
+        match fact {
+            ConnFact::Connected { conn, .. } => {
                 let open = Open { nameless_ms: Some(now_ms), named_ms: 0 };
-                self.open.insert(conn.to_owned(), open);
+                self.open.insert(label(*conn), open);
             }
-            [who, what @ ("blocks" | "unblocks"), user] => {
-                let owner = self.last_names.get(who).map_or(who, String::as_str);
-                let pair = (owner.to_ascii_lowercase(), user.to_ascii_lowercase());
-                if what == "blocks" {
+            ConnFact::BlockSet { who, user, blocks } => {
+                let owner = match who {
+                    Who::Conn(conn) => self.last_names[&label(*conn)].clone(),
+                    Who::User(user) => user.to_string(),
+                };
+                let pair = (owner.to_ascii_lowercase(), lower(*user));
+                if *blocks {
                     self.post.blocked(&pair.0, &pair.1);
                     self.blocks.insert(pair);
                 } else {
                     self.blocks.remove(&pair);
                 }
             }
-            _ => {}
+            ConnFact::Disconnected { conn, user, reason, .. } => {
+                self.note_gone(now_ms, &label(*conn), *user, *reason);
+            }
+            ConnFact::UnknownProtocol { .. } | ConnFact::Refused { .. } => {}
         }
     }
 
@@ -173,21 +177,24 @@ impl Oracle {
         names.map(|(_, name)| self.post.count(name)).sum()
     }
 
-    fn note_login(&mut self, now_ms: u64, text: &str) {
-        if text.contains(" refused: ") || text.contains(" has another password") {
-            return;
+    fn note_login(&mut self, now_ms: u64, fact: &LoginFact) {
+        match fact {
+            LoginFact::LoggedIn { user, conn } => self.note_logged_in(now_ms, *user, *conn),
+            LoginFact::TakenOver { user, conn, owner } => {
+                self.note_takeover(now_ms, *user, *conn, *owner);
+            }
+            LoginFact::LoggedOut { user, .. } | LoginFact::NameGivenBack { user, .. } => {
+                self.note_logout(now_ms, *user);
+            }
+            LoginFact::NameInUse { .. }
+            | LoginFact::WrongPassword { .. }
+            | LoginFact::Registered { .. }
+            | LoginFact::PasswordChanged { .. } => {}
         }
-        if let Some((newcomer, owner)) = text.split_once(" takes over from ") {
-            return self.note_takeover(now_ms, newcomer, owner);
-        }
-        if let Some((name, _)) = text.split_once(" logged out") {
-            return self.note_logout(now_ms, name);
-        }
-        if text.contains(" registered (") {
-            return;
-        }
-        let (name, conn) = text.split_once(" (").expect("a login names its connection");
-        let conn = conn.trim_end_matches(')').to_owned();
+    }
+
+    fn note_logged_in(&mut self, now_ms: u64, user: UserName, conn: ConnId) {
+        let (name, conn) = (user.as_str(), label(conn));
         self.note_named(now_ms, name, &conn);
         let (account, session) = (self.vault.account_of(name), self.begin_session(&conn));
         let (whose, room, leaves) = (conn.clone(), None, false);
@@ -212,9 +219,8 @@ impl Oracle {
     }
 
     /// The newcomer stands where the owner stood, and nobody is told.
-    fn note_takeover(&mut self, now_ms: u64, newcomer: &str, owner: &str) {
-        let (name, conn) = newcomer.split_once(" (").expect("a takeover names its connection");
-        let conn = conn.trim_end_matches(')').to_owned();
+    fn note_takeover(&mut self, now_ms: u64, user: UserName, conn: ConnId, owner: ConnId) {
+        let (name, conn, owner) = (user.as_str(), label(conn), label(owner));
         self.note_named(now_ms, name, &conn);
         let session = self.begin_session(&conn);
         let member = self.users.get_mut(&name.to_ascii_lowercase()).expect("the name has an owner");
@@ -225,12 +231,12 @@ impl Oracle {
         member.session = session;
         self.note_guest_gone(&before, now_ms, false);
         self.note_session(&conn);
-        self.takeovers.push((conn, owner.to_owned()));
+        self.takeovers.push((conn, owner));
         self.taken_over += 1;
     }
 
-    fn note_logout(&mut self, now_ms: u64, name: &str) {
-        let key = name.to_ascii_lowercase();
+    fn note_logout(&mut self, now_ms: u64, user: UserName) {
+        let key = lower(user);
         let member = self.users.get_mut(&key).expect("a user logs out");
         member.leaves = true;
         let before = member.clone();
@@ -305,54 +311,58 @@ impl Oracle {
         }
     }
 
-    fn note_join(&mut self, text: &str) {
-        let (user, rest) = text.split_once(" -> ").expect("a join names its room");
-        let (room, count) = rest.split_once(" (").expect("a join counts the members");
-        let member = self.users.get_mut(&user.to_ascii_lowercase()).expect("a user joins");
+    fn note_join(&mut self, user: UserName, room: RoomName, members: usize) {
+        let (key, room) = (lower(user), room.as_str());
+        let member = self.users.get_mut(&key).expect("a user joins");
         assert_eq!(member.room, None, "{user} is in two rooms");
         member.room = Some(room.to_owned());
         let there = self.users.values().filter(|m| m.room.as_deref() == Some(room)).count();
-        assert_eq!(count, format!("{there} there)"), "the members of {room} are miscounted");
-        self.tell_room(user, room, &format!("[{room}] {user} joined"), false);
-        let conn = self.users[&user.to_ascii_lowercase()].conn.clone();
+        assert_eq!(members, there, "the members of {room} are miscounted");
+        self.tell_room(user.as_str(), room, &format!("[{room}] {user} joined"), false);
+        let conn = self.users[&key].conn.clone();
         self.note_entered(&conn);
     }
 
-    fn note_leave(&mut self, text: &str) {
-        let (user, room) = text.split_once(" <- ").expect("a leave names its room");
-        let member = self.users.get_mut(&user.to_ascii_lowercase()).expect("a user leaves");
+    fn note_leave(&mut self, user: UserName, room: RoomName) {
+        let (key, room) = (lower(user), room.as_str());
+        let member = self.users.get_mut(&key).expect("a user leaves");
         assert_eq!(member.room.take().as_deref(), Some(room), "{user} leaves another room");
         if !self.stopping {
-            self.tell_room(user, room, &format!("[{room}] {user} left"), false);
+            self.tell_room(user.as_str(), room, &format!("[{room}] {user} left"), false);
         }
-        let key = user.to_ascii_lowercase();
         if self.users[&key].leaves {
             self.give_back(&key);
         }
     }
 
-    fn note_said(&mut self, text: &str) {
-        let (who, what) = text.split_once(": ").expect("a broadcast has a body");
-        assert!(!what.contains("STALE"), "a stale message was said");
-        if let Some(from) = who.strip_suffix(" to all") {
-            return self.tell(from, None, &format!("{from} to everybody: {what}"), true);
+    /// Of what is said the text tells all.
+    fn note_talk(&mut self, fact: &TalkFact) {
+        match fact {
+            TalkFact::SaidText { from, room, text } => {
+                let what = said(text);
+                let line = if what.starts_with('m') {
+                    format!("[{room}] * {from} {what}")
+                } else {
+                    format!("[{room}] {from}: {what}")
+                };
+                self.tell_room(from.as_str(), room.as_str(), &line, true);
+            }
+            TalkFact::BroadcastText { from, text } => {
+                let line = format!("{from} to everybody: {}", said(text));
+                self.tell(from.as_str(), None, &line, true);
+            }
+            TalkFact::WhisperedText { from, to, text } => {
+                self.note_whisper(*from, *to, &visible(text.as_str()));
+            }
+            TalkFact::Said { .. } | TalkFact::Broadcast { .. } | TalkFact::Whispered { .. } => {}
         }
-        let (from, room) = who.split_once(" in ").expect("a broadcast names its room");
-        let line = if what.starts_with('m') {
-            format!("[{room}] * {from} {what}")
-        } else {
-            format!("[{room}] {from}: {what}")
-        };
-        self.tell_room(from, room, &line, true);
     }
 
-    fn note_whisper(&mut self, text: &str) {
-        let (who, what) = text.split_once(": ").expect("a whisper has a body");
-        let (from, to) = who.split_once(" -> ").expect("a whisper names its receiver");
-        let (by, key) = (from.to_ascii_lowercase(), to.to_ascii_lowercase());
+    fn note_whisper(&mut self, from: UserName, to: UserName, what: &str) {
+        let (by, key) = (lower(from), lower(to));
         assert!(!self.blocks.contains(&(key.clone(), by)), "{to} has blocked {from}");
-        if self.vault.is_registered(to) {
-            return self.post.sent(from, to, what);
+        if self.vault.is_registered(to.as_str()) {
+            return self.post.sent(from.as_str(), to.as_str(), what);
         }
         let member = &self.users[&key];
         let due = self.due.entry(member.conn.clone()).or_default();
@@ -360,63 +370,64 @@ impl Oracle {
         self.said += 1;
     }
 
-    fn note_gone(&mut self, now_ms: u64, text: &str) {
-        let (who, reason) = text.split_once(": ").expect("a farewell has a reason");
-        if reason.split(", missed ").next() != Some(&*CloseReason::TakenOver.to_string()) {
+    fn note_gone(&mut self, now_ms: u64, conn: &str, user: Option<UserName>, reason: CloseReason) {
+        if reason != CloseReason::TakenOver {
             // Whoever has ended by itself was not robbed: who waited for its name has its place.
-            self.takeovers.retain(|(_, owner)| owner != who);
+            self.takeovers.retain(|(_, owner)| owner != conn);
         }
-        if reason == CloseReason::PeerClosed.to_string() {
-            let conn = who.split_once(" (").map_or(who, |(_, conn)| conn.trim_end_matches(')'));
+        if reason == CloseReason::PeerClosed {
             self.ended_ms.insert(conn.to_owned(), now_ms);
         }
-        match who.split_once(" (") {
-            Some((name, conn)) => {
-                let member = self.users[&name.to_ascii_lowercase()].clone();
-                let for_good = reason == CloseReason::Exit.to_string();
-                self.note_guest_gone(&member, now_ms, for_good);
-                self.open.remove(conn.trim_end_matches(')'));
-                self.give_back(&name.to_ascii_lowercase());
-            }
-            None => {
-                self.open.remove(who);
-            }
+        self.open.remove(conn);
+        if let Some(key) = user.map(lower) {
+            let member = self.users[&key].clone();
+            assert_eq!(member.conn, conn, "{key} goes on another connection");
+            self.note_guest_gone(&member, now_ms, reason == CloseReason::Exit);
+            self.give_back(&key);
         }
     }
 
-    fn note_file(&mut self, now_ms: u64, text: &str) {
-        if let Some(rest) = text.strip_prefix("Refused: ") {
-            return self.check_quota(rest);
+    fn note_file(&mut self, now_ms: u64, fact: &FileFact) {
+        match fact {
+            FileFact::Announced { transfer, file } => self.note_announced(now_ms, *transfer, file),
+            FileFact::UploadRefused { file, refusal } => {
+                if let Refusal::QuotaFull { size, used, limit } = **refusal {
+                    assert_eq!(size, file.size);
+                    self.check_quota(&lower(file.from), size, used, limit);
+                }
+            }
+            FileFact::Admitted { transfer, file, waited_ms, slots } => {
+                self.line.note_added(now_ms, *transfer, file, *waited_ms, *slots);
+            }
+            FileFact::UploadEnded { transfer, file, how, slots } => {
+                self.line.note_removed(*transfer, file, *how, *slots);
+            }
+            FileFact::Waiting { .. } | FileFact::Received { .. } => {}
+            FileFact::Sent { .. }
+            | FileFact::Delivered { .. }
+            | FileFact::Rejected { .. }
+            | FileFact::Withdrawn { .. }
+            | FileFact::Orphaned { .. }
+            | FileFact::Expired { .. } => self.note_shelved(fact),
         }
-        let Some(rest) = text.strip_prefix("Announced: ") else {
-            return self.note_shelved(text);
-        };
-        let (what, transfer) = rest.rsplit_once(" as transfer ").expect("it has a number");
-        let from = what.split_once(" -> ").expect("it has a sender").0.to_ascii_lowercase();
+    }
+
+    fn note_announced(&mut self, now_ms: u64, transfer: TransferId, file: &Parcel) {
+        let from = lower(file.from);
         let sender = self.users[&from].clone();
-        let mut announced = Announced::new(what, &sender.conn, now_ms);
+        let mut announced = Announced::new(file, &sender.conn, now_ms);
         announced.owner = sender.account;
-        let to = announced.to().to_owned();
-        if !to.contains(' ') {
-            announced.receiver = self.vault.account_of(&to);
-            let guest = self.users.get(&to.to_ascii_lowercase());
+        if let Target::User(to) = file.to {
+            announced.receiver = self.vault.account_of(to.as_str());
+            let guest = self.users.get(&lower(to));
             let is_guest = announced.receiver.is_none();
             announced.guest = guest.filter(|_| is_guest).map(|member| member.conn.clone());
-            let is_blocked = self.has_blocked(announced.to(), &from);
-            assert!(!is_blocked, "{from} is blocked and hands over {what}");
+            let is_blocked = self.has_blocked(to.as_str(), &from);
+            assert!(!is_blocked, "{from} is blocked and hands over {file:?}");
         }
-        self.check_room(&from, announced.size);
-        let transfer = transfer.parse().unwrap();
-        assert!(!self.shelf.was_durable(transfer), "{transfer} was the number of a file");
-        self.line.announced(transfer, announced);
-    }
-
-    fn note_queue(&mut self, now_ms: u64, text: &str) {
-        if let Some(rest) = text.strip_prefix("Added: ") {
-            self.line.note_added(now_ms, rest);
-        } else if let Some(rest) = text.strip_prefix("Removed: ") {
-            self.line.note_removed(rest);
-        }
+        self.check_room(&from, file.size);
+        assert!(!self.shelf.was_durable(transfer.0), "{transfer} was the number of a file");
+        self.line.announced(transfer.0, announced);
     }
 
     fn tell_room(&mut self, by: &str, room: &str, line: &str, said: bool) {
@@ -438,4 +449,19 @@ impl Oracle {
             }
         }
     }
+}
+
+/// A connection as the oracles name it: `c0.1`.
+fn label(conn: ConnId) -> String {
+    format!("{conn:?}")
+}
+
+pub(super) fn lower(name: UserName) -> String {
+    name.as_str().to_ascii_lowercase()
+}
+
+/// A text as people read it.
+fn said(text: &Text) -> String {
+    assert!(!text.as_str().contains("STALE"), "a stale message was said");
+    visible(text.as_str()).into_owned()
 }
