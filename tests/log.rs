@@ -44,7 +44,7 @@ fn records_become_lines_survive_a_rotation_and_are_all_there_at_the_end() {
     let alice = UserName::parse("alice").unwrap();
     let room = RoomName::parse("lobby").unwrap();
     let text = Text::parse("a secret".into(), 100).unwrap();
-    logging::note(RoomFact::Left { user: alice, room }.into());
+    logging::note(RoomFact::Left { user: alice, room, members: 0 }.into());
     logging::note(TalkFact::BroadcastText { from: alice, text }.into());
     logging::note(TroubleFact::WorkerTrouble { why: "two\nlines".to_owned() }.into());
     log::error!(target: "mio", "not ours");
@@ -55,7 +55,8 @@ fn records_become_lines_survive_a_rotation_and_are_all_there_at_the_end() {
     drop(log);
     logging::note(RoomFact::RoomGone { room }.into());
 
-    let mut expected = vec!["[LEAVE] alice <- lobby".to_owned(), "[ERROR] two\\nlines".to_owned()];
+    let left = "[LEAVE] User 'alice' left room 'lobby' (0 clients remaining)";
+    let mut expected = vec![left.to_owned(), "[ERROR] two\\nlines".to_owned()];
     expected.extend((0..1000).map(|number| format!("[CLIENT] c{number}.0 connected from here")));
     // What was logged about the time of the rotation may be on either side of it, but only once.
     let mut all = if rotated.metadata().unwrap().len() > 0 { lines(&rotated) } else { Vec::new() };

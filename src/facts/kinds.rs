@@ -75,10 +75,10 @@ pub enum LoginFact {
 #[serde(tag = "event", rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum RoomFact {
-    /// Somebody is in a room, of which there are `members` now.
-    Joined { user: UserName, room: RoomName, members: usize },
-    /// Somebody is not in a room any more.
-    Left { user: UserName, room: RoomName },
+    /// Somebody is in a room, in which there are `members` now, and may be `most`.
+    Joined { user: UserName, room: RoomName, members: usize, most: u64 },
+    /// Somebody is not in a room any more, in which there are `members` now.
+    Left { user: UserName, room: RoomName, members: usize },
     /// A room is there.
     RoomMade { room: RoomName, user: UserName },
     /// A room is not there any more.
@@ -90,12 +90,12 @@ pub enum RoomFact {
 #[serde(tag = "event", rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum TalkFact {
-    /// So many bytes were said in a room, to so many others.
-    Said { from: UserName, room: RoomName, bytes: usize, heard: usize },
+    /// So many bytes were said in a room, and so many of the others in it were told.
+    Said { from: UserName, room: RoomName, bytes: usize, heard: usize, others: usize },
     /// What was said in a room.
     SaidText { from: UserName, room: RoomName, text: Text },
-    /// So many bytes were said to all who are online.
-    Broadcast { from: UserName, bytes: usize, heard: usize },
+    /// So many bytes were said to all who are online, and so many of the others were told.
+    Broadcast { from: UserName, bytes: usize, heard: usize, others: usize },
     /// What was said to all.
     BroadcastText { from: UserName, text: Text },
     /// So many bytes were said to one user.

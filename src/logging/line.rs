@@ -71,23 +71,28 @@ fn of_login(fact: &LoginFact, f: &mut Formatter<'_>) -> fmt::Result {
 
 fn of_room(fact: &RoomFact, f: &mut Formatter<'_>) -> fmt::Result {
     match fact {
-        RoomFact::Joined { user, room, members } => write!(f, "{user} -> {room} ({members} there)"),
-        RoomFact::Left { user, room } => write!(f, "{user} <- {room}"),
-        RoomFact::RoomMade { room, user } => write!(f, "{room} made by {user}"),
-        RoomFact::RoomGone { room } => write!(f, "{room} is gone"),
+        RoomFact::Joined { user, room, members, most } => {
+            write!(f, "User '{user}' joined room '{room}' ({members}/{most} clients)")
+        }
+        RoomFact::Left { user, room, members } => {
+            write!(f, "User '{user}' left room '{room}' ({members} clients remaining)")
+        }
+        RoomFact::RoomMade { room, user } => write!(f, "User '{user}' made room '{room}'"),
+        RoomFact::RoomGone { room } => write!(f, "Room '{room}' is gone (0 clients remaining)"),
     }
 }
 
 fn of_talk(fact: &TalkFact, f: &mut Formatter<'_>) -> fmt::Result {
     match fact {
-        TalkFact::Said { from, room, bytes, heard } => {
-            write!(f, "{from} in {room}: {bytes} bytes to {heard}")
+        TalkFact::Said { from, room, bytes, heard, others } => {
+            write!(f, "User '{from}' in room '{room}': {bytes} bytes ")?;
+            write!(f, "(sent to {heard}/{others} clients)")
         }
         TalkFact::SaidText { from, room, text } => {
             write!(f, "{from} in {room}: {}", visible(text.as_str()))
         }
-        TalkFact::Broadcast { from, bytes, heard } => {
-            write!(f, "{from} to all: {bytes} bytes to {heard}")
+        TalkFact::Broadcast { from, bytes, heard, others } => {
+            write!(f, "User '{from}' to all: {bytes} bytes (sent to {heard}/{others} clients)")
         }
         TalkFact::BroadcastText { from, text } => {
             write!(f, "{from} to all: {}", visible(text.as_str()))
@@ -247,5 +252,41 @@ impl Display for Shown<'_, TurnCounts> {
             "turns {turns}, longest {longest:.2} ms (processor {cpu:.2} ms), over 10 ms: {over} \
              (processor {over_cpu})"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{RoomName, UserName};
+
+    #[test]
+    fn rooms_and_their_talk_are_told_in_words_that_are_searched_for() {
+        let user = UserName::parse("alice12").unwrap();
+        let room = RoomName::parse("testroom").unwrap();
+        let (from, heard, others) = (user, 0, 0);
+        let facts: [(Fact, &str); 6] = [
+            (RoomFact::RoomMade { room, user }.into(), "User 'alice12' made room 'testroom'"),
+            (
+                RoomFact::Joined { user, room, members: 1, most: 15 }.into(),
+                "User 'alice12' joined room 'testroom' (1/15 clients)",
+            ),
+            (
+                TalkFact::Said { from, room, bytes: 11, heard, others }.into(),
+                "User 'alice12' in room 'testroom': 11 bytes (sent to 0/0 clients)",
+            ),
+            (
+                TalkFact::Broadcast { from, bytes: 11, heard, others: 2 }.into(),
+                "User 'alice12' to all: 11 bytes (sent to 0/2 clients)",
+            ),
+            (
+                RoomFact::Left { user, room, members: 0 }.into(),
+                "User 'alice12' left room 'testroom' (0 clients remaining)",
+            ),
+            (RoomFact::RoomGone { room }.into(), "Room 'testroom' is gone (0 clients remaining)"),
+        ];
+        for (fact, words) in facts {
+            assert_eq!(Words(&fact).to_string(), words);
+        }
     }
 }

@@ -130,7 +130,7 @@ mod tests {
             (1_748_692_962_000, What::Text("[ROOM] the clock was set back".into())),
         ]);
         let expected = [
-            "[2025-05-31 14:02:42] [ROOM] lobby is gone",
+            "[2025-05-31 14:02:42] [ROOM] Room 'lobby' is gone (0 clients remaining)",
             "[2025-05-31 14:02:42] [ERROR] the same second",
             "[2025-06-01 01:59:59] [ERROR] midnight is near",
             "[2025-05-31 14:02:42] [ROOM] the clock was set back",

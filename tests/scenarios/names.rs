@@ -74,6 +74,7 @@ fn killed(way: Way) {
         assert_eq!(person.count("alice left"), 1);
     }
     let log = server.stop();
-    let left = log.iter().filter(|line| line.ends_with("[LEAVE] alice <- lobby")).count();
+    let left =
+        log.iter().filter(|line| line.contains("[LEAVE] User 'alice' left room 'lobby'")).count();
     assert_eq!(left, 2, "once when she was killed, once at the end");
 }

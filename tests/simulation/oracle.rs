@@ -95,10 +95,12 @@ impl Oracle {
         match fact {
             Fact::Conn(fact) => self.note_conn(now_ms, fact),
             Fact::Login(fact) => self.note_login(now_ms, fact),
-            Fact::Room(RoomFact::Joined { user, room, members }) => {
+            Fact::Room(RoomFact::Joined { user, room, members, most: _ }) => {
                 self.note_join(*user, *room, *members);
             }
-            Fact::Room(RoomFact::Left { user, room }) => self.note_leave(*user, *room),
+            Fact::Room(RoomFact::Left { user, room, members }) => {
+                self.note_leave(*user, *room, *members);
+            }
             Fact::Talk(fact) => self.note_talk(fact),
             Fact::File(fact) => self.note_file(now_ms, fact),
             Fact::Room(RoomFact::RoomMade { .. } | RoomFact::RoomGone { .. })
@@ -316,17 +318,17 @@ impl Oracle {
         let member = self.users.get_mut(&key).expect("a user joins");
         assert_eq!(member.room, None, "{user} is in two rooms");
         member.room = Some(room.to_owned());
-        let there = self.users.values().filter(|m| m.room.as_deref() == Some(room)).count();
-        assert_eq!(members, there, "the members of {room} are miscounted");
+        assert_eq!(members, self.count_in(room), "the members of {room} are miscounted");
         self.tell_room(user.as_str(), room, &format!("[{room}] {user} joined"), false);
         let conn = self.users[&key].conn.clone();
         self.note_entered(&conn);
     }
 
-    fn note_leave(&mut self, user: UserName, room: RoomName) {
+    fn note_leave(&mut self, user: UserName, room: RoomName, members: usize) {
         let (key, room) = (lower(user), room.as_str());
         let member = self.users.get_mut(&key).expect("a user leaves");
         assert_eq!(member.room.take().as_deref(), Some(room), "{user} leaves another room");
+        assert_eq!(members, self.count_in(room), "who stays in {room} is miscounted");
         if !self.stopping {
             self.tell_room(user.as_str(), room, &format!("[{room}] {user} left"), false);
         }
@@ -335,7 +337,23 @@ impl Oracle {
         }
     }
 
-    /// Of what is said the text tells all.
+    fn count_in(&self, room: &str) -> usize {
+        self.users.values().filter(|member| member.room.as_deref() == Some(room)).count()
+    }
+
+    /// How many others are in a room, or online, and how many of them have not blocked a speaker.
+    fn check_told(&self, from: UserName, room: Option<&str>, heard: usize, others: usize) {
+        let by = lower(from);
+        let is_there = |(key, member): &(&String, &Member)| {
+            **key != by && room.is_none_or(|room| member.room.as_deref() == Some(room))
+        };
+        let there: Vec<&String> = self.users.iter().filter(is_there).map(|(key, _)| key).collect();
+        let is_deaf = |key: &String| self.blocks.contains(&(key.clone(), by.clone()));
+        let deaf = there.iter().filter(|key| is_deaf(key)).count();
+        assert_eq!((heard, others), (there.len() - deaf, there.len()), "{from} in {room:?}");
+    }
+
+    /// Of what is said the text tells all but the counts.
     fn note_talk(&mut self, fact: &TalkFact) {
         match fact {
             TalkFact::SaidText { from, room, text } => {
@@ -354,7 +372,13 @@ impl Oracle {
             TalkFact::WhisperedText { from, to, text } => {
                 self.note_whisper(*from, *to, &visible(text.as_str()));
             }
-            TalkFact::Said { .. } | TalkFact::Broadcast { .. } | TalkFact::Whispered { .. } => {}
+            TalkFact::Said { from, room, heard, others, .. } => {
+                self.check_told(*from, Some(room.as_str()), *heard, *others);
+            }
+            TalkFact::Broadcast { from, heard, others, .. } => {
+                self.check_told(*from, None, *heard, *others);
+            }
+            TalkFact::Whispered { .. } => {}
         }
     }
 

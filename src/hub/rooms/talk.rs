@@ -44,7 +44,8 @@ impl Talk<'_> {
             self.out.note(RoomFact::RoomMade { room, user });
         }
         let count = self.rooms.members(id).len();
-        self.out.note(RoomFact::Joined { user, room, members: count });
+        let most = self.rules.limits.room_members;
+        self.out.note(RoomFact::Joined { user, room, members: count, most });
         let event = Event::Joined { room, user, at: now.wall_ms };
         let except = self.people.apart_from(user);
         let hidden = except.iter().filter(|&&conn| self.people.room_of(conn) == Some(id)).count();
@@ -80,7 +81,8 @@ impl Talk<'_> {
             self.reseat(moved, seat);
         }
         self.people.set_state(conn, State::Named { user });
-        self.out.note(RoomFact::Left { user: name, room });
+        let members = self.rooms.members(id).len();
+        self.out.note(RoomFact::Left { user: name, room, members });
         if self.rooms.close_if_empty(id) {
             self.out.note(RoomFact::RoomGone { room });
         } else if !self.rules.stopping {
@@ -114,13 +116,13 @@ impl Talk<'_> {
         let (room, others) = (room.name, room.members.len() - 1);
         let mut except = self.people.deaf_to(from);
         except.retain(|&conn| self.people.room_of(conn) == Some(id));
-        let (others, blocked) = (others - except.len(), !except.is_empty());
+        let (heard, blocked) = (others - except.len(), !except.is_empty());
         let bytes = text.as_str().len();
-        self.out.note(TalkFact::Said { from, room, bytes, heard: others });
+        self.out.note(TalkFact::Said { from, room, bytes, heard, others });
         self.out.note_body(|| TalkFact::SaidText { from, room, text: text.clone() });
         let event = Event::Said { room, from, text, me, at: now.wall_ms };
         self.out.push(Effect::TellRoom { room: id, by: conn, except, event });
-        Ok(Answer::Now(Reply::Heard { count: count(others), blocked }))
+        Ok(Answer::Now(Reply::Heard { count: count(heard), blocked }))
     }
 
     /// To the room, as in system A; outside of one to everybody online, as in system D.
@@ -137,14 +139,14 @@ impl Talk<'_> {
         let text = Text::parse(text, self.rules.limits.message_bytes).map_err(Refusal::BadText)?;
         self.pace.take(now, conn)?;
         let deaf = self.people.deaf_to(from);
-        let others = self.people.count() - 1 - deaf.len();
-        let bytes = text.as_str().len();
-        self.out.note(TalkFact::Broadcast { from, bytes, heard: others });
+        let others = self.people.count() - 1;
+        let (heard, bytes) = (others - deaf.len(), text.as_str().len());
+        self.out.note(TalkFact::Broadcast { from, bytes, heard, others });
         self.out.note_body(|| TalkFact::BroadcastText { from, text: text.clone() });
         let blocked = !deaf.is_empty();
         let event = Event::Broadcast { from, text, at: now.wall_ms };
         self.out.push(Effect::TellAll { by: conn, except: deaf, event });
-        Ok(Answer::Now(Reply::Heard { count: count(others), blocked }))
+        Ok(Answer::Now(Reply::Heard { count: count(heard), blocked }))
     }
 
     pub(in crate::hub) fn list_rooms(&self) -> Result<Answer, Refusal> {
