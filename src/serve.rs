@@ -29,7 +29,7 @@ const WIDTH: usize = 78;
 
 /// Why a server did not start, or did not go on. One line each.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ServeError {
     /// An option, a variable or the file is wrong.
     #[error(transparent)]
     Mistake(#[from] Mistake),
@@ -76,10 +76,10 @@ pub enum Error {
     Read(String),
     /// The reactor cannot start or go on.
     #[error(transparent)]
-    Reactor(#[from] reactor::Error),
+    Reactor(#[from] reactor::ReactorError),
 }
 
-impl Error {
+impl ServeError {
     /// The exit code of the process; 78 is `EX_CONFIG` of sysexits.h.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -100,7 +100,7 @@ impl Error {
 ///
 /// # Errors
 /// Why it did not start or go on.
-pub fn run(options: Vec<(String, String)>) -> Result<(), Error> {
+pub fn run(options: Vec<(String, String)>) -> Result<(), ServeError> {
     let descriptors = os::raise_descriptor_limit();
     let mut config = Config::resolve(options, std::env::vars_os(), read_config, descriptors)?;
     make_absolute(&mut config);
@@ -108,17 +108,17 @@ pub fn run(options: Vec<(String, String)>) -> Result<(), Error> {
     let _lock = lock_folder(&config.data)?;
     let format = if config.log_lines { LogFormat::Line } else { LogFormat::Json };
     let _log = Log::open(&config.log, config.log_level, format)
-        .map_err(|error| Error::Log { path: config.log.clone(), error })?;
+        .map_err(|error| ServeError::Log { path: config.log.clone(), error })?;
     note_descriptors(config.limits.connections, descriptors);
     react(&config)
 }
 
 /// Listens, says so, and serves until told to stop.
-fn react(config: &Config) -> Result<(), Error> {
+fn react(config: &Config) -> Result<(), ServeError> {
     let log_bodies = config.log_level >= log::LevelFilter::Debug;
     let path = config.data.clone();
-    let mut store = Sqlite::open(&path).map_err(|error| Error::Store { path, error })?;
-    let mut catalogue = store.files().map_err(Error::Read)?;
+    let mut store = Sqlite::open(&path).map_err(|error| ServeError::Store { path, error })?;
+    let mut catalogue = store.files().map_err(ServeError::Read)?;
     let (disk, halves) = open_disk(config, &catalogue)?;
     forget_lost(&mut catalogue, &disk, &mut store)?;
     let setup = Setup {
@@ -126,8 +126,8 @@ fn react(config: &Config) -> Result<(), Error> {
         limits: config.limits.clone(),
         policy: config.policy,
         log_bodies,
-        directory: store.directory().map_err(Error::Read)?,
-        token_key: store.token_key().map_err(Error::Read)?,
+        directory: store.directory().map_err(ServeError::Read)?,
+        token_key: store.token_key().map_err(ServeError::Read)?,
         catalogue,
         halves,
     };
@@ -141,16 +141,20 @@ fn react(config: &Config) -> Result<(), Error> {
 }
 
 /// Sweeps from the folder of files what no record names, unless some records cannot be read.
-fn open_disk(config: &Config, catalogue: &Catalogue) -> Result<(Disk, Vec<Half>), Error> {
+fn open_disk(config: &Config, catalogue: &Catalogue) -> Result<(Disk, Vec<Half>), ServeError> {
     let named: BTreeSet<_> = catalogue.files.iter().map(|file| file.line.hash).collect();
     let needed = |content: &Digest| catalogue.is_damaged || named.contains(content);
     let path = config.data.clone();
-    Disk::open(&config.data, needed).map_err(|error| Error::Folder { path, error })
+    Disk::open(&config.data, needed).map_err(|error| ServeError::Folder { path, error })
 }
 
 /// Forgets files whose content is not there: they were removed just before the power went, or by
 /// somebody who cleaned up by hand.
-fn forget_lost(catalogue: &mut Catalogue, disk: &Disk, store: &mut Sqlite) -> Result<(), Error> {
+fn forget_lost(
+    catalogue: &mut Catalogue,
+    disk: &Disk,
+    store: &mut Sqlite,
+) -> Result<(), ServeError> {
     let is_lost = |file: &StoredFile| !disk.has(&file.line.hash);
     let lost: Vec<_> = catalogue.files.extract_if(.., |file| is_lost(file)).collect();
     if lost.is_empty() {
@@ -163,7 +167,7 @@ fn forget_lost(catalogue: &mut Catalogue, disk: &Disk, store: &mut Sqlite) -> Re
     let job = |file: &StoredFile| StoreJob::RemoveFile { transfer: file.line.transfer };
     let jobs: Vec<_> = lost.iter().map(job).collect();
     match store.commit(&jobs).into_iter().find(|outcome| *outcome != StoreOutcome::Done) {
-        Some(StoreOutcome::Failed(why)) => Err(Error::Read(why)),
+        Some(StoreOutcome::Failed(why)) => Err(ServeError::Read(why)),
         _ => Ok(()),
     }
 }
@@ -285,13 +289,13 @@ fn make_absolute(config: &mut Config) {
 }
 
 /// Makes the folder if need be and locks it. The lock ends with the process, however it ends.
-fn lock_folder(folder: &Path) -> Result<File, Error> {
+fn lock_folder(folder: &Path) -> Result<File, ServeError> {
     os::create_private_dir(folder)
-        .map_err(|error| Error::Folder { path: folder.to_owned(), error })?;
+        .map_err(|error| ServeError::Folder { path: folder.to_owned(), error })?;
     let path = folder.join("lock");
     let file = match os::open_private_file(&path) {
         Ok(file) => file,
-        Err(error) => return Err(Error::Lock { path, error }),
+        Err(error) => return Err(ServeError::Lock { path, error }),
     };
     match file.try_lock() {
         Ok(()) => {
@@ -300,8 +304,8 @@ fn lock_folder(folder: &Path) -> Result<File, Error> {
             let _ = writeln!(&file, "{}", std::process::id());
             Ok(file)
         }
-        Err(TryLockError::WouldBlock) => Err(Error::Held { path: folder.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(Error::Lock { path, error }),
+        Err(TryLockError::WouldBlock) => Err(ServeError::Held { path: folder.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(ServeError::Lock { path, error }),
     }
 }
 
@@ -384,7 +388,7 @@ or:       nc 127.0.0.1 4711   and then: /login NAME
         let folder = dir.path().join("new/data");
         let lock = lock_folder(&folder).unwrap();
         let second = lock_folder(&folder).unwrap_err();
-        assert!(matches!(second, Error::Held { .. }), "{second}");
+        assert!(matches!(second, ServeError::Held { .. }), "{second}");
         drop(lock);
         assert!(lock_folder(&folder).is_ok());
     }

@@ -104,9 +104,9 @@ fn style() -> ProgressStyle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::progress::{Direction, State};
+    use crate::client::progress::{Direction, FileState};
 
-    fn file(name: &str, state: State, done: u64) -> Progress {
+    fn file(name: &str, state: FileState, done: u64) -> Progress {
         let (name, direction) = (name.to_owned(), Direction::Up);
         Progress { transfer: None, name, direction, state, done, total: 200, rate: 0, left: None }
     }
@@ -114,12 +114,12 @@ mod tests {
     #[test]
     fn each_file_has_a_row_that_goes_when_it_is_over() {
         let mut bars = Bars::new(ProgressDrawTarget::hidden());
-        let queued = State::Queued { place: 3, of: 7, since: Duration::from_secs(4) };
-        bars.show(&[file("a", State::Moving, 50), file("b", queued, 0)]);
+        let queued = FileState::Queued { place: 3, of: 7, since: Duration::from_secs(4) };
+        bars.show(&[file("a", FileState::Moving, 50), file("b", queued, 0)]);
         let messages: Vec<String> = bars.rows.iter().map(ProgressBar::message).collect();
         assert_eq!(messages, ["a 25 % of 200 bytes", "b queued 3rd of 7, 4 s"]);
         assert_eq!((bars.rows[0].position(), bars.rows[0].length()), (50, Some(200)));
-        bars.show(&[file("b", State::Moving, 0)]);
+        bars.show(&[file("b", FileState::Moving, 0)]);
         assert_eq!(bars.rows.len(), 1);
         assert_eq!(bars.rows[0].message(), "b 0 % of 200 bytes");
         bars.show(&[]);
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn there_are_no_more_rows_than_a_terminal_has() {
         let mut bars = Bars::new(ProgressDrawTarget::hidden());
-        bars.show(&vec![file("a", State::Moving, 50); 100]);
+        bars.show(&vec![file("a", FileState::Moving, 50); 100]);
         assert_eq!(bars.rows.len(), BARS_MAX);
     }
 

@@ -27,12 +27,12 @@ use super::drivers::work::Work;
 use super::errand::{Errand, Whom};
 use super::face::Face;
 use super::letters::Letters;
-use super::outcome::{Outcome, Over};
+use super::outcome::{ClientOutcome, Over};
 use super::pace::Pace;
 use super::progress::Progress;
 use super::question::Question;
 use super::screen::Screen;
-use super::session::{ClientEvent, Session};
+use super::session::{ClientEvent, ClientSession};
 use super::transfers::Transfers;
 use super::transfers::downloads::Keeping;
 use super::view::{Note, Show};
@@ -85,7 +85,7 @@ enum Login {
 /// One conversation.
 #[derive(Debug)]
 pub(super) struct Chat {
-    session: Session,
+    session: ClientSession,
     work: Work,
     listing: Option<Listing>,
     link: Link,
@@ -145,7 +145,7 @@ impl Chat {
     pub(super) fn new(start: Start) -> Self {
         let leads = start.errand == Errand::Menu;
         let mut chat = Self {
-            session: Session::new(),
+            session: ClientSession::new(),
             work: Work::new(start.errand, start.room, start.local),
             listing: None,
             link: Link::Up,
@@ -193,13 +193,13 @@ impl Chat {
     }
 
     /// How it went so far; what is under way counts as not done.
-    pub(super) fn outcome(&self) -> Outcome {
+    pub(super) fn outcome(&self) -> ClientOutcome {
         let lost = self.refused || self.has_files();
         match &self.over {
-            Some(Over::Broken(_)) => Outcome::Broken,
-            Some(Over::Goodbye(_)) => Outcome::Goodbye,
-            Some(Over::Left) | None if lost => Outcome::Refused,
-            Some(Over::Left) | None => Outcome::Fine,
+            Some(Over::Broken(_)) => ClientOutcome::Broken,
+            Some(Over::Goodbye(_)) => ClientOutcome::Goodbye,
+            Some(Over::Left) | None if lost => ClientOutcome::Refused,
+            Some(Over::Left) | None => ClientOutcome::Fine,
         }
     }
 

@@ -4,7 +4,7 @@
 
 /// How it all went, for whoever started the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ClientOutcome {
     /// Everything that was asked was done.
     Fine,
     /// The connection could not be made or broke.
@@ -17,7 +17,7 @@ pub enum Outcome {
     Goodbye,
 }
 
-impl Outcome {
+impl ClientOutcome {
     /// The exit code of the process.
     #[must_use]
     pub const fn code(self) -> u8 {

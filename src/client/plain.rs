@@ -40,7 +40,7 @@ use super::chat::Chat;
 use super::connect::{ConnectError, connect, why};
 use super::drivers::menu::Menu;
 use super::errand::{Errand, Place};
-pub use super::outcome::Outcome;
+pub use super::outcome::ClientOutcome;
 use super::outcome::Over;
 use super::typed::{self, Typed};
 use crate::limits::READ_TURN_BYTES;
@@ -57,7 +57,7 @@ const SIGNALS: Token = Token(2);
 
 /// Runs the client until the conversation is over; faults go to standard error, one line each.
 #[must_use]
-pub fn run(options: &Options) -> Outcome {
+pub fn run(options: &Options) -> ClientOutcome {
     let result = Plain::start(options).and_then(|mut plain| plain.run().map_err(Into::into));
     result.unwrap_or_else(|error| {
         complain(&error.to_string());
@@ -171,7 +171,7 @@ impl Plain {
         Ok(())
     }
 
-    fn run(&mut self) -> io::Result<Outcome> {
+    fn run(&mut self) -> io::Result<ClientOutcome> {
         let mut events = Events::with_capacity(8);
         loop {
             if self.work().is_err() {

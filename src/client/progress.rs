@@ -24,7 +24,7 @@ pub(super) enum Direction {
 
 /// What is being done about a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum FileState {
     /// It waits here: for others of ours, for the connection, or to be asked again.
     Waiting,
     /// It is read here, to know its hash or how much of it is here.
@@ -56,7 +56,7 @@ pub(super) struct Progress {
     /// Which way it goes.
     pub(super) direction: Direction,
     /// What is being done about it.
-    pub(super) state: State,
+    pub(super) state: FileState,
     /// Bytes that are done, those of earlier tries included; while it is hashed, bytes that are
     /// hashed.
     pub(super) done: u64,
@@ -73,25 +73,25 @@ impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ", visible(&self.name))?;
         match self.state {
-            State::Waiting => f.write_str("waits"),
-            State::Hashing => f.write_str("hashing"),
-            State::Queued { place: 0, .. } => f.write_str("queued"),
-            State::Queued { place, of, since } => {
+            FileState::Waiting => f.write_str("waits"),
+            FileState::Hashing => f.write_str("hashing"),
+            FileState::Queued { place: 0, .. } => f.write_str("queued"),
+            FileState::Queued { place, of, since } => {
                 write!(f, "queued {}", ordinal(place))?;
                 if of > 0 {
                     write!(f, " of {of}, {} s", since.as_secs())?;
                 }
                 Ok(())
             }
-            State::Moving => {
+            FileState::Moving => {
                 write!(f, "{} % of {}", percent(self.done, self.total), size(self.total))?;
                 if let Some(left) = self.left {
                     write!(f, ", {}/s, {} s left", size(self.rate), ceil_secs(left))?;
                 }
                 Ok(())
             }
-            State::Finishing => f.write_str("is all sent"),
-            State::Verifying => f.write_str("is compared with the one that is here"),
+            FileState::Finishing => f.write_str("is all sent"),
+            FileState::Verifying => f.write_str("is compared with the one that is here"),
         }
     }
 }
@@ -143,10 +143,10 @@ impl Meter {
         transfer: Option<TransferId>,
         name: &FileName,
         direction: Direction,
-        (state, done): (State, u64),
+        (state, done): (FileState, u64),
         total: u64,
     ) -> Progress {
-        let moves = state == State::Moving;
+        let moves = state == FileState::Moving;
         let (rate, left) = if moves { self.rate(total.saturating_sub(done)) } else { (0, None) };
         let name = name.as_str().to_owned();
         Progress { transfer, name, direction, state, done, total, rate, left }
@@ -200,7 +200,7 @@ fn ordinal(n: u32) -> String {
 mod tests {
     use super::*;
 
-    fn at(state: State, done: u64, rate: u64) -> String {
+    fn at(state: FileState, done: u64, rate: u64) -> String {
         let total = 12 * MIB;
         let left = (rate > 0).then(|| Duration::from_millis((total - done) * 1000 / rate));
         let (name, direction) = ("a\nb.pdf".to_owned(), Direction::Up);
@@ -209,10 +209,11 @@ mod tests {
 
     #[test]
     fn a_line_says_how_far_how_fast_and_how_long() {
-        let line = at(State::Moving, 6 * MIB, 8 * MIB + 100 * KIB);
+        let line = at(FileState::Moving, 6 * MIB, 8 * MIB + 100 * KIB);
         assert_eq!(line, "a\\nb.pdf 50 % of 12.0 MiB, 8.0 MiB/s, 1 s left");
-        assert_eq!(at(State::Moving, 0, 0), "a\\nb.pdf 0 % of 12.0 MiB");
-        let queued = |place, of| State::Queued { place, of, since: Duration::from_millis(4700) };
+        assert_eq!(at(FileState::Moving, 0, 0), "a\\nb.pdf 0 % of 12.0 MiB");
+        let queued =
+            |place, of| FileState::Queued { place, of, since: Duration::from_millis(4700) };
         assert_eq!(at(queued(3, 7), 0, 0), "a\\nb.pdf queued 3rd of 7, 4 s");
         assert_eq!(at(queued(3, 0), 0, 0), "a\\nb.pdf queued 3rd");
         assert_eq!([1, 2, 11, 12, 22, 101].map(ordinal).join(" "), "1st 2nd 11th 12th 22nd 101st");

@@ -1,10 +1,10 @@
 //! PURE. One connection as its client sees it: requests in, frames out; bytes in, events out.
 //!
 //! Knows neither socket nor clock nor who looks at it: the terminal and a test in memory drive the
-//! same type. The contract: after each `handle_*`, take [`Session::poll_event`] until there is
-//! none, and write [`Session::outgoing`] when the socket takes it. The rule it keeps: however the
-//! server's bytes are split, the same events come out, and what is kept of them between two calls
-//! is less than one frame.
+//! same type. The contract: after each `handle_*`, take [`ClientSession::poll_event`] until there
+//! is none, and write [`ClientSession::outgoing`] when the socket takes it. The rule it keeps:
+//! however the server's bytes are split, the same events come out, and what is kept of them between
+//! two calls is less than one frame.
 
 #[cfg(test)]
 mod tests;
@@ -37,7 +37,7 @@ pub enum ClientEvent {
     },
     /// The outcome of a request; each gets exactly one.
     Answered {
-        /// What [`Session::request`] returned.
+        /// What [`ClientSession::request`] returned.
         id: u64,
         /// What was asked.
         op: Op,
@@ -60,7 +60,7 @@ pub enum ClientEvent {
 
 /// The client's side of one connection.
 #[derive(Debug)]
-pub struct Session {
+pub struct ClientSession {
     stream: Stream,
     tail: Vec<u8>,
     events: VecDeque<ClientEvent>,
@@ -83,13 +83,13 @@ enum Stream {
     Broken(FrameError),
 }
 
-impl Default for Session {
+impl Default for ClientSession {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Session {
+impl ClientSession {
     /// A session that has just been connected. Its first request, `hello`, is under way already;
     /// its answer comes as any other.
     #[must_use]
@@ -146,7 +146,7 @@ impl Session {
         }
     }
 
-    /// The socket has taken the first `count` bytes of [`Session::outgoing`].
+    /// The socket has taken the first `count` bytes of [`ClientSession::outgoing`].
     pub fn sent(&mut self, count: usize) {
         self.outgoing.advance(count.min(self.outgoing.len()));
     }

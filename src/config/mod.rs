@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! options   --room-members 20     \
-//! variables PARLOR_ROOM_MEMBERS=20 >  texts by key  ->  Draft  ->  checks  ->  Config
+//! variables PARLOR_ROOM_MEMBERS=20 >  texts by key  ->  SettingsDraft  ->  checks  ->  Config
 //! a file    room-members = 20     /   (settings.rs is the one table of keys)
 //! ```
 //!
@@ -26,7 +26,7 @@ pub use value::parse_time;
 use crate::address::Address;
 use crate::engine::Policy;
 use crate::limits::{DESCRIPTORS_KEPT, Limits};
-use settings::{Draft, SETTINGS, Setting};
+use settings::{SETTINGS, Setting, SettingsDraft};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -86,7 +86,7 @@ impl Config {
         let env: BTreeMap<OsString, OsString> = env.into_iter().collect();
         let options = from_options(options)?;
         let variables = from_variables(&env)?;
-        let mut draft = Draft::default();
+        let mut draft = SettingsDraft::default();
         let mut places = Places::new();
         // Only for the name of the file; what it says comes first and is then overruled.
         for given in variables.iter().chain(&options) {
@@ -96,7 +96,7 @@ impl Config {
             Some(path) => from_file(&path, &variables, &options, read_file)?,
             None => Vec::new(),
         };
-        draft = Draft::default();
+        draft = SettingsDraft::default();
         for given in file.into_iter().chain(variables).chain(options) {
             given.put_into(&mut draft)?;
             places.insert(given.setting.key, given.place);
@@ -106,17 +106,17 @@ impl Config {
         Ok(Self::from_draft(draft, |name| env.get(OsStr::new(name)).cloned()))
     }
 
-    fn from_draft(draft: Draft, variable: impl Fn(&str) -> Option<OsString>) -> Self {
+    fn from_draft(draft: SettingsDraft, variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let data = draft.data.unwrap_or_else(|| crate::os::default_data_dir(variable));
         let log = draft.log.unwrap_or_else(|| data.join("parlor.log"));
-        let Draft { listen, log_level, log_lines, policy, limits, .. } = draft;
+        let SettingsDraft { listen, log_level, log_lines, policy, limits, .. } = draft;
         Self { listen, data, log, log_level, log_lines, policy, limits }
     }
 
     /// Each limit by its key, with the value in force as people write it.
     #[must_use]
     pub(crate) fn limits_in_force(&self) -> Vec<(&'static str, String)> {
-        let draft = Draft { limits: self.limits.clone(), ..Draft::default() };
+        let draft = SettingsDraft { limits: self.limits.clone(), ..SettingsDraft::default() };
         let limits = SETTINGS.iter().filter(|setting| setting.is_limit());
         limits.map(|setting| (setting.key, setting.value(&draft))).collect()
     }
@@ -126,7 +126,7 @@ impl Config {
 type Places = BTreeMap<&'static str, String>;
 
 impl Given {
-    fn put_into(&self, draft: &mut Draft) -> Result<(), Mistake> {
+    fn put_into(&self, draft: &mut SettingsDraft) -> Result<(), Mistake> {
         self.setting.set(draft, &self.texts).map_err(|what| Mistake::new(self.place.clone(), what))
     }
 }
@@ -186,7 +186,7 @@ fn from_file(
 }
 
 /// Whether the limits fit each other; if not, names where those that do not were written.
-fn check_limits(draft: &Draft, places: &Places) -> Result<(), Mistake> {
+fn check_limits(draft: &SettingsDraft, places: &Places) -> Result<(), Mistake> {
     let Err(text) = draft.limits.check() else { return Ok(()) };
     let named: Vec<&Setting> =
         text.split([' ', ',']).filter_map(|word| SETTINGS.iter().find(|s| s.key == word)).collect();
@@ -199,7 +199,7 @@ fn check_limits(draft: &Draft, places: &Places) -> Result<(), Mistake> {
 }
 
 /// Never 0: a server without descriptors for one connection says so when it starts to listen.
-fn connections(draft: &Draft, places: &Places, descriptors: u64) -> u64 {
+fn connections(draft: &SettingsDraft, places: &Places, descriptors: u64) -> u64 {
     let possible = descriptors.saturating_sub(DESCRIPTORS_KEPT).clamp(1, settings::CONNECTIONS_MAX);
     match (places.contains_key("connections"), draft.limits.connections) {
         (false, default) => default.min(possible),

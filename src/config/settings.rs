@@ -20,7 +20,7 @@ pub(super) const CONNECTIONS_MAX: u64 = 1_000_000;
 
 /// What the layers fill in, one after the other.
 #[derive(Clone, Debug)]
-pub(super) struct Draft {
+pub(super) struct SettingsDraft {
     pub(super) listen: Vec<Address>,
     pub(super) config: Option<PathBuf>,
     pub(super) data: Option<PathBuf>,
@@ -31,7 +31,7 @@ pub(super) struct Draft {
     pub(super) limits: Limits,
 }
 
-impl Default for Draft {
+impl Default for SettingsDraft {
     fn default() -> Self {
         Self {
             listen: vec![Address::Net((Ipv4Addr::LOCALHOST, 7575).into())],
@@ -60,14 +60,14 @@ pub(super) struct Setting {
 /// How a setting is written, what it may be, and where in the draft it goes.
 #[derive(Debug)]
 pub(super) enum Kind {
-    Count(RangeInclusive<u64>, fn(&mut Draft) -> &mut u64),
-    Bytes(RangeInclusive<u64>, fn(&mut Draft) -> &mut u64),
-    Time(RangeInclusive<Duration>, fn(&mut Draft) -> &mut Duration),
-    Addresses(fn(&mut Draft) -> &mut Vec<Address>),
-    Path(fn(&mut Draft) -> &mut Option<PathBuf>),
-    Level(fn(&mut Draft) -> &mut LevelFilter),
+    Count(RangeInclusive<u64>, fn(&mut SettingsDraft) -> &mut u64),
+    Bytes(RangeInclusive<u64>, fn(&mut SettingsDraft) -> &mut u64),
+    Time(RangeInclusive<Duration>, fn(&mut SettingsDraft) -> &mut Duration),
+    Addresses(fn(&mut SettingsDraft) -> &mut Vec<Address>),
+    Path(fn(&mut SettingsDraft) -> &mut Option<PathBuf>),
+    Level(fn(&mut SettingsDraft) -> &mut LevelFilter),
     /// The word for yes and the word for no.
-    Choice([&'static str; 2], fn(&mut Draft) -> &mut bool),
+    Choice([&'static str; 2], fn(&mut SettingsDraft) -> &mut bool),
 }
 
 /// What most durations may be. The least is for tests and tight local networks.
@@ -191,7 +191,7 @@ pub(super) fn find(key: &str) -> Option<&'static Setting> {
 
 impl Setting {
     /// Understands what was written and puts it into the draft; else says what is wrong with it.
-    pub(super) fn set(&self, draft: &mut Draft, texts: &[String]) -> Result<(), String> {
+    pub(super) fn set(&self, draft: &mut SettingsDraft, texts: &[String]) -> Result<(), String> {
         let last = texts.last().map_or("", String::as_str);
         match &self.kind {
             Kind::Count(range, field) => *field(draft) = value::parse_count(last, range)?,
@@ -207,7 +207,7 @@ impl Setting {
     }
 
     /// The value in a draft, as people write it.
-    pub(super) fn value(&self, draft: &Draft) -> String {
+    pub(super) fn value(&self, draft: &SettingsDraft) -> String {
         let mut draft = draft.clone();
         match &self.kind {
             Kind::Count(_, field) => field(&mut draft).to_string(),
@@ -229,7 +229,7 @@ impl Setting {
 
     /// The default, in words where it is not a value.
     pub(super) fn default_shown(&self) -> String {
-        self.default.map_or_else(|| self.value(&Draft::default()), str::to_owned)
+        self.default.map_or_else(|| self.value(&SettingsDraft::default()), str::to_owned)
     }
 
     /// The variable of the same meaning: `PARLOR_ROOM_MEMBERS`.

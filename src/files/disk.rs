@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::blobs::Blobs;
 use super::names::{FILES, Part, TEMP};
 use super::sweep;
-use super::upload::Upload;
+use super::upload::OpenFile;
 use crate::id::TransferId;
 use crate::job::{FileJob, FileOutcome, Half, PartialId};
 use crate::limits::REHASH_BYTES;
@@ -24,7 +24,7 @@ pub(crate) struct Disk {
     data: PathBuf,
     temp: PathBuf,
     blobs: Blobs,
-    open: BTreeMap<TransferId, Upload>,
+    open: BTreeMap<TransferId, OpenFile>,
     /// How much of a half one job hashes.
     rehash_bytes: u64,
 }
@@ -93,8 +93,8 @@ impl Disk {
             return Err(in_use());
         }
         let mut upload = match partial {
-            None => Upload::create(self.path(Part::Transfer(transfer)), None)?,
-            Some(id) => Upload::resume(self.path(Part::Partial(id)), id, size)?,
+            None => OpenFile::create(self.path(Part::Transfer(transfer)), None)?,
+            Some(id) => OpenFile::resume(self.path(Part::Partial(id)), id, size)?,
         };
         if let Err(error) = upload.rehash(self.rehash_bytes) {
             // What cannot be read would stand in the way of every later try.
@@ -125,7 +125,7 @@ impl Disk {
         outcome
     }
 
-    fn put(&mut self, mut upload: Upload, announced: Option<Digest>) -> io::Result<FileOutcome> {
+    fn put(&mut self, mut upload: OpenFile, announced: Option<Digest>) -> io::Result<FileOutcome> {
         let (hash, sha256) = upload.hashes()?;
         // Before the sync: what is removed at once need not be on the disk.
         if announced.is_some_and(|announced| announced != hash) {
@@ -164,7 +164,7 @@ impl Disk {
         self.temp.join(part.name())
     }
 
-    fn upload(&mut self, transfer: TransferId) -> io::Result<&mut Upload> {
+    fn upload(&mut self, transfer: TransferId) -> io::Result<&mut OpenFile> {
         self.open.get_mut(&transfer).ok_or_else(|| missing(transfer))
     }
 }

@@ -21,4 +21,4 @@ mod worker;
 
 pub(crate) use disk::Disk;
 pub(crate) use sweep::scan;
-pub(crate) use worker::{Report, Worker};
+pub(crate) use worker::{FileReport, FilesWorker};

@@ -14,13 +14,13 @@ use crate::os;
 
 /// A file that is open, and its hashes so far.
 #[derive(Debug)]
-pub(super) struct Upload {
+pub(super) struct OpenFile {
     half: HalfFile,
     partial: Option<PartialId>,
     sha256: sha2::Sha256,
 }
 
-impl Upload {
+impl OpenFile {
     /// Makes an empty file.
     pub(super) fn create(path: PathBuf, partial: Option<PartialId>) -> io::Result<Self> {
         let half = HalfFile::new(os::create_private_file(&path)?, path)?;

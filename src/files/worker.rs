@@ -18,7 +18,7 @@ const SPACE_STEP: u64 = 64 * KIB;
 
 /// What the worker tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Report {
+pub(crate) enum FileReport {
     /// How a job went.
     Done(Ticket, FileOutcome),
     /// How many bytes may still be written where the data is; never told where the system does not
@@ -28,9 +28,9 @@ pub(crate) enum Report {
 
 /// The near end of the worker: jobs go in, reports come out.
 #[derive(Debug)]
-pub(crate) struct Worker(worker::Worker<FileJob, Report>);
+pub(crate) struct FilesWorker(worker::Worker<FileJob, FileReport>);
 
-impl Worker {
+impl FilesWorker {
     /// Starts the thread; it wakes the poller of `waker` after each report.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl Worker {
     }
 
     /// The next report, if one is there.
-    pub(crate) fn poll(&self) -> Option<Report> {
+    pub(crate) fn poll(&self) -> Option<FileReport> {
         self.0.poll()
     }
 
@@ -83,7 +83,7 @@ struct Clerk {
 struct Gone;
 
 impl Clerk {
-    fn work(mut self, desk: Desk<FileJob, Report>) {
+    fn work(mut self, desk: Desk<FileJob, FileReport>) {
         // Hashing takes a core for as long as files come; who talks goes first.
         os::lower_thread_priority();
         let mut look = Instant::now();
@@ -96,7 +96,7 @@ impl Clerk {
                 }
             }
             let told = match desk.next_before(look) {
-                Next::Job(ticket, job) => tell(&desk, Report::Done(ticket, self.disk.run(job))),
+                Next::Job(ticket, job) => tell(&desk, FileReport::Done(ticket, self.disk.run(job))),
                 Next::Late => Ok(()),
                 Next::End => return,
             };
@@ -106,17 +106,17 @@ impl Clerk {
         }
     }
 
-    fn look(&mut self, desk: &Desk<FileJob, Report>) -> Result<(), Gone> {
+    fn look(&mut self, desk: &Desk<FileJob, FileReport>) -> Result<(), Gone> {
         let Some(free) = (self.free)(&self.disk) else { return Ok(()) };
         if self.told.is_some_and(|told| told.abs_diff(free) < SPACE_STEP) {
             return Ok(());
         }
         self.told = Some(free);
-        tell(desk, Report::Space(free))
+        tell(desk, FileReport::Space(free))
     }
 }
 
-fn tell(desk: &Desk<FileJob, Report>, report: Report) -> Result<(), Gone> {
+fn tell(desk: &Desk<FileJob, FileReport>, report: FileReport) -> Result<(), Gone> {
     if !desk.report(report) {
         return Err(Gone);
     }
@@ -136,7 +136,7 @@ mod tests {
 
     struct Rig {
         _data: tempfile::TempDir,
-        worker: Worker,
+        worker: FilesWorker,
         poll: mio::Poll,
         /// Each look of the worker takes one; without one it finds that nothing is known.
         free: Sender<u64>,
@@ -157,12 +157,12 @@ mod tests {
                 let _ = look.send(found);
                 found
             };
-            let worker = Worker::start_looking(disk, waker, look_every, Box::new(free_now));
+            let worker = FilesWorker::start_looking(disk, waker, look_every, Box::new(free_now));
             Self { _data: data, worker: worker.unwrap(), poll, free, looked }
         }
 
         /// The next report; only a wake makes it look.
-        fn report(&mut self) -> Report {
+        fn report(&mut self) -> FileReport {
             worker::wait_for(&mut self.poll, || self.worker.poll())
         }
 
@@ -183,10 +183,12 @@ mod tests {
             assert_eq!(rig.worker.submit(Ticket(ticket), open(7)), None);
         }
         let first = FileOutcome::Opened { bytes: 0, hashed: 0 };
-        assert_eq!(rig.report(), Report::Done(Ticket(0), first));
+        assert_eq!(rig.report(), FileReport::Done(Ticket(0), first));
         for ticket in 1..5 {
             let report = rig.report();
-            let Report::Done(told, FileOutcome::Failed(_)) = report else { panic!("{report:?}") };
+            let FileReport::Done(told, FileOutcome::Failed(_)) = report else {
+                panic!("{report:?}")
+            };
             assert_eq!(told, Ticket(ticket));
         }
     }
@@ -195,7 +197,7 @@ mod tests {
     fn room_is_told_at_the_start_and_when_it_has_changed() {
         let step = 64 * KIB;
         let mut rig = Rig::start(Duration::from_millis(1), Some(10 * step));
-        assert_eq!(rig.report(), Report::Space(10 * step));
+        assert_eq!(rig.report(), FileReport::Space(10 * step));
         // Less than a step from what was told, and again less: it adds up against what was told.
         for (free, told) in [
             (10 * step - 1, None),
@@ -206,12 +208,12 @@ mod tests {
         ] {
             rig.free.send(free).unwrap();
             if let Some(told) = told {
-                assert_eq!(rig.report(), Report::Space(told));
+                assert_eq!(rig.report(), FileReport::Space(told));
             }
             rig.found(free);
             // Whatever a look tells comes before what is done after it.
             rig.worker.submit(Ticket(0), open(1));
-            assert!(matches!(rig.report(), Report::Done(..)), "{free}");
+            assert!(matches!(rig.report(), FileReport::Done(..)), "{free}");
         }
     }
 
@@ -219,8 +221,8 @@ mod tests {
     fn room_is_told_before_the_first_job_is_done() {
         let mut rig = Rig::start(NEVER, Some(5));
         rig.worker.submit(Ticket(1), open(1));
-        assert_eq!(rig.report(), Report::Space(5));
-        assert!(matches!(rig.report(), Report::Done(..)));
+        assert_eq!(rig.report(), FileReport::Space(5));
+        assert!(matches!(rig.report(), FileReport::Done(..)));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::limits::CHUNK_MAX;
 use crate::message::{Announced, Command, Digest, FileRef, Op, Proof, Refusal, Secret};
 
 /// How a command is written.
-pub struct Usage {
+pub struct CommandUsage {
     /// Which op it asks for.
     pub op: Op,
     /// Its words, the usual one first, without the slash.
@@ -25,7 +25,7 @@ pub struct Usage {
 }
 
 /// Every command, in the order of `/help`.
-pub const COMMANDS: &[Usage] = &[
+pub const COMMANDS: &[CommandUsage] = &[
     usage(Op::Login, &["login"], " NAME [PASSWORD]", "take a name: 1 to 16 letters and digits"),
     usage(Op::Register, &["register"], " NAME PASSWORD", "make the name yours, and log in"),
     usage(Op::Passwd, &["passwd"], " OLD NEW", "change your password"),
@@ -74,15 +74,15 @@ const fn usage(
     words: &'static [&'static str],
     arguments: &'static str,
     about: &'static str,
-) -> Usage {
-    Usage { op, words, arguments, about }
+) -> CommandUsage {
+    CommandUsage { op, words, arguments, about }
 }
 
 /// The text of `/help`: one line a command.
 #[must_use]
 pub fn help() -> String {
     let mut text = String::new();
-    for Usage { words, arguments, about, .. } in COMMANDS {
+    for CommandUsage { words, arguments, about, .. } in COMMANDS {
         let form = format!("/{}{arguments}", words[0]);
         let _ = writeln!(text, "{form:<30} {about}");
     }
@@ -116,15 +116,15 @@ fn request(command: Result<Command<'_>, Refusal>) -> Incoming<'_> {
 
 /// The command of a word, whatever its case.
 #[must_use]
-pub fn find(word: &str) -> Option<&'static Usage> {
+pub fn find(word: &str) -> Option<&'static CommandUsage> {
     COMMANDS.iter().find(|usage| usage.words.iter().any(|known| known.eq_ignore_ascii_case(word)))
 }
 
-fn wrong_form(usage: &Usage) -> Refusal {
+fn wrong_form(usage: &CommandUsage) -> Refusal {
     Refusal::BadRequest(format!("write it as /{}{}", usage.words[0], usage.arguments))
 }
 
-fn to_command<'a>(usage: &Usage, arguments: &'a str) -> Option<Command<'a>> {
+fn to_command<'a>(usage: &CommandUsage, arguments: &'a str) -> Option<Command<'a>> {
     let one = || single(arguments).map(Cow::Borrowed);
     let transfer = || single(arguments).and_then(parse_transfer);
     let none = |command| arguments.is_empty().then_some(command);

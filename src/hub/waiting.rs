@@ -2,7 +2,7 @@
 //!
 //! Values only: `out.rs` keeps them under their tickets, `completions.rs` goes on with them.
 
-use super::post::Draft;
+use super::post::LetterDraft;
 use super::{Request, UserKey};
 use crate::id::{AccountId, ConnId, Source, TransferId};
 use crate::job::{Account, StoredFile};
@@ -36,7 +36,7 @@ pub(super) enum Waiting {
     /// A block is stored or removed.
     Block { request: Request, owner: UserKey, user: UserName, blocks: bool },
     /// A letter is kept.
-    Keep { request: Request, draft: Draft },
+    Keep { request: Request, draft: LetterDraft },
     /// Letters are read.
     Letters { conn: ConnId, serial: u64 },
     /// Letters are forgotten.

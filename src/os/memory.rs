@@ -2,16 +2,16 @@
 //!
 //! Refuses to ask which system it is: where there is no such file, nothing is told.
 
-/// Memory of this process, in bytes.
+/// MemoryUse of this process, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Memory {
+pub(crate) struct MemoryUse {
     /// What is resident now.
     pub resident_bytes: u64,
     /// The most that ever was.
     pub peak_bytes: u64,
 }
 
-impl Memory {
+impl MemoryUse {
     /// Of this process, where the system tells it in `/proc`.
     #[must_use]
     pub(crate) fn now() -> Option<Self> {

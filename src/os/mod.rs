@@ -26,7 +26,7 @@ use unix as platform;
 #[cfg(windows)]
 use windows as platform;
 
-pub(crate) use memory::Memory;
+pub(crate) use memory::MemoryUse;
 pub use platform::raise_descriptor_limit;
 pub(crate) use platform::{
     DATA_DIR_IN_WORDS, Hidden, LocalListener, Signals, begin_write_back, connect_local,

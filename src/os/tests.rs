@@ -97,10 +97,10 @@ fn a_thread_steps_back_and_the_others_do_not() {
 #[test]
 fn memory_and_processor_time_are_told() {
     let status = "VmPeak:\t  900 kB\nVmHWM:\t     120 kB\nVmRSS:\t     100 kB\n";
-    let memory = Memory { resident_bytes: 102_400, peak_bytes: 122_880 };
-    assert_eq!(Memory::parse(status), Some(memory));
-    assert_eq!(Memory::parse("VmRSS: many kB"), None);
-    assert!(Memory::now().unwrap().resident_bytes > 100_000);
+    let memory = MemoryUse { resident_bytes: 102_400, peak_bytes: 122_880 };
+    assert_eq!(MemoryUse::parse(status), Some(memory));
+    assert_eq!(MemoryUse::parse("VmRSS: many kB"), None);
+    assert!(MemoryUse::now().unwrap().resident_bytes > 100_000);
     let before = thread_cpu().unwrap();
     assert!((0..).any(|_| thread_cpu().unwrap() > before));
 }

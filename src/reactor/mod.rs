@@ -63,7 +63,7 @@ const WORKERS_STOP: Duration = Duration::from_secs(2);
 
 /// Why the server cannot start or go on.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ReactorError {
     /// An address cannot be listened on.
     #[error("cannot listen on {}: {}", visible(&address.to_string()), explain(address, error))]
     Listen {
@@ -128,16 +128,16 @@ impl Reactor {
     /// Listens on all addresses and starts the workers.
     ///
     /// # Errors
-    /// [`Error`] says what is missing; nothing is left behind.
+    /// [`ReactorError`] says what is missing; nothing is left behind.
     pub(crate) fn bind(
         listen: &[Address],
         setup: Setup,
         disk: Disk,
         store: Box<dyn Store>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, ReactorError> {
         let poll = Poll::new()?;
         let mut listeners = Listeners::bind(listen, setup.limits.dead_after)
-            .map_err(|(address, error)| Error::Listen { address, error })?;
+            .map_err(|(address, error)| ReactorError::Listen { address, error })?;
         listeners.register(poll.registry(), |index| {
             special(FIRST_LISTENER + u32::try_from(index).unwrap_or(u32::MAX - FIRST_LISTENER))
         })?;
@@ -177,8 +177,8 @@ impl Reactor {
     /// Serves until it is told to stop; answers with its last report.
     ///
     /// # Errors
-    /// [`Error::System`] when the poller fails.
-    pub(crate) fn run(mut self) -> Result<Box<Counts>, Error> {
+    /// [`ReactorError::System`] when the poller fails.
+    pub(crate) fn run(mut self) -> Result<Box<Counts>, ReactorError> {
         let mut events = Events::with_capacity(1024);
         while !self.is_over() {
             self.wait(&mut events)?;
@@ -500,7 +500,7 @@ impl Reactor {
 
     fn report(&self) -> Box<Counts> {
         let stats = self.engine.stats();
-        let memory = os::Memory::now().map(|memory| MemoryCounts {
+        let memory = os::MemoryUse::now().map(|memory| MemoryCounts {
             memory_bytes: memory.resident_bytes,
             memory_peak_bytes: memory.peak_bytes,
         });

@@ -14,7 +14,7 @@ use crate::files::{self, Disk};
 use crate::id::Ticket;
 use crate::job::{Job, Outcome};
 use crate::passwords::Pool;
-use crate::store::{self, Report, Store};
+use crate::store::{self, Store, StoreReport};
 
 /// What a worker has to tell.
 pub(super) enum News {
@@ -26,16 +26,16 @@ pub(super) enum News {
 
 /// All of them.
 pub(super) struct Workers {
-    files: files::Worker,
-    store: store::Worker,
+    files: files::FilesWorker,
+    store: store::StoreWorker,
     passwords: Pool,
 }
 
 impl Workers {
     pub(super) fn start(disk: Disk, store: Box<dyn Store>, waker: &Arc<Waker>) -> io::Result<Self> {
         Ok(Self {
-            files: files::Worker::start(disk, Arc::clone(waker))?,
-            store: store::Worker::start(store, Arc::clone(waker))?,
+            files: files::FilesWorker::start(disk, Arc::clone(waker))?,
+            store: store::StoreWorker::start(store, Arc::clone(waker))?,
             passwords: Pool::start(Arc::clone(waker))?,
         })
     }
@@ -52,22 +52,22 @@ impl Workers {
     /// What one of them has to tell, if there is anything.
     pub(super) fn poll(&self) -> Option<News> {
         match self.files.poll() {
-            Some(files::Report::Done(ticket, outcome)) => {
+            Some(files::FileReport::Done(ticket, outcome)) => {
                 let outcome = Outcome::File(outcome);
                 return Some(News::Input(Input::Done { ticket, outcome }));
             }
-            Some(files::Report::Space(bytes)) => return Some(News::Input(Input::Space(bytes))),
+            Some(files::FileReport::Space(bytes)) => return Some(News::Input(Input::Space(bytes))),
             None => {}
         }
         if let Some((ticket, outcome)) = wrap(self.passwords.poll(), Outcome::Password) {
             return Some(News::Input(Input::Done { ticket, outcome }));
         }
         Some(match self.store.poll()? {
-            Report::Done(ticket, outcome) => {
+            StoreReport::Done(ticket, outcome) => {
                 News::Input(Input::Done { ticket, outcome: Outcome::Store(outcome) })
             }
-            Report::Changed(directory) => News::Input(Input::Directory(directory)),
-            Report::Trouble(text) => News::Trouble(text),
+            StoreReport::Changed(directory) => News::Input(Input::Directory(directory)),
+            StoreReport::Trouble(text) => News::Trouble(text),
         })
     }
 

@@ -19,7 +19,7 @@ pub use error::StoreError;
 pub use memory::Memory;
 pub use owner::{Import, Imported};
 pub use sqlite::{FILE, Sqlite};
-pub use worker::{Report, Worker};
+pub use worker::{StoreReport, StoreWorker};
 
 use crate::job::{Catalogue, Directory, StoreJob, StoreOutcome};
 

@@ -12,7 +12,7 @@ use crate::worker::{self, Desk, Next};
 
 /// What the worker tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Report {
+pub enum StoreReport {
     /// How a job went.
     Done(Ticket, StoreOutcome),
     /// Another process has changed the accounts: all of them, as they stand after every job whose
@@ -24,9 +24,9 @@ pub enum Report {
 
 /// The near end of the worker: jobs go in, reports come out.
 #[derive(Debug)]
-pub struct Worker(worker::Worker<StoreJob, Report>);
+pub struct StoreWorker(worker::Worker<StoreJob, StoreReport>);
 
-impl Worker {
+impl StoreWorker {
     /// Starts the thread; it wakes the poller of `waker` after each commit. The directory must have
     /// been read from `store` before, or it is reported at once.
     ///
@@ -52,7 +52,7 @@ impl Worker {
     }
 
     /// The next report, if one is there.
-    pub fn poll(&self) -> Option<Report> {
+    pub fn poll(&self) -> Option<StoreReport> {
         self.0.poll()
     }
 
@@ -74,7 +74,7 @@ struct Clerk {
 struct Gone;
 
 impl Clerk {
-    fn work(mut self, desk: Desk<StoreJob, Report>) {
+    fn work(mut self, desk: Desk<StoreJob, StoreReport>) {
         let mut look = Instant::now() + self.look_every;
         loop {
             let done = match desk.next_before(look) {
@@ -98,7 +98,7 @@ impl Clerk {
     /// Commits the first job and all that wait behind it, up to a bound.
     fn commit(
         &mut self,
-        desk: &Desk<StoreJob, Report>,
+        desk: &Desk<StoreJob, StoreReport>,
         ticket: Ticket,
         job: StoreJob,
     ) -> Result<(), Gone> {
@@ -111,7 +111,7 @@ impl Clerk {
         let outcomes = self.store.commit(&jobs);
         debug_assert_eq!(outcomes.len(), jobs.len());
         for (ticket, outcome) in tickets.into_iter().zip(outcomes) {
-            tell(desk, Report::Done(ticket, outcome))?;
+            tell(desk, StoreReport::Done(ticket, outcome))?;
         }
         self.tell_troubles(desk)?;
         desk.wake();
@@ -119,7 +119,7 @@ impl Clerk {
     }
 
     /// Looks whether somebody else has changed the accounts.
-    fn look(&mut self, desk: &Desk<StoreJob, Report>) -> Result<(), Gone> {
+    fn look(&mut self, desk: &Desk<StoreJob, StoreReport>) -> Result<(), Gone> {
         let changed = match self.store.is_changed() {
             Ok(false) => Ok(None),
             Ok(true) => self.store.directory().map(Some),
@@ -128,11 +128,11 @@ impl Clerk {
         let was_troubled = std::mem::replace(&mut self.troubled, changed.is_err());
         let told = match changed {
             Ok(None) => false,
-            Ok(Some(directory)) => tell(desk, Report::Changed(directory)).map(|()| true)?,
+            Ok(Some(directory)) => tell(desk, StoreReport::Changed(directory)).map(|()| true)?,
             Err(_) if was_troubled => false,
             Err(error) => {
                 let text = format!("cannot look whether accounts were changed: {error}");
-                tell(desk, Report::Trouble(text)).map(|()| true)?
+                tell(desk, StoreReport::Trouble(text)).map(|()| true)?
             }
         };
         if self.tell_troubles(desk)? || told {
@@ -141,17 +141,17 @@ impl Clerk {
         Ok(())
     }
 
-    fn tell_troubles(&mut self, desk: &Desk<StoreJob, Report>) -> Result<bool, Gone> {
+    fn tell_troubles(&mut self, desk: &Desk<StoreJob, StoreReport>) -> Result<bool, Gone> {
         let troubles = self.store.troubles();
         let any = !troubles.is_empty();
         for text in troubles {
-            tell(desk, Report::Trouble(text))?;
+            tell(desk, StoreReport::Trouble(text))?;
         }
         Ok(any)
     }
 }
 
-fn tell(desk: &Desk<StoreJob, Report>, report: Report) -> Result<(), Gone> {
+fn tell(desk: &Desk<StoreJob, StoreReport>, report: StoreReport) -> Result<(), Gone> {
     if desk.report(report) { Ok(()) } else { Err(Gone) }
 }
 
@@ -205,7 +205,7 @@ mod tests {
     }
 
     struct Rig {
-        worker: Worker,
+        worker: StoreWorker,
         poll: mio::Poll,
         memory: Arc<Mutex<Memory>>,
         begun: Receiver<usize>,
@@ -219,12 +219,12 @@ mod tests {
             let memory = Arc::new(Mutex::new(Memory::new()));
             let ((begin, begun), (gate, gated)) = (channel(), channel());
             let store = Gated { memory: Arc::clone(&memory), begun: begin, gate: gated };
-            let worker = Worker::start_looking(Box::new(store), waker, look_every).unwrap();
+            let worker = StoreWorker::start_looking(Box::new(store), waker, look_every).unwrap();
             Self { worker, poll, memory, begun, gate }
         }
 
         /// The next report; only a wake makes it look.
-        fn report(&mut self) -> Report {
+        fn report(&mut self) -> StoreReport {
             worker::wait_for(&mut self.poll, || self.worker.poll())
         }
 
@@ -246,7 +246,7 @@ mod tests {
         rig.gate.send(()).unwrap();
         let tickets: Vec<u64> = (0..6)
             .map(|_| match rig.report() {
-                Report::Done(ticket, _) => ticket.0,
+                StoreReport::Done(ticket, _) => ticket.0,
                 other => panic!("{other:?}"),
             })
             .collect();
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(rig.begun(), 1);
         assert_eq!(rig.worker.poll(), None);
         rig.gate.send(()).unwrap();
-        assert!(matches!(rig.report(), Report::Done(Ticket(7), StoreOutcome::Created(_))));
+        assert!(matches!(rig.report(), StoreReport::Done(Ticket(7), StoreOutcome::Created(_))));
     }
 
     #[test]
@@ -286,9 +286,9 @@ mod tests {
         assert_eq!(rig.worker.submit(Ticket(0), create("alice")), None);
         assert_eq!(rig.begun(), 1);
         rig.gate.send(()).unwrap();
-        assert!(matches!(rig.report(), Report::Done(..)));
+        assert!(matches!(rig.report(), StoreReport::Done(..)));
         rig.memory.lock().unwrap().commit_elsewhere(&[create("bob")]);
-        let Report::Changed(directory) = rig.report() else { panic!("no change") };
+        let StoreReport::Changed(directory) = rig.report() else { panic!("no change") };
         let names: Vec<_> = directory.accounts.iter().map(|account| account.name).collect();
         assert_eq!(names, [user("alice"), user("bob")]);
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use parlor::client::session::{ClientEvent, Session};
+use parlor::client::session::{ClientEvent, ClientSession};
 use parlor::front::native::Problem;
 use parlor::message::{Command, Event, Reply};
 
@@ -34,7 +34,7 @@ pub(crate) struct Swarm {
     /// `None` once the server is gone: who wants to connect then finds nobody.
     server: Option<SocketAddr>,
     poll: Poll,
-    lines: BTreeMap<Line, (TcpStream, Session)>,
+    lines: BTreeMap<Line, (TcpStream, ClientSession)>,
     next: usize,
     /// The number of the last thing said to somebody who was gone.
     unheard: u64,
@@ -70,7 +70,7 @@ impl Swarm {
         let mut stream = TcpStream::from_std(stream);
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, Token(line.0), both).unwrap();
-        self.lines.insert(line, (stream, Session::new()));
+        self.lines.insert(line, (stream, ClientSession::new()));
         line
     }
 

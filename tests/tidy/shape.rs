@@ -4,22 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::{Source, paths};
 
-/// Names that two types still share. The list only shrinks: a new type gets a name of its own.
-const SHARED: [&str; 12] = [
-    "Directory",
-    "Draft",
-    "Error",
-    "Memory",
-    "Outcome",
-    "Report",
-    "Session",
-    "Source",
-    "State",
-    "Upload",
-    "Usage",
-    "Worker",
-];
-
 /// Nine files of ten are at most so long, without their tests.
 const FILE_P90: usize = 350;
 /// And nine functions of ten.
@@ -33,9 +17,7 @@ pub(crate) fn doubles(all: &[Source]) -> Vec<String> {
             seen.entry(public_type(line).unwrap_or_default()).or_default().push(&source.name);
         }
     }
-    let is_double = |(name, files): &(&str, Vec<&str>)| {
-        !name.is_empty() && files.len() > 1 && !SHARED.contains(name)
-    };
+    let is_double = |(name, files): &(&str, Vec<&str>)| !name.is_empty() && files.len() > 1;
     let doubles = seen.into_iter().filter(is_double);
     doubles.map(|(name, files)| format!("{name} is the name of a type in {files:?}")).collect()
 }

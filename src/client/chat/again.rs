@@ -12,7 +12,7 @@ use super::{Chat, Login};
 use crate::client::backoff::Backoff;
 use crate::client::commands::{self, Wish, shortly};
 use crate::client::outcome::Over;
-use crate::client::session::Session;
+use crate::client::session::ClientSession;
 use crate::client::view::Note;
 use crate::front::native::Problem;
 use crate::front::text::seconds;
@@ -102,7 +102,7 @@ impl Chat {
     /// There is a connection again.
     pub(in crate::client) fn handle_connected(&mut self) {
         self.link = Link::Up;
-        self.session = Session::new();
+        self.session = ClientSession::new();
         self.silence_max = super::GREETING_BEFORE;
         self.log_in_again();
     }
@@ -134,7 +134,7 @@ impl Chat {
         }
         self.break_off_files();
         self.drop_question("the connection was lost");
-        self.session = Session::new();
+        self.session = ClientSession::new();
         self.attempt = None;
         self.new_password = None;
         self.login = Login::Asked;

@@ -239,7 +239,7 @@ fn it_greets_and_logs_in_and_leaves_when_all_is_answered() {
     assert_eq!(talk.last(), Op::Exit);
     talk.event(&bye(CloseReason::Exit));
     assert_eq!(talk.chat.over(), Some(&Over::Left));
-    assert_eq!(talk.chat.outcome(), Outcome::Refused, "the join was refused");
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Refused, "the join was refused");
     assert_eq!(talk.said, ["hi"]);
 }
 
@@ -249,7 +249,7 @@ fn a_conversation_without_a_refusal_went_well() {
     talk.end();
     talk.answer(Op::Exit, Ok(Reply::Done));
     talk.chat.handle_end();
-    assert_eq!((talk.chat.over(), talk.chat.outcome()), (Some(&Over::Left), Outcome::Fine));
+    assert_eq!((talk.chat.over(), talk.chat.outcome()), (Some(&Over::Left), ClientOutcome::Fine));
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn a_mistyped_command_is_never_sent_and_counts_as_refused() {
     assert_eq!(shown.len(), 5);
     talk.end();
     talk.event(&bye(CloseReason::Exit));
-    assert_eq!(talk.chat.outcome(), Outcome::Refused);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Refused);
 }
 
 #[test]
@@ -321,7 +321,7 @@ fn a_server_of_another_version_is_left_with_its_version_in_words() {
     talk.greet(7, Greeting::default());
     let why = "the server speaks version 7 of the protocol and this client speaks 1".to_owned();
     assert_eq!(talk.chat.over(), Some(&Over::Broken(why)));
-    assert_eq!(talk.chat.outcome(), Outcome::Broken);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Broken);
 }
 
 #[test]
@@ -370,16 +370,16 @@ fn a_refusal_of_a_hostile_server_is_visible() {
 fn every_goodbye_of_the_server_is_told_apart_from_a_broken_connection() {
     let mut talk = Talk::logged_in(false);
     talk.event(&bye(CloseReason::Shutdown));
-    assert_eq!(talk.chat.outcome(), Outcome::Goodbye);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Goodbye);
     assert_eq!(talk.shown(), ["* bye: the server shuts down; you may come back"]);
 
     let mut talk = Talk::logged_in(false);
     talk.chat.handle_end();
-    assert_eq!(talk.chat.outcome(), Outcome::Broken);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Broken);
 
     let mut talk = Talk::logged_in(false);
     talk.chat.handle_bytes(&[0, 0, 0, 5, 9]);
-    assert_eq!(talk.chat.outcome(), Outcome::Broken);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Broken);
 
     let mut chat = Chat::new(Start::of(Some("bob")));
     chat.handle_bytes(b"parlor: the server is full");
@@ -389,7 +389,7 @@ fn every_goodbye_of_the_server_is_told_apart_from_a_broken_connection() {
 
     let mut chat = Chat::new(Start::of(Some("bob")));
     chat.handle_silence();
-    assert_eq!(chat.outcome(), Outcome::Broken);
+    assert_eq!(chat.outcome(), ClientOutcome::Broken);
 }
 
 #[test]
@@ -411,7 +411,7 @@ fn what_cannot_be_sent_is_refused_here() {
     assert!(shown[0].starts_with("! cannot_read: ") && shown[0].contains("folder"), "{shown:?}");
     assert!(shown[1].starts_with("! cannot_read: /no/such/file: "), "{shown:?}");
     assert_eq!(talk.last(), Op::Login);
-    assert_eq!(talk.chat.outcome(), Outcome::Refused);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Refused);
 }
 
 #[test]
@@ -435,7 +435,7 @@ fn no_line_is_taken_while_too_much_is_unsent_or_unanswered() {
 
 #[test]
 fn a_goodbye_does_not_hide_that_answers_are_missing() {
-    for (line, outcome) in [(None, Outcome::Fine), (Some("hello?"), Outcome::Broken)] {
+    for (line, outcome) in [(None, ClientOutcome::Fine), (Some("hello?"), ClientOutcome::Broken)] {
         let mut talk = Talk::logged_in(false);
         if let Some(line) = line {
             talk.line(line);

@@ -14,7 +14,7 @@ use crate::client::errand::Whom;
 use crate::client::progress::Progress;
 use crate::client::retry::Here;
 use crate::client::transfers::uploads::Withdrawal;
-use crate::client::transfers::{Goal, Source, Step, Stopping};
+use crate::client::transfers::{FileSource, Goal, Step, Stopping};
 use crate::client::view::{Note, Show};
 use crate::front::native::Problem;
 use crate::id::TransferId;
@@ -97,7 +97,7 @@ impl Chat {
             (Whom::Room, None) => return self.refuse_with(&Refusal::NotInRoom),
             (Whom::Shelf, room) => Goal::Shelf(room),
         };
-        match Source::open(path) {
+        match FileSource::open(path) {
             Ok(source) => self.transfers.uploads.add(source, goal),
             Err(error) => self.refuse(error.code(), &format!("{}: {error}", path.display())),
         }

@@ -13,7 +13,7 @@ use time::UtcOffset;
 use crate::client::chat::Start;
 use crate::client::connect::{ConnectError, why};
 use crate::client::errand::{Errand, Place, Whom};
-use crate::client::outcome::Outcome;
+use crate::client::outcome::ClientOutcome;
 use crate::client::typed::LINE_MAX;
 use crate::limits::USER_NAME_MAX;
 use crate::message::{FileName, NameError, RoomName, Secret, UserName};
@@ -82,9 +82,9 @@ pub(super) enum PlainError {
 }
 
 impl PlainError {
-    pub(super) fn outcome(&self) -> Outcome {
+    pub(super) fn outcome(&self) -> ClientOutcome {
         let broken = matches!(self, Self::Connect(_) | Self::Poll(_));
-        if broken { Outcome::Broken } else { Outcome::Usage }
+        if broken { ClientOutcome::Broken } else { ClientOutcome::Usage }
     }
 }
 

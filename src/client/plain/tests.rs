@@ -61,7 +61,7 @@ fn turn_away(mut peer: Peer, words: &[u8]) -> usize {
 fn converse(
     server: impl FnOnce(Peer) -> usize + Send + 'static,
     lines: &[&str],
-) -> (Outcome, Vec<String>, usize) {
+) -> (ClientOutcome, Vec<String>, usize) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let socket = connect(&listener.local_addr().unwrap().to_string()).unwrap();
     let server = std::thread::spawn(move || server(listener.accept().unwrap().0));
@@ -163,29 +163,29 @@ fn a_conversation_comes_and_goes() {
     let (outcome, shown, refused) = converse(serve, &[]);
     let expected = ["* connected to parlor; /help for help", "* welcome, bob", "* bye: goodbye"];
     assert_eq!(shown, expected);
-    assert_eq!((outcome, refused), (Outcome::Fine, 0));
+    assert_eq!((outcome, refused), (ClientOutcome::Fine, 0));
 }
 
 #[test]
 fn all_that_is_piped_in_is_asked_and_answered_before_it_leaves() {
     let lines = vec!["hello to nobody"; 5000];
     let (outcome, shown, refused) = converse(serve, &lines);
-    assert_eq!((outcome, refused), (Outcome::Refused, 5000));
+    assert_eq!((outcome, refused), (ClientOutcome::Refused, 5000));
     assert_eq!(shown.iter().filter(|line| line.starts_with("! not_in_room: ")).count(), 5000);
 }
 
 #[test]
 fn lines_that_cause_nothing_do_not_hold_up_those_behind_them() {
     let (outcome, _, _) = converse(serve, &vec![""; 3 * LINES_STEP]);
-    assert_eq!(outcome, Outcome::Fine);
+    assert_eq!(outcome, ClientOutcome::Fine);
 }
 
 #[test]
 fn the_last_words_of_a_server_are_heard_though_it_has_closed() {
     let (outcome, _, _) = converse(|peer| turn_away(peer, b"parlor: full\r\n"), &["hi"]);
-    assert_eq!(outcome, Outcome::Goodbye);
+    assert_eq!(outcome, ClientOutcome::Goodbye);
     let (outcome, _, _) = converse(|peer| turn_away(peer, b""), &["hi"]);
-    assert_eq!(outcome, Outcome::Broken);
+    assert_eq!(outcome, ClientOutcome::Broken);
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn a_server_that_closes_and_comes_back_is_gone_back_to() {
     let mut plain = Plain::new(Chat::new(start), socket, Box::new(Screen(shown))).unwrap();
     plain.addr = addr;
     plain.typed = Some(typed);
-    assert_eq!(plain.run().unwrap(), Outcome::Fine);
+    assert_eq!(plain.run().unwrap(), ClientOutcome::Fine);
     drop(plain);
     let asked = server.join().unwrap();
     assert_eq!(asked[0], ["hello", "login", "lobby"]);
@@ -264,7 +264,7 @@ fn a_password_comes_from_the_first_line_of_a_file_or_else_from_the_variable() {
     std::fs::write(&file, "\nsesame\n").unwrap();
     for path in [&file, &dir.path().join("none")] {
         let error = given(Some(path), None).unwrap_err();
-        assert_eq!(error.outcome(), Outcome::Usage);
+        assert_eq!(error.outcome(), ClientOutcome::Usage);
         assert!(error.to_string().starts_with("--password-file "), "{error}");
     }
 }
@@ -344,7 +344,7 @@ fn a_closed_standard_output_ends_it_quietly() {
     let (shown, _) = mpsc::channel();
     let chat = Chat::new(Start::of(None));
     let mut plain = Plain::new(chat, socket, Box::new(Screen(shown))).unwrap();
-    assert_eq!(plain.run().unwrap(), Outcome::Fine);
+    assert_eq!(plain.run().unwrap(), ClientOutcome::Fine);
 }
 
 #[test]
@@ -358,7 +358,7 @@ fn a_name_of_an_account_becomes_a_name_or_none() {
 fn an_errand_without_a_name_says_what_to_do() {
     let error = named(None, true).unwrap_err();
     assert!(error.to_string().contains("--user NAME"), "{error}");
-    assert_eq!(error.outcome(), Outcome::Usage);
+    assert_eq!(error.outcome(), ClientOutcome::Usage);
     // The others ask for it.
     assert_eq!(named(None, false).unwrap(), None);
 }
@@ -378,7 +378,7 @@ fn options_that_make_no_sense_are_told_apart_from_a_broken_connection() {
         Options { room: bad_room, ..options("a", ".") },
     ] {
         let error = options.start(UtcOffset::UTC, false, false).unwrap_err();
-        assert_eq!(error.outcome(), Outcome::Usage, "{error}");
+        assert_eq!(error.outcome(), ClientOutcome::Usage, "{error}");
     }
     assert!(options("a", ".").start(UtcOffset::UTC, false, false).is_ok());
 }

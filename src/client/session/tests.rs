@@ -7,7 +7,7 @@ use crate::message::{CloseReason, Refusal, RoomName, Text, UserName};
 use proptest::prelude::*;
 
 /// What the session has to send, as the server reads it; it counts as sent.
-fn requests(session: &mut Session) -> Vec<(u64, Op)> {
+fn requests(session: &mut ClientSession) -> Vec<(u64, Op)> {
     let mut ops = Vec::new();
     while let Some((message, taken)) = Front::Native.read(session.outgoing(), TRUSTED).unwrap() {
         let Incoming::Request { id: Some(id), command: Ok(command) } = message else {
@@ -20,7 +20,7 @@ fn requests(session: &mut Session) -> Vec<(u64, Op)> {
     ops
 }
 
-fn events(session: &mut Session) -> Vec<ClientEvent> {
+fn events(session: &mut ClientSession) -> Vec<ClientEvent> {
     std::iter::from_fn(|| session.poll_event()).collect()
 }
 
@@ -41,7 +41,7 @@ fn said(text: &str) -> Event {
 
 #[test]
 fn the_first_request_is_hello_and_ids_ascend() {
-    let mut session = Session::new();
+    let mut session = ClientSession::new();
     assert_eq!(session.request(Command::guest("alice")), 2);
     assert_eq!(requests(&mut session), [(1, Op::Hello), (2, Op::Login)]);
     assert_eq!(session.pending(), 2);
@@ -49,7 +49,7 @@ fn the_first_request_is_hello_and_ids_ascend() {
 
 #[test]
 fn an_answer_names_what_was_asked_and_comes_once() {
-    let mut session = Session::new();
+    let mut session = ClientSession::new();
     session.request(Command::Leave);
     let no = native::emit_answer(Some(2), &Err(Refusal::NotInRoom));
     session.handle_bytes(&no).unwrap();
@@ -67,7 +67,7 @@ fn an_answer_names_what_was_asked_and_comes_once() {
 
 #[test]
 fn a_ping_is_answered_once_and_the_answer_to_that_is_swallowed() {
-    let mut session = Session::new();
+    let mut session = ClientSession::new();
     let ping = native::emit_event(&Event::Ping);
     for _ in 0..3 {
         session.handle_bytes(&ping).unwrap();
@@ -82,7 +82,7 @@ fn a_ping_is_answered_once_and_the_answer_to_that_is_swallowed() {
 
 #[test]
 fn a_ping_that_was_asked_for_is_answered_to_who_asked() {
-    let mut session = Session::new();
+    let mut session = ClientSession::new();
     let id = session.request(Command::Ping);
     session.handle_bytes(&native::emit_answer(Some(id), &Ok(Reply::Pong))).unwrap();
     let pong = ClientEvent::Answered { id, op: Op::Ping, answer: Ok(Reply::Pong) };
@@ -92,7 +92,7 @@ fn a_ping_that_was_asked_for_is_answered_to_who_asked() {
 #[test]
 fn a_line_instead_of_frames_is_a_refusal_in_words() {
     for line in [&b"parlor: the server is full\r\nmore"[..], b"parlor: the server is full"] {
-        let mut session = Session::new();
+        let mut session = ClientSession::new();
         for byte in line.chunks(1) {
             session.handle_bytes(byte).unwrap();
         }
@@ -104,7 +104,7 @@ fn a_line_instead_of_frames_is_a_refusal_in_words() {
 
 #[test]
 fn a_line_without_an_end_is_kept_up_to_its_bound() {
-    let mut session = Session::new();
+    let mut session = ClientSession::new();
     for _ in 0..100 {
         session.handle_bytes(&[b'x'; 100]).unwrap();
     }
@@ -114,7 +114,7 @@ fn a_line_without_an_end_is_kept_up_to_its_bound() {
 
 #[test]
 fn a_stream_that_cannot_be_followed_stays_broken() {
-    let mut session = Session::new();
+    let mut session = ClientSession::new();
     session.handle_bytes(&native::emit_event(&greeting())).unwrap();
     assert!(session.handle_bytes(&[0, 0xff, 0, 0]).is_err());
     assert!(session.handle_bytes(&native::emit_event(&said("hi"))).is_err());
@@ -123,7 +123,7 @@ fn a_stream_that_cannot_be_followed_stays_broken() {
 
 #[test]
 fn a_long_part_goes_in_frames_of_the_longest_chunk() {
-    let mut session = Session::new();
+    let mut session = ClientSession::new();
     requests(&mut session);
     session.send_chunk(TransferId(7), &vec![9; CHUNK_MAX + 1]);
     assert_eq!(session.outgoing().len(), CHUNK_MAX + 1 + 2 * 9);
@@ -148,7 +148,7 @@ fn server_bytes(broken: bool) -> Vec<u8> {
 
 /// Events, what is to be sent, and how it ended.
 fn outcome(bytes: &[u8], cuts: &[usize]) -> (Vec<ClientEvent>, Vec<u8>, bool) {
-    let mut session = Session::new();
+    let mut session = ClientSession::new();
     let (mut seen, mut start, mut broken) = (Vec::new(), 0, false);
     for &end in cuts.iter().chain([&bytes.len()]) {
         broken |= session.handle_bytes(&bytes[start..end]).is_err();

@@ -17,7 +17,7 @@ use super::retry::Here;
 use crate::id::TransferId;
 use crate::message::Ending;
 use downloads::Downloads;
-pub(super) use source::{Goal, Source};
+pub(super) use source::{FileSource, Goal};
 pub(super) use step::Step;
 use uploads::Uploads;
 

@@ -34,7 +34,7 @@ impl Goal {
 
 /// A local file that can be announced.
 #[derive(Clone, Debug)]
-pub(in crate::client) struct Source {
+pub(in crate::client) struct FileSource {
     path: PathBuf,
     pub(super) name: FileName,
     pub(super) size: u64,
@@ -65,7 +65,7 @@ impl SourceError {
     }
 }
 
-impl Source {
+impl FileSource {
     /// Looks at a file. Its name is the last part of the path, its size what it has now.
     ///
     /// # Errors
@@ -120,7 +120,7 @@ pub(in crate::client) struct Announcement {
 }
 
 impl Announcement {
-    pub(super) fn new(source: &Source, goal: &Goal, hash: Option<Digest>, again: bool) -> Self {
+    pub(super) fn new(source: &FileSource, goal: &Goal, hash: Option<Digest>, again: bool) -> Self {
         let (name, size) = (source.name.as_str().to_owned(), source.size);
         Self { goal: goal.clone(), name, size, hash, again }
     }

@@ -12,7 +12,7 @@ use crate::message::UserName;
 
 /// Accounts and blocks.
 #[derive(Debug, Default)]
-pub(in crate::hub) struct Directory {
+pub(in crate::hub) struct KnownAccounts {
     accounts: BTreeMap<UserKey, Account>,
     names: BTreeMap<AccountId, UserName>,
     /// Logins of an account up to which its tokens are void, whatever the store says.
@@ -23,7 +23,7 @@ pub(in crate::hub) struct Directory {
     blocked_by: BTreeMap<UserKey, BTreeSet<UserKey>>,
 }
 
-impl Directory {
+impl KnownAccounts {
     pub(in crate::hub) fn new(stored: job::Directory) -> Self {
         let mut directory = Self::default();
         directory.replace(stored);
@@ -161,7 +161,7 @@ mod tests {
     fn blocks_are_found_from_both_ends() {
         let accounts = vec![account(1, "Bob"), account(2, "eve")];
         let blocks = vec![(AccountId(1), name("eve")), (AccountId(9), name("bob"))];
-        let mut directory = Directory::new(job::Directory { accounts, blocks });
+        let mut directory = KnownAccounts::new(job::Directory { accounts, blocks });
         let (bob, eve) = (name("bob").key(), name("EVE").key());
         assert!(directory.has_blocked(bob, eve) && !directory.has_blocked(eve, bob));
         assert!(directory.is_apart(eve, bob) && directory.is_apart(bob, eve));
@@ -175,7 +175,7 @@ mod tests {
     fn tokens_that_were_voided_stay_so_whatever_the_store_says() {
         let id = AccountId(1);
         let stored = || job::Directory { accounts: vec![account(1, "bob")], blocks: Vec::new() };
-        let mut directory = Directory::new(stored());
+        let mut directory = KnownAccounts::new(stored());
         directory.void_tokens(id, 7);
         directory.replace(stored());
         assert!(directory.is_void(id, 7) && !directory.is_void(id, 8));
@@ -187,7 +187,7 @@ mod tests {
     fn what_the_store_says_replaces_all_but_the_blocks_of_guests() {
         let stored = |accounts, blocks| job::Directory { accounts, blocks };
         let first = stored(vec![account(1, "bob")], vec![(AccountId(1), name("eve"))]);
-        let mut directory = Directory::new(first);
+        let mut directory = KnownAccounts::new(first);
         directory.block(name("guest").key(), name("bob"));
         directory.replace(stored(vec![account(2, "eve")], Vec::new()));
         assert!(directory.find(name("bob").key()).is_none());

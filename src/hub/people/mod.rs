@@ -13,7 +13,7 @@ mod session;
 
 use std::collections::BTreeMap;
 
-use directory::Directory;
+use directory::KnownAccounts;
 pub use session::table;
 pub(super) use session::{Mailbox, Session, State, User};
 
@@ -26,7 +26,7 @@ use crate::message::{Refusal, UserName};
 #[derive(Debug)]
 pub(super) struct People {
     /// Accounts and blocks, known by heart.
-    pub(super) directory: Directory,
+    pub(super) directory: KnownAccounts,
     /// By slot; a slot without a connection is empty.
     sessions: Vec<Option<Session>>,
     users: BTreeMap<UserKey, ConnId>,
@@ -38,7 +38,7 @@ pub(super) struct People {
 impl People {
     pub(super) fn new(stored: job::Directory) -> Self {
         Self {
-            directory: Directory::new(stored),
+            directory: KnownAccounts::new(stored),
             sessions: Vec::new(),
             users: BTreeMap::new(),
             seen: BTreeMap::new(),

@@ -18,7 +18,7 @@ use crate::message::{Event, Refusal, Reply, Text, UserName};
 
 /// A letter on its way into the store.
 #[derive(Clone, Debug)]
-pub(in crate::hub) struct Draft {
+pub(in crate::hub) struct LetterDraft {
     from: UserName,
     to: AccountId,
     to_name: UserName,
@@ -60,7 +60,7 @@ impl Post<'_> {
         if let Some((to, to_name)) = account {
             let most = self.rules.limits.letters;
             let job = StoreJob::Keep { to, from, text: text.clone(), at_ms, most };
-            let draft = Draft { from, to, to_name, text, at_ms };
+            let draft = LetterDraft { from, to, to_name, text, at_ms };
             return self.out.ask_store(Waiting::Keep { request, draft }, job);
         }
         if let Some(to) = online {
@@ -74,7 +74,7 @@ impl Post<'_> {
     pub(in crate::hub) fn on_kept(
         &mut self,
         request: Request,
-        draft: Draft,
+        draft: LetterDraft,
         outcome: &StoreOutcome,
     ) {
         let user = draft.to_name;
@@ -97,7 +97,7 @@ impl Post<'_> {
                 match online.filter(|_| !self.is_deaf(&draft)) {
                     // It needs no disk to be heard by somebody who is here.
                     Some(to) if self.is_of(to, draft.to) => {
-                        let Draft { from, text, at_ms: at, .. } = draft;
+                        let LetterDraft { from, text, at_ms: at, .. } = draft;
                         let event = Event::Whispered { from, text, at, letter: None };
                         let by = Some(request.conn);
                         self.out.push(Effect::Tell { conn: to, by, event });
@@ -112,7 +112,13 @@ impl Post<'_> {
 
     /// Tells a letter that has just been kept, if its receiver has heard all before it. Says
     /// whether the receiver is here.
-    fn tell_kept(&mut self, request: Request, to: ConnId, draft: Draft, letter: LetterId) -> bool {
+    fn tell_kept(
+        &mut self,
+        request: Request,
+        to: ConnId,
+        draft: LetterDraft,
+        letter: LetterId,
+    ) -> bool {
         let Some(mut letters) = self.letters_of(to).filter(|_| self.is_of(to, draft.to)) else {
             return false;
         };
@@ -122,7 +128,7 @@ impl Post<'_> {
         }
         letters.read = letter;
         let is_deaf = self.is_deaf(&draft);
-        let Draft { from, text, at_ms: at, .. } = draft;
+        let LetterDraft { from, text, at_ms: at, .. } = draft;
         if !is_deaf {
             letters.told = letter;
             let event = Event::Whispered { from, text, at, letter: Some(letter) };
@@ -242,7 +248,7 @@ impl Post<'_> {
     }
 
     /// Whether the receiver of a letter has blocked its writer in the meantime.
-    fn is_deaf(&self, draft: &Draft) -> bool {
+    fn is_deaf(&self, draft: &LetterDraft) -> bool {
         self.people.directory.has_blocked(draft.to_name.key(), draft.from.key())
     }
 

@@ -6,7 +6,7 @@ mod letters;
 
 use std::collections::VecDeque;
 
-pub(super) use letters::Draft;
+pub(super) use letters::LetterDraft;
 
 use super::{Buckets, Out, People, Rules};
 use crate::id::ConnId;

@@ -71,7 +71,7 @@ fn a_password_is_asked_for_unseen_when_the_name_needs_one() {
     talk.answer(Op::Say, Ok(Reply::heard(1)));
     talk.line("/exit");
     talk.event(&bye(CloseReason::Exit));
-    assert_eq!(talk.chat.outcome(), Outcome::Fine, "nothing was refused in the end");
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Fine, "nothing was refused in the end");
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_script_without_a_password_is_told_what_to_use_and_its_lines_are_commands() 
     assert_eq!(talk.last(), Op::Rooms);
     talk.answer(Op::Rooms, Err(Refusal::LoginFirst));
     talk.end();
-    assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, Outcome::Refused));
+    assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, ClientOutcome::Refused));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_terminal_that_is_closed_before_the_password_gives_none() {
     talk.end();
     let shown = talk.shown();
     assert!(shown.iter().any(|line| line.contains("PARLOR_PASSWORD")), "{shown:?}");
-    assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, Outcome::Refused));
+    assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, ClientOutcome::Refused));
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_busy_server_is_asked_again_when_it_is_time() {
     talk.take();
     assert_eq!(talk.wanted, ["login bob", "login bob"]);
     talk.answer(Op::Login, welcome("bob"));
-    assert_eq!((talk.chat.wake_at(), talk.chat.outcome()), (None, Outcome::Fine));
+    assert_eq!((talk.chat.wake_at(), talk.chat.outcome()), (None, ClientOutcome::Fine));
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn who_is_out_and_has_nobody_to_type_leaves() {
     talk.end();
     assert_eq!(talk.last(), Op::Login, "it stays");
     talk.event(&Event::LoggedOut { reason: LogoutReason::Idle });
-    assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, Outcome::Refused));
+    assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, ClientOutcome::Refused));
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn letters_are_confirmed_with_the_last_when_they_were_shown() {
     show(&mut talk);
     assert_eq!(talk.wanted.len(), 1, "once");
     talk.answer(Op::Got, Ok(Reply::Done));
-    assert_eq!((talk.shown().len(), talk.chat.outcome()), (0, Outcome::Fine));
+    assert_eq!((talk.shown().len(), talk.chat.outcome()), (0, ClientOutcome::Fine));
 }
 
 #[test]

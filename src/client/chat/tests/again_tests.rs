@@ -84,7 +84,7 @@ fn a_lost_connection_is_made_again_and_the_token_and_the_room_are_used() {
     assert_eq!(talk.shown(), ["* back as bob in lobby"]);
     talk.end();
     talk.event(&bye(CloseReason::Exit));
-    assert_eq!(talk.chat.outcome(), Outcome::Fine);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Fine);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_room_that_was_left_is_not_joined_and_one_that_is_full_is_told() {
     talk.shown();
     talk.answer(Op::Join, Err(Refusal::RoomFull { limit: 2 }));
     assert_eq!(talk.shown(), ["! room_full: room is full (2 members)", "* back as bob"]);
-    assert_eq!(talk.chat.outcome(), Outcome::Refused);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Refused);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn what_was_asked_and_not_answered_is_told_and_not_asked_again() {
     assert_eq!((asked, talk.said.len()), (vec![Op::Hello, Op::Login], before));
     talk.end();
     talk.event(&bye(CloseReason::Exit));
-    assert_eq!(talk.chat.outcome(), Outcome::Refused, "not all went well");
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Refused, "not all went well");
 }
 
 #[test]
@@ -289,16 +289,16 @@ fn who_cannot_or_need_not_come_back_does_not() {
     };
     for mut talk in [never, out(), leaving(), done()] {
         talk.chat.handle_end();
-        assert_eq!(talk.chat.outcome(), Outcome::Broken);
+        assert_eq!(talk.chat.outcome(), ClientOutcome::Broken);
         assert!(talk.chat.over().is_some());
     }
     let mut talk = bob();
     talk.chat.handle_end();
     talk.chat.handle_no_more_lines();
-    assert_eq!(talk.chat.outcome(), Outcome::Broken, "nothing is to be done any more");
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Broken, "nothing is to be done any more");
     let mut talk = Talk::begin_as(Start { returns_for: Some(Duration::MAX), ..Start::of(None) });
     talk.chat.handle_end();
-    assert_eq!(talk.chat.outcome(), Outcome::Broken, "it has never been in");
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Broken, "it has never been in");
 }
 
 #[test]
@@ -334,7 +334,7 @@ fn a_token_that_is_refused_gives_way_to_the_password_and_that_to_the_question() 
     assert_eq!(talk.wanted.last().unwrap(), "login bob password sesame2");
     talk.answer(Op::Login, welcome("t2", None));
     assert_eq!(talk.shown().last().unwrap(), "* back as bob");
-    assert_eq!(talk.chat.outcome(), Outcome::Fine);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Fine);
 }
 
 #[test]
@@ -384,7 +384,7 @@ fn a_name_that_our_own_lost_connection_holds_is_waited_for() {
         }
     }
     assert!(tries > 5, "{tries}");
-    assert_eq!(talk.chat.outcome(), Outcome::Broken, "then it is somebody else's");
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Broken, "then it is somebody else's");
     assert!(talk.chat.now >= Duration::from_secs(120));
 }
 
@@ -434,7 +434,7 @@ fn letters_are_shown_once_over_a_lost_connection() {
 fn a_server_of_another_kind_is_not_come_back_to() {
     let mut talk = bob();
     talk.chat.handle_bytes(&[0, 0, 0, 5, 9]);
-    assert_eq!(talk.chat.outcome(), Outcome::Broken);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Broken);
     assert!(!talk.chat.away());
 }
 

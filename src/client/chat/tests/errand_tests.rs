@@ -81,7 +81,7 @@ fn nothing_is_handed_over_by_who_is_not_let_into_the_room() {
     let mut talk = logged_in(start(send, Some("lobby")));
     talk.answer(Op::Join, Err(Refusal::RoomFull { limit: 1 }));
     assert!(talk.asked.iter().all(|(_, op)| *op != Op::Upload));
-    assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, Outcome::Refused));
+    assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, ClientOutcome::Refused));
 }
 
 #[test]
@@ -114,18 +114,20 @@ fn a_file_is_brought_before_the_server_is_told_that_it_is_here() {
         assert_eq!(brought(&mut talk), [expected]);
         talk.take();
         talk.answer(Op::Received, Ok(Reply::Done));
-        assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, Outcome::Fine));
+        assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, ClientOutcome::Fine));
     }
 }
 
 #[test]
 fn a_file_that_is_here_and_another_one_is_not_written_over() {
-    for (content, code) in [(&b"hello"[..], Outcome::Fine), (b"world", Outcome::Refused)] {
+    for (content, code) in
+        [(&b"hello"[..], ClientOutcome::Fine), (b"world", ClientOutcome::Refused)]
+    {
         let mut talk = logged_in(start(get(Place::Folder("".into())), None));
         fs::write(talk.dir.path().join("f.txt"), content).unwrap();
         let file = FileLine { name: FileName::parse("f.txt").unwrap(), ..line(b"hello") };
         talk.answer(Op::Files, Ok(Reply::Files { files: vec![file], more: false }));
-        if code == Outcome::Fine {
+        if code == ClientOutcome::Fine {
             talk.answer(Op::Received, Ok(Reply::Done));
         }
         assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, code));
@@ -139,22 +141,22 @@ fn a_file_that_is_here_and_another_one_is_not_written_over() {
 fn who_is_logged_out_or_not_let_in_leaves_with_a_refusal() {
     let mut talk = list(None);
     talk.event(&Event::LoggedOut { reason: crate::message::LogoutReason::Idle });
-    assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, Outcome::Refused));
+    assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, ClientOutcome::Refused));
     let mut talk = Talk::begin_as(start(Errand::List { pattern: None, json: true }, None));
     talk.answer(Op::Hello, Ok(Reply::Done));
     talk.answer(Op::Login, Err(Refusal::LoginFirst));
-    assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, Outcome::Refused));
+    assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, ClientOutcome::Refused));
 }
 
 #[test]
 fn who_is_stopped_before_it_is_done_has_not_done_it() {
     let mut talk = list(None);
     talk.chat.handle_stop();
-    assert_eq!(talk.chat.outcome(), Outcome::Refused);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Refused);
     let mut talk = list(None);
     talk.answer(Op::Files, files(&[1], false));
     talk.chat.handle_stop();
-    assert_eq!(talk.chat.outcome(), Outcome::Fine);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Fine);
 }
 
 #[test]
@@ -169,6 +171,6 @@ fn who_is_stopped_is_told_whether_it_goes_on_another_time() {
         let shown = talk.shown();
         assert_eq!(shown[0].contains("goes on where it stopped"), kept, "{shown:?}");
         assert_eq!(shown[1].ends_with("what has come of it is kept"), kept, "{shown:?}");
-        assert_eq!(talk.chat.outcome(), Outcome::Refused);
+        assert_eq!(talk.chat.outcome(), ClientOutcome::Refused);
     }
 }

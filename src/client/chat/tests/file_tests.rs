@@ -72,7 +72,7 @@ fn an_upload_is_hashed_waits_goes_as_far_as_granted_and_is_waited_for() {
     talk.event(&stored(SEVEN));
     assert_eq!(talk.last(), Op::Exit);
     talk.event(&bye(CloseReason::Exit));
-    assert_eq!(talk.chat.outcome(), Outcome::Fine);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Fine);
     let expected = [
         "* transfer 7: my file queued 3rd of 3, 0 s".to_owned(),
         "* transfer 7: my file queued 1st of 7, 0 s".to_owned(),
@@ -93,7 +93,7 @@ fn an_upload_that_is_not_stored_did_not_go_well() {
             None => talk.line("/exit"),
         }
         talk.event(&bye(CloseReason::Exit));
-        assert_eq!(talk.chat.outcome(), Outcome::Refused, "{how:?}");
+        assert_eq!(talk.chat.outcome(), ClientOutcome::Refused, "{how:?}");
     }
 }
 
@@ -161,7 +161,7 @@ fn an_upload_that_breaks_off_is_announced_again_and_goes_on_where_it_stopped() {
     talk.event(&stored(NINE));
     assert_eq!(talk.last(), Op::Exit);
     talk.event(&bye(CloseReason::Exit));
-    assert_eq!(talk.chat.outcome(), Outcome::Fine);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Fine);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn an_upload_is_tried_again_a_few_times_when_the_server_has_no_place_yet() {
     talk.announce(10);
     talk.lose_and_return();
     let mut tries = 0;
-    while talk.chat.outcome() == Outcome::Refused && talk.chat.progress().count() == 1 {
+    while talk.chat.outcome() == ClientOutcome::Refused && talk.chat.progress().count() == 1 {
         talk.answer(Op::SendFile, Err(Refusal::QueueFull { waiting: 64 }));
         tries += 1;
         if talk.chat.wake_at().is_some() {
@@ -226,7 +226,7 @@ fn a_client_that_cannot_come_back_says_which_files_are_lost() {
     assert!(shown.contains(&format!("! not_delivered: transfer 7: my file: {lost}")), "{shown:?}");
     assert!(shown.contains(&format!("! not_saved: transfer 7: report.pdf: {lost}")), "{shown:?}");
     assert_eq!(talk.files(), ["my file".to_owned(), half(b"hello")], "what came is kept");
-    assert_eq!(talk.chat.outcome(), Outcome::Broken);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Broken);
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn a_file_that_stalls_is_announced_again_once() {
     talk.shown();
     talk.event(&stalled(NINE));
     assert!(talk.shown()[0].starts_with("! not_delivered: transfer 9: my file: it stalled"));
-    assert_eq!(talk.chat.outcome(), Outcome::Refused);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Refused);
 }
 
 #[test]
@@ -356,7 +356,7 @@ fn an_accepted_file_is_saved_and_confirmed_and_waited_for() {
     let saved = format!("* transfer 7: saved as {}, BLAKE3 {}", path.display(), hash(b"hello"));
     assert_eq!(talk.shown()[1..], ["* transfer 7: report.pdf comes, 5 bytes".to_owned(), saved]);
     talk.event(&bye(CloseReason::Exit));
-    assert_eq!(talk.chat.outcome(), Outcome::Fine);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Fine);
 }
 
 #[test]
@@ -460,7 +460,7 @@ fn a_file_that_is_stopped_or_refused_or_removed_leaves_no_trace() {
         assert!(talk.files().is_empty(), "{line}: it is given up at once");
         talk.chunk(b"llo");
         talk.answer(talk.last(), Ok(Reply::Done));
-        assert_eq!(talk.chat.outcome(), Outcome::Fine, "nobody else refused anything");
+        assert_eq!(talk.chat.outcome(), ClientOutcome::Fine, "nobody else refused anything");
     }
     let mut talk = accepting();
     talk.offer(b"hello");
@@ -468,7 +468,7 @@ fn a_file_that_is_stopped_or_refused_or_removed_leaves_no_trace() {
     talk.chunk(b"he");
     talk.event(&Event::Ended { transfer: SEVEN, how: Ending::Removed });
     assert!(talk.files().is_empty());
-    assert_eq!(talk.chat.outcome(), Outcome::Refused);
+    assert_eq!(talk.chat.outcome(), ClientOutcome::Refused);
 }
 
 #[test]

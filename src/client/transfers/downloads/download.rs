@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::client::hashing::Hashing;
 use crate::client::partial::Partial;
-use crate::client::progress::{Direction, Meter, Progress, State};
+use crate::client::progress::{Direction, FileState, Meter, Progress};
 use crate::client::retry::Retry;
 use crate::client::view::Label;
 use crate::message::{FileLine, FileName, Target};
@@ -99,14 +99,14 @@ impl Download {
     pub(super) fn progress(&self) -> Option<Progress> {
         let at = match &self.stage {
             DownloadStage::Offered => return None,
-            DownloadStage::Waiting { .. } => (State::Waiting, 0),
-            DownloadStage::Comparing { hashing, .. } => (State::Verifying, hashing.done()),
-            DownloadStage::Hashing(partial) => (State::Hashing, partial.hashed()),
-            DownloadStage::Ready(partial) => (State::Waiting, partial.len()),
+            DownloadStage::Waiting { .. } => (FileState::Waiting, 0),
+            DownloadStage::Comparing { hashing, .. } => (FileState::Verifying, hashing.done()),
+            DownloadStage::Hashing(partial) => (FileState::Hashing, partial.hashed()),
+            DownloadStage::Ready(partial) => (FileState::Waiting, partial.len()),
             DownloadStage::Asked(partial) => {
-                (State::Queued { place: 0, of: 0, since: Duration::ZERO }, partial.len())
+                (FileState::Queued { place: 0, of: 0, since: Duration::ZERO }, partial.len())
             }
-            DownloadStage::Coming(partial) => (State::Moving, partial.len()),
+            DownloadStage::Coming(partial) => (FileState::Moving, partial.len()),
         };
         let (transfer, name) = (Some(self.file.transfer), &self.file.name);
         Some(self.meter.progress(transfer, name, Direction::Down, at, self.file.size))

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use super::source::{Announcement, Goal, Source, lost};
+use super::source::{Announcement, FileSource, Goal, lost};
 use super::step::{Step, Steps};
 use crate::client::hashing::Hashing;
 use crate::client::progress::{Progress, percent};
@@ -25,7 +25,7 @@ use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::UPLOADS_A_USER;
 use crate::message::{Ending, Refusal, visible};
-use upload::{Upload, UploadStage};
+use upload::{OwnUpload, UploadStage};
 
 /// How long a file may be hashed before that is said.
 const HASHING_UNTOLD: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ pub(in crate::client) enum Withdrawal {
 /// All uploads that are not over, in the order in which they were wanted.
 #[derive(Debug, Default)]
 pub(in crate::client) struct Uploads {
-    entries: BTreeMap<u64, Upload>,
+    entries: BTreeMap<u64, OwnUpload>,
     last_key: u64,
     seed: u64,
     /// What is to be asked and said.
@@ -83,10 +83,10 @@ impl Uploads {
     }
 
     /// Sends a file.
-    pub(in crate::client) fn add(&mut self, source: Source, goal: Goal) {
+    pub(in crate::client) fn add(&mut self, source: FileSource, goal: Goal) {
         self.last_key += 1;
         let seed = self.seed.wrapping_add(self.last_key);
-        self.entries.insert(self.last_key, Upload::new(source, goal, seed));
+        self.entries.insert(self.last_key, OwnUpload::new(source, goal, seed));
     }
 
     /// Does one thing that takes little time: announces a file or hashes a part of one. Answers
@@ -131,7 +131,7 @@ impl Uploads {
         answer: Result<(TransferId, u32), &Problem>,
         now: Duration,
     ) {
-        let asked = |upload: &Upload| matches!(upload.stage, UploadStage::Asked(asked) if asked == Some(id));
+        let asked = |upload: &OwnUpload| matches!(upload.stage, UploadStage::Asked(asked) if asked == Some(id));
         let Some(key) = self.find(asked) else { return };
         match answer {
             Ok((transfer, place)) => self.on_announced(key, transfer, place, now),
@@ -189,7 +189,7 @@ impl Uploads {
 
     /// So many bytes more may be sent.
     pub(in crate::client) fn handle_credit(&mut self, transfer: TransferId, bytes: u64) {
-        if let Some(Upload { stage: UploadStage::Moving { credit, .. }, .. }) =
+        if let Some(OwnUpload { stage: UploadStage::Moving { credit, .. }, .. }) =
             self.numbered(transfer)
         {
             *credit = credit.saturating_add(bytes);
@@ -233,7 +233,7 @@ impl Uploads {
 
     /// The same for the first of this name that has no number yet.
     pub(in crate::client) fn cancel_named(&mut self, name: &str) -> Withdrawal {
-        let named = |upload: &Upload| {
+        let named = |upload: &OwnUpload| {
             upload.transfer.is_none() && !upload.cancelled && upload.source.name.as_str() == name
         };
         let Some(key) = self.find(named) else { return Withdrawal::Unknown };
@@ -266,7 +266,7 @@ impl Uploads {
         }
     }
 
-    fn find(&self, wanted: impl Fn(&Upload) -> bool) -> Option<u64> {
+    fn find(&self, wanted: impl Fn(&OwnUpload) -> bool) -> Option<u64> {
         self.entries.iter().find(|(_, upload)| wanted(upload)).map(|(&key, _)| key)
     }
 
@@ -275,18 +275,18 @@ impl Uploads {
     }
 
     /// The one of this number that the server knows.
-    fn numbered(&mut self, transfer: TransferId) -> Option<&mut Upload> {
+    fn numbered(&mut self, transfer: TransferId) -> Option<&mut OwnUpload> {
         let key = self.key(transfer)?;
         self.entries.get_mut(&key).filter(|upload| upload.is_announced())
     }
 
     fn moving(&self) -> impl Iterator<Item = u64> {
-        let moving = |upload: &&Upload| matches!(upload.stage, UploadStage::Moving { .. });
+        let moving = |upload: &&OwnUpload| matches!(upload.stage, UploadStage::Moving { .. });
         self.entries.iter().filter(move |(_, upload)| moving(upload)).map(|(&key, _)| key)
     }
 
     fn announce_one(&mut self, here: &Here) -> bool {
-        let ready = |upload: &Upload| {
+        let ready = |upload: &OwnUpload| {
             matches!(upload.stage, UploadStage::Ready) && upload.retry.is_due(here.now)
         };
         let Some(key) = self.find(ready) else { return false };
@@ -319,7 +319,7 @@ impl Uploads {
             self.hash_step(key, now);
             return true;
         }
-        let new = |upload: &&Upload| matches!(upload.stage, UploadStage::New);
+        let new = |upload: &&OwnUpload| matches!(upload.stage, UploadStage::New);
         let under_way = self.entries.values().filter(|upload| !new(upload)).count();
         let Some(key) = self.find(|upload| new(&upload)) else { return false };
         let Some(upload) = self.entries.get_mut(&key).filter(|_| under_way < AT_ONCE_MAX) else {
@@ -403,7 +403,7 @@ impl Uploads {
             Ok(source) => {
                 let seed = self.seed.wrapping_add(key);
                 let goal = upload.goal.clone();
-                *upload = Upload { changed: true, ..Upload::new(source, goal, seed) };
+                *upload = OwnUpload { changed: true, ..OwnUpload::new(source, goal, seed) };
                 self.steps.note(Note::SentAnew(label, what));
             }
             Err(error) => self.give_up(key, error.code(), &format!("{what}: {error}")),
@@ -444,7 +444,7 @@ impl Uploads {
 }
 
 /// It is to be announced again, under the same hash.
-fn break_off(upload: &mut Upload) {
+fn break_off(upload: &mut OwnUpload) {
     upload.stage = UploadStage::Ready;
     upload.again = true;
 }

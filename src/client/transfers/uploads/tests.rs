@@ -25,7 +25,7 @@ fn upload(size: usize) -> (Uploads, tempfile::TempDir) {
     let path = dir.path().join("a b.bin");
     fs::write(&path, content(size)).unwrap();
     let mut uploads = Uploads::new(1);
-    uploads.add(Source::open(&path).unwrap(), Goal::User("bob".to_owned()));
+    uploads.add(FileSource::open(&path).unwrap(), Goal::User("bob".to_owned()));
     (uploads, dir)
 }
 
@@ -97,7 +97,7 @@ fn an_upload_goes_on_behind_what_the_server_has() {
         uploads.handle_admitted(SEVEN, 0, 5000, offset, START);
         assert_eq!(sent(&mut uploads, SEVEN), content(1000)[1000 - rest..], "from {offset}");
         let state = uploads.progress(START).next().unwrap().state;
-        assert_eq!(state, crate::client::progress::State::Finishing);
+        assert_eq!(state, crate::client::progress::FileState::Finishing);
     }
     let (mut uploads, _dir) = announced(1000);
     uploads.handle_admitted(SEVEN, 0, 5000, 1001, START);
@@ -149,7 +149,7 @@ fn what_is_lost_is_announced_again_under_the_same_hash_and_only_where_it_was_to_
     for goal in [Goal::Room(room), Goal::Shelf(Some(room))] {
         let (mut uploads, dir) = upload(1);
         uploads.cancel_named("a b.bin");
-        uploads.add(Source::open(&dir.path().join("a b.bin")).unwrap(), goal);
+        uploads.add(FileSource::open(&dir.path().join("a b.bin")).unwrap(), goal);
         assert_eq!(announcement(&mut uploads, 3), None);
         assert!(matches!(&steps(&mut uploads)[..], []) && uploads.is_empty());
     }
@@ -214,7 +214,7 @@ fn a_refused_announcement_leaves_nothing_behind_unless_it_passes() {
 fn only_a_file_that_can_be_read_can_be_sent() {
     use crate::client::transfers::source::SourceError;
     let dir = tempfile::tempdir().unwrap();
-    assert!(matches!(Source::open(dir.path()), Err(SourceError::NotAFile)));
-    let nowhere = Source::open(&dir.path().join("nowhere"));
+    assert!(matches!(FileSource::open(dir.path()), Err(SourceError::NotAFile)));
+    let nowhere = FileSource::open(&dir.path().join("nowhere"));
     assert!(matches!(nowhere, Err(SourceError::Unreadable(_))));
 }

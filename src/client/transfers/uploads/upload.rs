@@ -8,9 +8,9 @@ use std::io::{self, ErrorKind, Read as _};
 use std::time::Duration;
 
 use crate::client::hashing::Hashing;
-use crate::client::progress::{Direction, Meter, Progress, State};
+use crate::client::progress::{Direction, FileState, Meter, Progress};
 use crate::client::retry::Retry;
-use crate::client::transfers::{Goal, Source};
+use crate::client::transfers::{FileSource, Goal};
 use crate::client::view::Label;
 use crate::id::TransferId;
 use crate::limits::CHUNK_MAX;
@@ -18,8 +18,8 @@ use crate::message::Digest;
 
 /// A file on its way to the server.
 #[derive(Debug)]
-pub(super) struct Upload {
-    pub(super) source: Source,
+pub(super) struct OwnUpload {
+    pub(super) source: FileSource,
     pub(super) goal: Goal,
     pub(super) stage: UploadStage,
     pub(super) hash: Option<Digest>,
@@ -58,9 +58,9 @@ pub(super) enum UploadStage {
     Finishing,
 }
 
-impl Upload {
+impl OwnUpload {
     /// A file that is to be sent; the seed keeps its waits apart from those of others.
-    pub(super) fn new(source: Source, goal: Goal, seed: u64) -> Self {
+    pub(super) fn new(source: FileSource, goal: Goal, seed: u64) -> Self {
         Self {
             source,
             goal,
@@ -116,15 +116,17 @@ impl Upload {
     pub(super) fn progress(&self, now: Duration) -> Progress {
         let total = self.source.size;
         let at = match &self.stage {
-            UploadStage::New | UploadStage::Ready => (State::Waiting, 0),
-            UploadStage::Hashing { hashing, .. } => (State::Hashing, hashing.done()),
-            UploadStage::Asked(_) => (State::Queued { place: 0, of: 0, since: Duration::ZERO }, 0),
+            UploadStage::New | UploadStage::Ready => (FileState::Waiting, 0),
+            UploadStage::Hashing { hashing, .. } => (FileState::Hashing, hashing.done()),
+            UploadStage::Asked(_) => {
+                (FileState::Queued { place: 0, of: 0, since: Duration::ZERO }, 0)
+            }
             UploadStage::Queued { place, of, since } => {
                 let since = now.saturating_sub(*since);
-                (State::Queued { place: *place, of: *of, since }, 0)
+                (FileState::Queued { place: *place, of: *of, since }, 0)
             }
-            UploadStage::Moving { sent, .. } => (State::Moving, *sent),
-            UploadStage::Finishing => (State::Finishing, total),
+            UploadStage::Moving { sent, .. } => (FileState::Moving, *sent),
+            UploadStage::Finishing => (FileState::Finishing, total),
         };
         let name = &self.source.name;
         self.meter.progress(self.transfer, name, Direction::Up, at, total)
