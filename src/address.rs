@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// How the address of a Unix socket begins.
-const UNIX: &str = "unix:";
+pub(crate) const UNIX: &str = "unix:";
 
 /// A place to listen on, or to call.
 #[derive(Clone, Debug, PartialEq, Eq)]

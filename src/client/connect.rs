@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 
+use crate::address::UNIX;
 use crate::os::{self, ByteStream};
 
 /// The port of an address that names none.
 const PORT_DEFAULT: u16 = 7575;
-/// How the address of a socket in the file system begins.
-const UNIX: &str = "unix:";
 /// How long one address may take to answer.
 const CONNECT_BEFORE: Duration = Duration::from_secs(10);
 

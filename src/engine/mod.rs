@@ -34,7 +34,7 @@ use timers::Timers;
 
 pub use crate::hub::{Policy, Setup};
 
-use crate::facts::Fact;
+use crate::facts::{Fact, Stats};
 use crate::front::{self, Front};
 use crate::hub::{Effect, Hub, Request};
 use crate::id::{ConnId, Now, Source, Ticket};
@@ -105,27 +105,6 @@ pub enum Output {
     Job(Ticket, Job),
     /// Something happened; for the audit log and whoever counts.
     Note(Fact),
-}
-
-/// Numbers about a running engine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Connections held now.
-    pub connections: usize,
-    /// Users logged in now.
-    pub users: usize,
-    /// Rooms now.
-    pub rooms: usize,
-    /// Upload slots in use now.
-    pub uploads: usize,
-    /// Bytes waiting in all outboxes now.
-    pub output_bytes: u64,
-    /// Requests handled since the start.
-    pub requests: u64,
-    /// Events put into outboxes since the start.
-    pub deliveries: u64,
-    /// Connections cut because they read too slowly, since the start.
-    pub cut: u64,
 }
 
 /// The whole server, without a world.

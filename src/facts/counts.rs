@@ -5,6 +5,22 @@ use serde::Serialize;
 /// How many there are of everything now, and of some things since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
+    /// What the engine counts.
+    #[serde(flatten)]
+    pub engine: Stats,
+    /// Lines that the log lacks, since the start.
+    pub log_lines_dropped: u64,
+    /// How long the turns of the loop were.
+    #[serde(flatten)]
+    pub turns: TurnCounts,
+    /// Memory that is resident now, and the most that ever was, where the system tells it.
+    #[serde(flatten)]
+    pub memory: Option<MemoryCounts>,
+}
+
+/// Of a running engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
     /// Connections held now.
     pub connections: usize,
     /// Users logged in now.
@@ -21,14 +37,6 @@ pub struct Counts {
     pub deliveries: u64,
     /// Connections cut because they read too slowly, since the start.
     pub cut: u64,
-    /// Lines that the log lacks, since the start.
-    pub log_lines_dropped: u64,
-    /// How long the turns of the loop were.
-    #[serde(flatten)]
-    pub turns: TurnCounts,
-    /// Memory that is resident now, and the most that ever was, where the system tells it.
-    #[serde(flatten)]
-    pub memory: Option<MemoryCounts>,
 }
 
 /// Of the turns of the loop. Processor time is what the machine's other work cannot lengthen.

@@ -12,7 +12,7 @@ mod kinds;
 mod weight;
 
 pub use category::{Category, Level};
-pub use counts::{Counts, MemoryCounts, TurnCounts};
+pub use counts::{Counts, MemoryCounts, Stats, TurnCounts};
 pub use kinds::{ConnFact, FileFact, LoginFact, RoomFact, ServerFact, TalkFact, TroubleFact};
 
 use crate::id::ConnId;

@@ -6,7 +6,7 @@
 
 use crate::facts::{
     ConnFact, Counts, Fact, FileFact, LoginFact, MemoryCounts, Parcel, RoomFact, ServerFact, Slots,
-    TalkFact, TroubleFact, TurnCounts, Who,
+    Stats, TalkFact, TroubleFact, TurnCounts, Who,
 };
 use crate::message::visible;
 use std::fmt::{self, Display, Formatter};
@@ -224,8 +224,9 @@ impl Display for Shown<'_, Slots> {
 
 impl Display for Shown<'_, Counts> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Counts { connections, users, rooms, uploads, output_bytes, .. } = self.0;
-        let Counts { requests, deliveries, cut, log_lines_dropped, turns, memory, .. } = self.0;
+        let Counts { engine, log_lines_dropped, turns, memory } = self.0;
+        let Stats { connections, users, rooms, uploads, output_bytes, .. } = engine;
+        let Stats { requests, deliveries, cut, .. } = engine;
         write!(
             f,
             "connections {connections}, users {users}, rooms {rooms}, uploads {uploads}, output \

@@ -37,6 +37,8 @@ pub enum LogFormat {
 pub(super) struct Renderer {
     format: LogFormat,
     offset: UtcOffset,
+    /// The offset as an object shows it.
+    zone: String,
     second: u64,
     time: String,
     words: String,
@@ -44,7 +46,8 @@ pub(super) struct Renderer {
 
 impl Renderer {
     pub(super) fn new(format: LogFormat, offset: UtcOffset) -> Self {
-        Self { format, offset, second: 0, time: String::new(), words: String::new() }
+        let zone = offset.format(OFFSET).unwrap_or_default();
+        Self { format, offset, zone, second: 0, time: String::new(), words: String::new() }
     }
 
     /// Adds the line of an entry.
@@ -77,8 +80,7 @@ impl Renderer {
 
     fn add_object(&mut self, entry: &Noted, to: &mut Vec<u8>) {
         self.words.clear();
-        let offset = self.offset.format(OFFSET).unwrap_or_default();
-        let _ = write!(self.words, "{}.{:03}{offset}", self.time, entry.at_ms % 1000);
+        let _ = write!(self.words, "{}.{:03}{}", self.time, entry.at_ms % 1000, self.zone);
         json::add(entry, &self.words, to);
     }
 

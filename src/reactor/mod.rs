@@ -499,20 +499,12 @@ impl Reactor {
     }
 
     fn report(&self) -> Box<Counts> {
-        let stats = self.engine.stats();
         let memory = os::MemoryUse::now().map(|memory| MemoryCounts {
             memory_bytes: memory.resident_bytes,
             memory_peak_bytes: memory.peak_bytes,
         });
         Box::new(Counts {
-            connections: stats.connections,
-            users: stats.users,
-            rooms: stats.rooms,
-            uploads: stats.uploads,
-            output_bytes: stats.output_bytes,
-            requests: stats.requests,
-            deliveries: stats.deliveries,
-            cut: stats.cut,
+            engine: self.engine.stats(),
             log_lines_dropped: logging::dropped(),
             turns: self.turns.counts(),
             memory,

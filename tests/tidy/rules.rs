@@ -49,7 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("logging", &["facts", "message(is_unprintable, visible)", "limits", "os"]),
     ("os", &["limits"]),
-    ("client", &["front", "half", "wire", "message", "id", "limits", "os"]),
+    ("client", &["address", "front", "half", "wire", "message", "id", "limits", "os"]),
 ];
 const COMPOSERS: [&str; 7] = ["lib", "main", "config", "cli", "serve", "options", "admin"];
 const PURE: [&str; 9] =

@@ -34,8 +34,7 @@ impl People {
             return Err(Refusal::TooManyBlocks { limit: BLOCKS_MAX as u64 });
         }
         let Some(account) = own.account else {
-            self.directory.block(owner, name);
-            out.note(ConnFact::BlockSet { who: Who::User(own.name), user: name, blocks: true });
+            self.set_block(out, Who::User(own.name), (owner, name), true);
             return Ok(Answer::Now(Reply::Done));
         };
         let waiting = Waiting::Block { request, owner, user: name, blocks: true };
@@ -55,8 +54,7 @@ impl People {
             return Err(Refusal::NotBlocked(name));
         }
         let Some(account) = own.account else {
-            self.directory.unblock(owner, name.key());
-            out.note(ConnFact::BlockSet { who: Who::User(own.name), user: name, blocks: false });
+            self.set_block(out, Who::User(own.name), (owner, name), false);
             return Ok(Answer::Now(Reply::Done));
         };
         let waiting = Waiting::Block { request, owner, user: name, blocks: false };
@@ -75,14 +73,24 @@ impl People {
             let refusal = out.store_refusal(outcome);
             return out.answer_late(request, Err(refusal));
         }
+        let who = Who::new(request.conn, self.name_of(request.conn).ok());
+        self.set_block(out, who, (owner, user), blocks);
+        out.answer_late(request, Ok(Reply::Done));
+    }
+
+    fn set_block(
+        &mut self,
+        out: &mut Out,
+        who: Who,
+        (owner, user): (UserKey, UserName),
+        blocks: bool,
+    ) {
         if blocks {
             self.directory.block(owner, user);
         } else {
             self.directory.unblock(owner, user.key());
         }
-        let who = Who::new(request.conn, self.name_of(request.conn).ok());
         out.note(ConnFact::BlockSet { who, user, blocks });
-        out.answer_late(request, Ok(Reply::Done));
     }
 
     pub(in crate::hub) fn list_blocked(&self, conn: ConnId) -> Result<Answer, Refusal> {

@@ -107,7 +107,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     match connect_local(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
-        // A full queue, or no permission to ask: somebody may well listen.
+        // The queue is full, so somebody listens.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             Err(io::ErrorKind::AddrInUse.into())
         }
