@@ -145,7 +145,7 @@ impl Front {
     pub const fn voice(&self) -> Voice {
         match self {
             Self::Native => Voice::Native,
-            // Nobody logs in over HTTP, so it is never among many.
+            // HTTP has no members of rooms, so this voice is never used for it.
             Self::Text | Self::Http(_) => Voice::Text,
         }
     }

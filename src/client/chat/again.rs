@@ -205,7 +205,7 @@ impl Chat {
     /// Lines that were kept go before those that are typed from now on.
     pub(super) fn take_kept_lines(&mut self) {
         while self.over.is_none() && !self.leaving && !self.returning() {
-            // An answer is typed unseen, so it is none of these.
+            // A kept line never answers a question for a password.
             let wanted = self.question.is_none() && self.takes_lines();
             let Some(line) = wanted.then(|| self.back.lines.pop_front()).flatten() else { break };
             self.handle_line(&line);

@@ -53,7 +53,7 @@ impl Files<'_> {
         let from = self.people.name_of(conn)?;
         let wanted = UserName::parse(user).map_err(Refusal::BadUserName)?;
         if self.people.directory.has_blocked(wanted.key(), from.key()) {
-            // Also when the other one is not here: whether he is, is not told.
+            // The same when the receiver is away: the answer must not tell who is here.
             return Err(Refusal::BlockedBy(wanted));
         }
         let online = self.people.session_of(wanted.key());
@@ -116,22 +116,23 @@ impl Files<'_> {
         Err(refusal)
     }
 
-    /// What somebody announces that has come already, because he has not heard how it ended: the
-    /// same number, and its end if there is one. Who says that he does so `again` does not want it
-    /// to come twice either when it was taken meanwhile.
+    /// An announcement of a file that has arrived already, whose sender did not hear how it ended:
+    /// the same number, and its end if there is one. With `again` it counts as arrived also when
+    /// it was taken meanwhile.
     fn announced_before(&mut self, draft: &Draft, again: bool) -> Option<Reply> {
         let conn = draft.from.conn;
         let is_same = |other: &Draft| {
             (other.from.name, other.owner, other.to) == (draft.from.name, draft.owner, draft.to)
                 && (&other.name, other.size, other.hash) == (&draft.name, draft.size, draft.hash)
-                // What was for another one of his name is not for him.
+                // A file for an earlier guest of the name is not for this one.
                 && (other.receiver, other.guest) == (draft.receiver, draft.guest)
         };
         let is_finishing = |upload: &&Upload| matches!(upload.stage, Stage::Finishing { .. });
         let finishing = {
             let mut all = self.own.queue.in_slots().filter(is_finishing);
-            let is_his_own = |upload: &&Upload| upload.draft.from.conn == conn && !again;
-            all.find(|upload| is_same(&upload.draft) && !is_his_own(upload)).map(|upload| upload.id)
+            let is_their_own = |upload: &&Upload| upload.draft.from.conn == conn && !again;
+            all.find(|upload| is_same(&upload.draft) && !is_their_own(upload))
+                .map(|upload| upload.id)
         };
         if let Some(transfer) = finishing {
             self.own.queue.adopt(transfer, conn);

@@ -1,6 +1,6 @@
 //! Those whom a file is for are told that it is here.
 //!
-//! The rule it keeps: who has blocked its sender is not told.
+//! The rule it keeps: a user who has blocked the sender is not told.
 
 use super::Files;
 use super::sight::{is_for, is_from};
@@ -19,8 +19,8 @@ impl Files<'_> {
         match file.to {
             Target::User(user) => {
                 let Some(conn) = self.people.session_of(user.key()) else { return };
-                let is_his = self.people.user_of(conn).is_ok_and(|user| is_for(user, entry));
-                if is_his && !self.people.directory.has_blocked(user.key(), from.key()) {
+                let is_theirs = self.people.user_of(conn).is_ok_and(|user| is_for(user, entry));
+                if is_theirs && !self.people.directory.has_blocked(user.key(), from.key()) {
                     self.out.tell(conn, Event::Offered { file });
                 }
             }
@@ -28,7 +28,7 @@ impl Files<'_> {
                 let Some(room) = self.rooms.find(room) else { return };
                 let mut except = self.people.deaf_to(from);
                 except.retain(|&conn| self.people.room_of(conn) == Some(room));
-                // The sender may be anywhere by now; he needs no offer of his own file.
+                // The sender may be anywhere by now; they need no offer of their own file.
                 let sender = self.people.session_of(from.key());
                 let by = sender.unwrap_or(ConnId { slot: u32::MAX, generation: u32::MAX });
                 let event = Event::Offered { file };
@@ -38,7 +38,7 @@ impl Files<'_> {
         }
     }
 
-    /// Tells somebody who has just logged in what was handed to him meanwhile.
+    /// Tells somebody who has just logged in what was handed to them meanwhile.
     pub(in crate::hub) fn offer_kept(&mut self, conn: ConnId) {
         let Ok(user) = self.people.user_of(conn) else { return };
         self.offer_all(conn, user.name, |entry| is_for(user, entry));

@@ -15,29 +15,29 @@ use crate::limits::{LIST_MAX, SWEEP_AT_ONCE};
 use crate::message::{Digest, Ending, Event, Refusal, Reply, UserName};
 
 impl Files<'_> {
-    /// A guest is gone: what was handed to him is for nobody, at once or if he does not come back.
+    /// A guest is gone: what was handed to them is for nobody, at once or if they do not come back.
     pub(in crate::hub) fn end_guest(&mut self, now: Now, user: User, for_good: bool) {
         if user.account.is_some() {
             return;
         }
         self.own.stored.note_gone(user.serial, now.mono_ms);
         if for_good {
-            let is_his = |entry: &&Entry| entry.to_guest == Some(user.serial) && !entry.goes;
-            let his = self
+            let is_theirs = |entry: &&Entry| entry.to_guest == Some(user.serial) && !entry.goes;
+            let theirs = self
                 .own
                 .stored
                 .of_guest(user.serial)
                 .filter_map(|id| self.own.stored.get_entry(id));
-            let his = his.filter(is_his).map(|entry| entry.file.line.transfer);
-            // More than that of one guest go later, as if he had lost his connection.
-            let his = his.take(SWEEP_AT_ONCE);
-            for transfer in his.collect::<Vec<_>>() {
+            let theirs = theirs.filter(is_theirs).map(|entry| entry.file.line.transfer);
+            // More than that of one guest go later, as if they had lost their connection.
+            let theirs = theirs.take(SWEEP_AT_ONCE);
+            for transfer in theirs.collect::<Vec<_>>() {
                 self.lose_receiver(transfer);
             }
         }
     }
 
-    /// Nobody will ever take a file: its sender is told, if he is here.
+    /// Nobody will ever take a file: its sender is told, if they are here.
     pub(in crate::hub) fn lose_receiver(&mut self, transfer: TransferId) {
         let how = Ending::ReceiverGone;
         if let Some(sender) = self.sender_of(transfer) {

@@ -43,7 +43,7 @@ impl Files<'_> {
         Some(self.rooms.get(self.people.room_of(conn)?)?.name)
     }
 
-    /// Where the sender of a file is, if he is here.
+    /// Where the sender of a file is, if they are here.
     pub(super) fn sender_of(&self, transfer: TransferId) -> Option<ConnId> {
         let entry = self.own.stored.get_entry(transfer)?;
         let conn = self.people.session_of(entry.file.line.from.key())?;
@@ -61,7 +61,7 @@ pub(super) fn is_for(user: User, entry: &Entry) -> bool {
         }
 }
 
-/// Whether this one has sent a file. On a shelf a guest is known by his name.
+/// Whether this one has sent a file. On a shelf a guest is known by their name.
 pub(super) fn is_from(user: User, entry: &Entry) -> bool {
     let is_shelved = matches!(entry.file.line.to, Target::Shelf(_) | Target::Public);
     entry.file.line.from == user.name

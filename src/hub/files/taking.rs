@@ -20,7 +20,7 @@ const FILES_PER_WORK: usize = 4;
 const STEPS_PER_WORK: usize = 32;
 
 impl Files<'_> {
-    /// The files that somebody may take, and those that he has sent.
+    /// The files that somebody may take, and those that they have sent.
     pub(in crate::hub) fn list_files(
         &mut self,
         now: Now,

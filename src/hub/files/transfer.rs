@@ -44,7 +44,7 @@ pub struct Draft {
     pub to: Target,
     /// The account of the receiver, where it is one user's.
     pub receiver: Option<AccountId>,
-    /// The connection of the receiver, where that is a guest: without him there is no receiver.
+    /// The connection of the receiver, where that is a guest: without them there is no receiver.
     pub guest: Option<ConnId>,
     /// The file's name.
     pub name: FileName,
