@@ -7,7 +7,7 @@
 
 use crate::id::{AccountId, LetterId, TransferId};
 use crate::limits::USER_NAME_MAX;
-use crate::message::{Digest, FileLine, FileName, Key, Target, Text, UserName};
+use crate::message::{Digest, FileLine, FileName, Key, MessageKey, Target, Text, UserName};
 
 /// Work for one of the workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -266,8 +266,8 @@ pub enum StoreJob {
         /// Whom.
         user: UserName,
     },
-    /// Keep a letter: [`StoreOutcome::Kept`], [`StoreOutcome::Full`], or
-    /// [`StoreOutcome::NoAccount`].
+    /// Keep a letter: [`StoreOutcome::Kept`], [`StoreOutcome::KeptBefore`], [`StoreOutcome::Full`],
+    /// or [`StoreOutcome::NoAccount`].
     Keep {
         /// The receiver.
         to: AccountId,
@@ -279,6 +279,9 @@ pub enum StoreJob {
         at_ms: u64,
         /// Letters that may be kept for the receiver, this one included.
         most: u64,
+        /// The account that sends it, and the key that it chose for it: within a day only one
+        /// letter is kept under both.
+        once: Option<(AccountId, MessageKey)>,
     },
     /// Read the letters of an account in their order: [`StoreOutcome::Letters`].
     Letters {
@@ -314,8 +317,9 @@ impl std::fmt::Debug for StoreJob {
             Self::Revoke { account } => write!(f, "revoke the tokens of {}", account.0),
             Self::Block { account, user } => write!(f, "{} blocks {user}", account.0),
             Self::Unblock { account, user } => write!(f, "{} unblocks {user}", account.0),
-            Self::Keep { to, from, text, .. } => {
-                write!(f, "keep {} bytes of {from} for {}", text.as_str().len(), to.0)
+            Self::Keep { to, from, text, once, .. } => {
+                let once = if once.is_some() { " once" } else { "" };
+                write!(f, "keep {} bytes of {from} for {}{once}", text.as_str().len(), to.0)
             }
             Self::Letters { account, after, most } => {
                 write!(f, "{most} letters of {} after {}", account.0, after.0)
@@ -342,6 +346,8 @@ pub enum StoreOutcome {
     NoAccount,
     /// The letter is kept, under this number.
     Kept(LetterId),
+    /// A letter of the same key was kept before; it may have arrived since.
+    KeptBefore,
     /// As many letters are kept as may be.
     Full,
     /// Some letters, and whether there are more behind them.

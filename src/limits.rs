@@ -90,6 +90,13 @@ pub(crate) const SOURCES_MAX: usize = 65_536;
 pub const TAKEOVER_WAIT: Duration = Duration::from_secs(2);
 /// How long a resume token is good for.
 pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest key in bytes by which a message that is sent twice is known as one.
+pub(crate) const MESSAGE_KEY_MAX: usize = 32;
+/// How long the key of a message is remembered.
+pub(crate) const MESSAGE_KEY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Keys that are remembered for one user; the oldest goes first. More requests than these are never
+/// without an answer.
+pub(crate) const MESSAGE_KEYS_A_USER: u32 = 256;
 /// Requests of one connection that may wait for the store at once; then it is not read.
 pub(crate) const AWAITED_MAX: u16 = 32;
 /// Letters told at once to somebody who logs in; the next ones follow when these have arrived.

@@ -170,6 +170,7 @@ impl Out {
             | StoreOutcome::Created(_)
             | StoreOutcome::Exists
             | StoreOutcome::Kept(_)
+            | StoreOutcome::KeptBefore
             | StoreOutcome::Full
             | StoreOutcome::Letters { .. }
             | StoreOutcome::Failed(_) => Refusal::StoreFailed,

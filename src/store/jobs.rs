@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::mailboxes::Mailboxes;
 use super::rows::{self, ACCOUNT, LETTER, STORED, signed};
+use super::sent;
 use crate::id::{AccountId, LetterId};
 use crate::job::{Account, StoreJob, StoreOutcome, StoredFile};
 use crate::message::{Text, UserName};
@@ -25,13 +26,19 @@ pub(super) fn run(
             file.prepare_cached(sql)?.execute(params![signed(account.0), key(*user)])?;
             Ok(StoreOutcome::Done)
         }
-        StoreJob::Keep { to, from, text, at_ms, most } => {
+        StoreJob::Keep { to, from, text, at_ms, most, once } => {
+            if let Some(once) = once
+                && sent::is_known(file, *once, *at_ms)?
+            {
+                return Ok(StoreOutcome::KeptBefore);
+            }
             if mailboxes.count(file, *to)? >= *most && exists(file, *to)? {
                 return Ok(StoreOutcome::Full);
             }
             let outcome = keep(file, *to, *from, text, *at_ms)?;
-            if matches!(outcome, StoreOutcome::Kept(_)) {
+            if let StoreOutcome::Kept(letter) = outcome {
                 mailboxes.on_kept(*to);
+                once.map_or(Ok(()), |once| sent::note(file, once, letter, *at_ms))?;
             }
             Ok(outcome)
         }

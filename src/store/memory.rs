@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::sent::is_fresh;
 use super::{Store, writes};
 use crate::id::{AccountId, LetterId, TransferId};
 use crate::job::{Account, Catalogue, Directory, Letter, StoreJob, StoreOutcome, StoredFile};
-use crate::message::UserName;
+use crate::message::{MessageKey, UserName};
 
 /// All that would last.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,8 @@ struct Content {
     blocks: BTreeMap<(AccountId, String), UserName>,
     letters: BTreeMap<(AccountId, LetterId), Letter>,
     files: BTreeMap<TransferId, StoredFile>,
+    /// When a letter was kept under which key of its writer. None is ever forgotten.
+    sent: BTreeMap<(AccountId, MessageKey), u64>,
     last_account: u64,
     last_letter: u64,
     last_file: u32,
@@ -49,12 +52,13 @@ impl Memory {
     /// Removes an account with its blocks and letters, as another process would; files stay. Tells
     /// whether there was one.
     pub fn remove_elsewhere(&mut self, user: UserName) -> bool {
-        let Content { accounts, blocks, letters, .. } = &mut self.content;
+        let Content { accounts, blocks, letters, sent, .. } = &mut self.content;
         let found = accounts.values().find(|account| account.name == user);
         let Some(id) = found.map(|account| account.id) else { return false };
         accounts.remove(&id);
         blocks.retain(|(account, _), _| *account != id);
         letters.retain(|(account, _), _| *account != id);
+        sent.retain(|(account, _), _| *account != id);
         self.is_changed = true;
         true
     }
@@ -114,10 +118,10 @@ impl Content {
                 self.blocks.remove(&(*account, key(*user)));
                 StoreOutcome::Done
             }
-            StoreJob::Keep { to, from, text, at_ms, most } => {
+            StoreJob::Keep { to, from, text, at_ms, most, once } => {
                 let letter =
                     Letter { id: LetterId(0), from: *from, text: text.clone(), at_ms: *at_ms };
-                self.keep(*to, letter, *most)
+                self.keep_once(*to, letter, *most, *once)
             }
             StoreJob::Letters { account, after, most } => self.letters(*account, *after, *most),
             StoreJob::AddFile(file) => {
@@ -155,6 +159,27 @@ impl Content {
         account.epoch += 1;
         account.hash = hash.unwrap_or(&account.hash).clone();
         StoreOutcome::Done
+    }
+
+    fn keep_once(
+        &mut self,
+        to: AccountId,
+        letter: Letter,
+        most: u64,
+        once: Option<(AccountId, MessageKey)>,
+    ) -> StoreOutcome {
+        let at_ms = letter.at_ms;
+        let kept_ms = once.and_then(|once| self.sent.get(&once));
+        if kept_ms.is_some_and(|&kept_ms| is_fresh(kept_ms, at_ms)) {
+            return StoreOutcome::KeptBefore;
+        }
+        let outcome = self.keep(to, letter, most);
+        if let (StoreOutcome::Kept(_), Some(once)) = (&outcome, once)
+            && self.accounts.contains_key(&once.0)
+        {
+            self.sent.insert(once, at_ms);
+        }
+        outcome
     }
 
     fn keep(&mut self, to: AccountId, letter: Letter, most: u64) -> StoreOutcome {

@@ -12,6 +12,7 @@ mod memory;
 mod owner;
 mod rows;
 mod schema;
+mod sent;
 mod sqlite;
 mod worker;
 

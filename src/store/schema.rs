@@ -14,7 +14,7 @@ const APPLICATION: i64 = 0x5061_726c;
 /// One step for each version of the schema, never changed once it was released.
 ///
 /// `AUTOINCREMENT` is what keeps a number from being used again after the highest was removed.
-const STEPS: [&str; 2] = [FIRST, FILES];
+const STEPS: [&str; 3] = [FIRST, FILES, SENT];
 
 const FIRST: &str = "
     CREATE TABLE meta (
@@ -64,6 +64,18 @@ const FILES: &str = "
         until_ms INTEGER NOT NULL,
         seal INTEGER NOT NULL
     ) STRICT;
+";
+
+/// Which letter was kept under which key of its writer. It has no seal: a row that is damaged lets
+/// a letter be kept twice, or is taken for one that was kept.
+const SENT: &str = "
+    CREATE TABLE sent (
+        account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+        key BLOB NOT NULL,
+        letter INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        PRIMARY KEY (account, key)
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the file to this version, in one transaction.
@@ -150,7 +162,11 @@ mod tests {
 
     #[test]
     fn a_step_that_was_released_is_not_changed() {
-        let hash = Digest(*blake3::hash(FIRST.as_bytes()).as_bytes()).to_string();
-        assert_eq!(hash, "7811fd6fea3d6cc03d9e463b654ab23d919d93f1781afd68ef7aa141e535bf23");
+        for (step, hash) in [
+            (FIRST, "7811fd6fea3d6cc03d9e463b654ab23d919d93f1781afd68ef7aa141e535bf23"),
+            (FILES, "a786017dd20e8331fdab28e2a6e41ce90b8115363a3bcc4fd041afb77613218a"),
+        ] {
+            assert_eq!(Digest(*blake3::hash(step.as_bytes()).as_bytes()).to_string(), hash);
+        }
     }
 }

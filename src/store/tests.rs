@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{Memory, Sqlite, Store};
 use crate::id::{AccountId, LetterId, TransferId};
 use crate::job::{StoreJob, StoreOutcome, StoredFile};
-use crate::message::{Digest, FileLine, FileName, RoomName, Target, Text, UserName};
+use crate::message::{Digest, FileLine, FileName, MessageKey, RoomName, Target, Text, UserName};
 
 pub(super) fn user(name: &str) -> UserName {
     UserName::parse(name).unwrap()
@@ -19,7 +19,14 @@ pub(super) fn create(name: &str) -> StoreJob {
 
 pub(super) fn keep(to: u64, text: &str) -> StoreJob {
     let text = Text::parse(Cow::Borrowed(text), u64::MAX).unwrap();
-    StoreJob::Keep { to: AccountId(to), from: user("zoe"), text, at_ms: 7, most: 3 }
+    StoreJob::Keep { to: AccountId(to), from: user("zoe"), text, at_ms: 7, most: 3, once: None }
+}
+
+/// The same, under a key of the account that sends it.
+pub(super) fn keep_once(to: u64, text: &str, by: u64, key: &str, at_ms: u64) -> StoreJob {
+    let text = Text::parse(Cow::Borrowed(text), u64::MAX).unwrap();
+    let once = Some((AccountId(by), MessageKey::parse(key).unwrap()));
+    StoreJob::Keep { to: AccountId(to), from: user("zoe"), text, at_ms, most: 10_000, once }
 }
 
 pub(super) fn letters(account: u64) -> StoreJob {
@@ -111,7 +118,8 @@ fn file() -> impl Strategy<Value = StoredFile> {
 }
 
 fn job() -> impl Strategy<Value = StoreJob> {
-    let letter = (account_id(), name(), "[ -~]{0,9}x", any::<u64>(), 0_u64..4);
+    let once = prop::option::of((account_id(), "[ab]"));
+    let letter = (account_id(), name(), "[ -~]{0,9}x", any::<u64>(), 0_u64..4, once);
     let letters = (account_id(), 0_u64..9, 0_u32..4);
     prop_oneof![
         1 => (name(), "[a-z]{3}").prop_map(|(name, hash)| StoreJob::Create { name, hash }),
@@ -119,9 +127,10 @@ fn job() -> impl Strategy<Value = StoreJob> {
         1 => account_id().prop_map(|account| StoreJob::Revoke { account }),
         1 => (account_id(), name()).prop_map(|(account, user)| StoreJob::Block { account, user }),
         1 => (account_id(), name()).prop_map(|(account, user)| StoreJob::Unblock { account, user }),
-        4 => letter.prop_map(|(to, from, text, at_ms, most)| {
+        4 => letter.prop_map(|(to, from, text, at_ms, most, once)| {
             let text = Text::parse(Cow::Owned(text), u64::MAX).unwrap();
-            StoreJob::Keep { to, from, text, at_ms: at_ms >> 1, most }
+            let once = once.map(|(by, key)| (by, MessageKey::parse(&key).unwrap()));
+            StoreJob::Keep { to, from, text, at_ms: at_ms >> 1, most, once }
         }),
         2 => letters.prop_map(|(account, after, most)| {
             StoreJob::Letters { account, after: LetterId(after), most }
@@ -213,6 +222,35 @@ fn a_mailbox_takes_as_many_letters_as_it_may_and_more_when_some_have_arrived() {
         // Not the first number again, although no letter is left.
         assert_eq!(store.commit(&[keep(1, "e")]), [StoreOutcome::Kept(LetterId(4))]);
         assert_eq!(texts(store, 1), ["e"]);
+    });
+}
+
+#[test]
+fn a_letter_that_comes_twice_under_one_key_is_kept_once() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    let kept = |id| StoreOutcome::Kept(LetterId(id));
+    both(|store| {
+        let first = keep_once(1, "hello", 2, "k", DAY_MS);
+        let jobs = [create("alice"), create("bob"), first.clone(), first.clone()];
+        assert_eq!(store.commit(&jobs)[2..], [kept(1), StoreOutcome::KeptBefore]);
+        // Also when it has arrived, and when the clock was put back.
+        store.commit(&[StoreJob::Arrived { account: AccountId(1), up_to: LetterId(1) }]);
+        let early = keep_once(1, "hello", 2, "k", 7);
+        assert_eq!(
+            store.commit(&[first, early]),
+            [StoreOutcome::KeptBefore, StoreOutcome::KeptBefore]
+        );
+        assert_eq!(texts(store, 1), Vec::<String>::new());
+        // Another key, the same key of somebody else, and one of the day before are others.
+        let others = [("l", 2, DAY_MS), ("k", 1, DAY_MS), ("k", 2, 2 * DAY_MS)];
+        let others = others.map(|(key, by, at_ms)| keep_once(1, "hello", by, key, at_ms));
+        assert_eq!(store.commit(&others), [kept(2), kept(3), kept(4)]);
+        // A letter that was not kept has used up no key, and an account that is gone has none.
+        let nobody = keep_once(9, "hello", 2, "m", DAY_MS);
+        let somebody = keep_once(1, "hello", 2, "m", DAY_MS);
+        assert_eq!(store.commit(&[nobody, somebody]), [StoreOutcome::NoAccount, kept(5)]);
+        let gone = keep_once(1, "hello", 9, "k", DAY_MS);
+        assert_eq!(store.commit(&[gone.clone(), gone]), [kept(6), kept(7)]);
     });
 }
 

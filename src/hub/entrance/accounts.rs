@@ -118,6 +118,7 @@ impl Entrance<'_> {
             outcome @ (StoreOutcome::Done
             | StoreOutcome::NoAccount
             | StoreOutcome::Kept(_)
+            | StoreOutcome::KeptBefore
             | StoreOutcome::Full
             | StoreOutcome::Letters { .. }
             | StoreOutcome::Failed(_)) => Err(self.out.store_refusal(&outcome)),

@@ -59,7 +59,7 @@ impl Post<'_> {
         let at_ms = now.wall_ms;
         if let Some((to, to_name)) = account {
             let most = self.rules.limits.letters;
-            let job = StoreJob::Keep { to, from, text: text.clone(), at_ms, most };
+            let job = StoreJob::Keep { to, from, text: text.clone(), at_ms, most, once: None };
             let draft = LetterDraft { from, to, to_name, text, at_ms };
             return self.out.ask_store(Waiting::Keep { request, draft }, job);
         }
@@ -84,6 +84,8 @@ impl Post<'_> {
                 let online = online.is_some_and(|to| self.tell_kept(request, to, draft, *letter));
                 Ok(Reply::Kept { user, online })
             }
+            // Whoever is to have it was told then, or will be told with the others.
+            StoreOutcome::KeptBefore => Ok(Reply::Kept { user, online: online.is_some() }),
             StoreOutcome::Full => {
                 Err(Refusal::MailboxFull { user, limit: self.rules.limits.letters })
             }

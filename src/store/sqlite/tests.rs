@@ -1,6 +1,8 @@
 //! What only a file can show: full disks, damage, other processes, versions.
 
-use super::super::tests::{add, create, keep, letters, numbers, remove, stored, texts, user};
+use super::super::tests::{
+    add, create, keep, keep_once, letters, numbers, remove, stored, texts, user,
+};
 use super::*;
 use crate::id::LetterId;
 use crate::job::{Account, Letter};
@@ -43,6 +45,30 @@ fn what_was_committed_is_there_after_a_restart() {
     assert_eq!(store.files().unwrap().files, [stored(1)]);
     assert_eq!(numbers(&mut store), (vec![1], 3));
     assert_eq!(store.token_key().unwrap(), key);
+}
+
+#[test]
+fn the_newest_keys_of_each_account_are_known_after_a_restart_and_few_others() {
+    let (data, mut store) = new();
+    store.commit(&[create("alice"), create("bob")]);
+    let send = |by: u64, key: u64| keep_once(1, "hello", by, &key.to_string(), 7);
+    let many: Vec<_> = (0..1000).map(|key| send(2, key)).chain([send(1, 0)]).collect();
+    store.commit(&many);
+    drop(store);
+    let mut store = Sqlite::open(data.path()).unwrap();
+    let count = |file: &Connection| {
+        let sql = "SELECT count(*) FROM sent WHERE account = 2";
+        Ok(file.query_row(sql, [], |row| row.get::<_, i64>(0))?)
+    };
+    let kept = store.with(count).unwrap();
+    assert!((256..256 + 64).contains(&kept), "{kept} keys");
+    let newest: Vec<_> = (744..1000).map(|key| send(2, key)).chain([send(1, 0)]).collect();
+    let outcomes = store.commit(&newest);
+    assert!(outcomes.iter().all(|outcome| *outcome == StoreOutcome::KeptBefore), "{outcomes:?}");
+    assert!(matches!(store.commit(&[send(2, 0)])[0], StoreOutcome::Kept(_)), "it is forgotten");
+    // With the account its keys are gone.
+    store.remove(user("bob")).unwrap();
+    assert_eq!(store.with(count).unwrap(), 0);
 }
 
 #[test]
@@ -232,10 +258,10 @@ fn a_store_that_is_not_there_is_made_only_when_asked() {
 #[test]
 fn a_file_of_a_newer_parlor_or_of_another_program_is_refused_and_left_alone() {
     let (data, store) = new();
-    store.connection.as_ref().unwrap().pragma_update(None, "user_version", 3).unwrap();
+    store.connection.as_ref().unwrap().pragma_update(None, "user_version", 4).unwrap();
     drop(store);
     let error = Sqlite::open(data.path()).unwrap_err().to_string();
-    assert_eq!(error, "a newer Parlor wrote it (schema 3, this one knows 2); run that one");
+    assert_eq!(error, "a newer Parlor wrote it (schema 4, this one knows 3); run that one");
 
     let data = tempfile::tempdir().unwrap();
     let path = data.path().join(FILE);
