@@ -94,8 +94,10 @@ pub(crate) enum Signal {
     /// SIGINT or SIGTERM, Ctrl-C: end in good order; a second one: end at once.
     Stop,
     /// SIGUSR1: write the counts into the log.
+    #[cfg_attr(windows, expect(dead_code, reason = "no such signal there"))]
     Report,
     /// SIGHUP: the log was renamed, open it anew.
+    #[cfg_attr(windows, expect(dead_code, reason = "no such signal there"))]
     Reopen,
 }
 

@@ -15,6 +15,7 @@ pub(crate) enum ByteStream {
     /// To another machine, or to this one by its address.
     Tcp(TcpStream),
     /// On a Unix socket, between programs of one machine.
+    #[cfg_attr(windows, expect(dead_code, reason = "mio has no such sockets there"))]
     Local(LocalStream),
 }
 
