@@ -2,6 +2,11 @@
 //!
 //! Knows nothing else. The rule it keeps: each meaning has one exit code, and it never changes.
 
+use std::time::Duration;
+
+use crate::message::CloseReason;
+use crate::wire::frame::FrameError;
+
 /// How it all went, for whoever started the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientOutcome {
@@ -36,8 +41,37 @@ impl ClientOutcome {
 pub(super) enum Over {
     /// We left.
     Left,
-    /// The connection cannot be used any further; why.
-    Broken(String),
+    /// There is no connection that can be used.
+    Broken(Fault),
     /// The server said goodbye: on the screen, or in these words instead of a greeting.
     Goodbye(Option<String>),
+}
+
+/// What is wrong with a connection. What others wrote in it is untrusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The server closed it.
+    Closed,
+    /// It broke, in the system's words.
+    Broke(String),
+    /// The server was silent for so long.
+    Silent(Duration),
+    /// What came is not the protocol.
+    Garbled(FrameError),
+    /// The server speaks another version of it.
+    Version(u32),
+    /// The server turned us away with this line.
+    TurnedAway(String),
+    /// The server said goodbye, and that we may come back.
+    Bye(CloseReason),
+    /// None could be made, in the system's words.
+    Unreachable(String),
+    /// The server does not let this user in yet, says its code.
+    NotYet { user: String, code: String },
+    /// The server does not let this user in again.
+    NotLetIn { user: String, why: String },
+    /// We could not come back for this reason, and tried for so long.
+    GivenUp(Box<Self>, Duration),
+    /// We left before it was back.
+    LeftAway,
 }

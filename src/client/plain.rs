@@ -26,6 +26,7 @@ mod given;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal as _, Read as _, Write as _};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
@@ -40,9 +41,11 @@ use super::chat::Chat;
 use super::connect::{ConnectError, connect, why};
 use super::drivers::menu::Menu;
 use super::errand::{Errand, Place};
+use super::face::{farewell, product as words};
 pub use super::outcome::ClientOutcome;
-use super::outcome::Over;
+use super::outcome::Fault;
 use super::typed::{self, Typed};
+use super::view::Product;
 use crate::limits::READ_TURN_BYTES;
 use crate::message::visible;
 use crate::os::{self, ByteStream, Signals};
@@ -178,7 +181,7 @@ impl Plain {
                 return Ok(self.chat.outcome());
             }
             if let Some(over) = self.chat.over() {
-                report(over);
+                farewell(over).iter().for_each(|words| complain(words));
                 return Ok(self.chat.outcome());
             }
             self.wait(&mut events)?;
@@ -188,11 +191,12 @@ impl Plain {
     /// Does what can be done without waiting. An error is one of standard output.
     fn work(&mut self) -> io::Result<()> {
         loop {
-            let leaving = self.chat.leaving();
-            self.chat.handle_time(self.started.elapsed());
+            let leaving = self.chat.link.leaving();
+            self.chat.link.handle_time(self.started.elapsed());
             self.heed_signals();
             let called = self.call()?;
             let read = self.read();
+            self.chat.hear();
             // Before the next line is taken, which may be a goodbye: what is kept for us until it
             // is confirmed can be confirmed only before that.
             let shown = self.show()?;
@@ -203,7 +207,7 @@ impl Plain {
             // Before the server is told that it is here.
             self.deliver()?;
             let written = self.write();
-            if self.chat.leaving() && !leaving {
+            if self.chat.link.leaving() && !leaving {
                 self.silent_since = Instant::now();
             }
             if self.bars.as_ref().is_some_and(Bars::is_due) {
@@ -218,7 +222,7 @@ impl Plain {
     }
 
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        let silence = self.chat.silence_max().saturating_sub(self.silent_since.elapsed());
+        let silence = self.chat.link.silence_max().saturating_sub(self.silent_since.elapsed());
         let silence = self.socket.as_ref().map(|_| silence);
         let alarm = self.chat.wake_at().map(|at| at.saturating_sub(self.started.elapsed()));
         let drawn = self.bars.as_ref().filter(|bars| !bars.is_empty()).map(|_| DRAW_AFTER);
@@ -232,28 +236,32 @@ impl Plain {
         }
         // Asked last: what came while this process was stopped or blocked has been heard.
         if silence.is_some_and(|left| left.is_zero()) && !self.readable {
-            self.chat.handle_silence();
+            let silence = self.chat.link.silence_max();
+            self.chat.link.handle_fault(Fault::Silent(silence));
+            self.chat.hear();
         }
         Ok(())
     }
 
     /// Lets go of a connection that is lost, and makes another when it is time.
     fn call(&mut self) -> io::Result<bool> {
-        if self.chat.away() {
+        if self.chat.link.away() {
             self.socket = None;
         }
-        if self.chat.poll_call() {
+        if self.chat.link.poll_call() {
             self.call = Some(self.dial()?);
         }
         let Some(call) = &self.call else { return Ok(false) };
         match call.try_recv() {
             Ok(Ok(socket)) => {
                 self.take_socket(socket)?;
-                self.chat.handle_connected();
+                self.chat.link.handle_connected();
             }
-            Ok(Err(error)) => self.chat.handle_unreachable(&error.why),
+            Ok(Err(error)) => self.chat.link.handle_unreachable(error.why),
             Err(TryRecvError::Empty) => return Ok(false),
-            Err(TryRecvError::Disconnected) => self.chat.handle_unreachable("nobody tried"),
+            Err(TryRecvError::Disconnected) => {
+                self.chat.link.handle_unreachable("nobody tried".to_owned())
+            }
         }
         self.call = None;
         Ok(true)
@@ -283,16 +291,14 @@ impl Plain {
         }
         let Some(socket) = &mut self.socket else { return false };
         match socket.read(&mut self.scratch) {
-            Ok(0) => self.chat.handle_end(),
+            Ok(0) => self.chat.link.handle_fault(Fault::Closed),
             Ok(count) => {
                 self.silent_since = Instant::now();
-                self.chat.handle_bytes(&self.scratch[..count]);
+                self.chat.link.handle_bytes(&self.scratch[..count]);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
-            Err(error) => {
-                self.chat.handle_broken(&format!("the connection broke: {}", why(&error)))
-            }
+            Err(error) => self.chat.link.handle_fault(Fault::Broke(why(&error))),
         }
         self.readable
     }
@@ -343,12 +349,12 @@ impl Plain {
 
     /// A fault of writing is left for reading to find: the server's last words may stand before it.
     fn write(&mut self) -> bool {
-        if !self.writable || self.chat.outgoing().is_empty() {
+        if !self.writable || self.chat.link.outgoing().is_empty() {
             return false;
         }
         let Some(socket) = &mut self.socket else { return false };
-        match socket.write(self.chat.outgoing()) {
-            Ok(count) => self.chat.sent(count),
+        match socket.write(self.chat.link.outgoing()) {
+            Ok(count) => self.chat.link.sent(count),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(_) => self.writable = false,
         }
@@ -373,14 +379,14 @@ impl Plain {
             above(self.bars.as_ref(), write)?;
         }
         self.deliver()?;
-        self.chat.handle_shown();
+        self.chat.link.handle_shown();
         Ok(!text.is_empty())
     }
 
     /// Brings what an errand was for to standard output.
     fn deliver(&mut self) -> io::Result<()> {
         while let Some(product) = self.chat.poll_product() {
-            let write = || product.write(&mut io::stdout().lock());
+            let write = || bring(&product);
             if let Err(error) = above(self.bars.as_ref(), write) {
                 complain(&format!("cannot write to standard output: {}", why(&error)));
                 self.chat.handle_undelivered();
@@ -414,10 +420,14 @@ fn above<T>(bars: Option<&Bars>, write: impl FnOnce() -> T) -> T {
     }
 }
 
-fn report(over: &Over) {
-    match over {
-        Over::Left | Over::Goodbye(None) => {}
-        Over::Broken(why) => complain(why),
-        Over::Goodbye(Some(line)) => complain(line.strip_prefix("parlor: ").unwrap_or(line)),
+/// To standard output, and through.
+fn bring(product: &Product) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    match product {
+        Product::Content(path) => _ = io::copy(&mut File::open(path)?, &mut output)?,
+        Product::Files { .. } | Product::Stored(..) | Product::Saved(_) => {
+            writeln!(output, "{}", words(product))?;
+        }
     }
+    output.flush()
 }

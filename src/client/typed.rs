@@ -10,6 +10,8 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 
 use mio::Waker;
 
+use super::view::Unusable;
+
 /// Longest line in bytes. A request writes each of its bytes as two at most (controls, which take
 /// six, are refused before), so no line makes a frame that is over the limit.
 pub(super) const LINE_MAX: usize = 31 * 1024;
@@ -23,7 +25,7 @@ pub(super) enum Typed {
     /// A line, without its end.
     Line(String),
     /// A line that cannot be used, and why.
-    Unusable(&'static str),
+    Unusable(Unusable),
     /// There will be no more.
     End,
 }
@@ -57,14 +59,14 @@ fn read_line(input: &mut impl BufRead) -> Typed {
         line.pop();
     } else if line.len() > LINE_MAX {
         skip_line(input);
-        return Typed::Unusable("the line is longer than 31 KiB");
+        return Typed::Unusable(Unusable::Long);
     }
     if line.last() == Some(&b'\r') {
         line.pop();
     }
     match String::from_utf8(line) {
         Ok(line) => Typed::Line(line),
-        Err(_) => Typed::Unusable("the line is not UTF-8"),
+        Err(_) => Typed::Unusable(Unusable::NotText),
     }
 }
 

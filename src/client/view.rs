@@ -6,10 +6,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::outcome::Fault;
 use super::progress::Progress;
-use super::question::Prompt;
+use crate::front::native::Problem;
 use crate::id::TransferId;
-use crate::message::{Digest, Ending, Event, FileLine, Reply, RoomName, UserName};
+use crate::message::{
+    Digest, Ending, Event, FileLine, NameError, Refusal, Reply, RoomName, UserName,
+};
 
 /// Something to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,16 +22,95 @@ pub(super) enum Show {
     /// What was asked for.
     Reply(Reply),
     /// No, from the server or from this client.
-    Refused {
-        /// The file that it is about.
-        about: Option<Label>,
-        /// For programs.
-        code: String,
-        /// For people; untrusted.
-        text: String,
-    },
+    Refused(Refused),
     /// Something about this client itself.
     Note(Note),
+}
+
+/// What an errand brings to standard output.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Product {
+    /// The files that there are, for people or as JSON.
+    Files { files: Vec<FileLine>, json: bool },
+    /// An upload is on the server's disk, under its number; the name is untrusted.
+    Stored(TransferId, String),
+    /// A download is here.
+    Saved(PathBuf),
+    /// The same, and its content is wanted.
+    Content(PathBuf),
+}
+
+/// A no. What others wrote in it is untrusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// By the server.
+    Answer(Problem),
+    /// By this client, for a reason that servers have as well.
+    Here(Refusal),
+    /// A file is over, and not as it should be.
+    File { about: Label, code: String, text: String },
+    /// A file of this path cannot be sent: a code, and why.
+    Unsendable(PathBuf, &'static str, String),
+    /// A file of this path was not sent, because its room was not known any more.
+    UnsentFile(PathBuf),
+    /// The same, because we are not in its room.
+    OtherRoom(PathBuf),
+    /// No upload of the name that was written waits here.
+    NoUpload,
+    /// A file is taken already.
+    Taken(TransferId),
+    /// Too many are to come.
+    TooManyCome(TransferId),
+    /// A line that was kept until the connection was back, in short.
+    UnsentLine(String),
+    /// It was asked for, in these words, and the connection broke before the answer.
+    Unanswered(String),
+    /// Passwords are not asked for.
+    NotAsked(Unasked),
+    /// A password was needed, as this code says, and there is none.
+    NoPassword(&'static str),
+    /// A line that may have been meant for a password.
+    NotUsed,
+    /// A line that nobody can use.
+    Unusable(Unusable),
+    /// The new password was not the same twice.
+    Different,
+    /// A name or a password that no server takes.
+    TooLong,
+    /// What was said to a menu.
+    Choice(BadChoice),
+}
+
+/// Why passwords are not asked for, or not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unasked {
+    /// Nobody can answer, and they were to be given with the start of the client.
+    Given,
+    /// The same, and they can be written in the command.
+    Typed,
+    /// There is no connection.
+    Away,
+    /// It was lost.
+    Lost,
+    LoggedOut,
+}
+
+/// What is wrong with a line, whatever it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unusable {
+    Long,
+    NotText,
+}
+
+/// What is wrong with an answer to a menu.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum BadChoice {
+    /// This is none of the choices.
+    Number(String),
+    User(NameError),
+    Room(NameError),
+    /// Neither a user nor a room nor nothing.
+    Receiver,
 }
 
 /// By what people know a file.
@@ -54,9 +136,9 @@ pub(super) enum Note {
     /// Nobody wanted to answer.
     NotAnswered,
     PasswordChanged,
-    /// Not connected or not logged in, for a reason that is visible; tried again in a while.
+    /// Not connected or not logged in; tried again in a while.
     Again {
-        why: String,
+        why: Fault,
         wait: Duration,
     },
     /// So many files go on when the connection is back.
@@ -136,4 +218,18 @@ pub(super) enum MenuNote {
     /// An empty line where a file was to be named.
     NoFile,
     NoMessage,
+}
+
+/// What is asked for; names are untrusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Prompt {
+    /// The password of this name.
+    Password(String),
+    /// One for a name that is to be an account.
+    NewFor(String),
+    /// The one that is to be changed.
+    Old,
+    New,
+    /// The new one, once more.
+    Again,
 }

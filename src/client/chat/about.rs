@@ -1,4 +1,4 @@
-//! What a request about files was for, where its answer does not say so.
+//! What a request was for, where its answer does not say so.
 //!
 //! Knows neither how it is asked nor what follows from the answer. The rule it keeps: all that is
 //! needed when the answer comes is in it.
@@ -26,8 +26,20 @@ pub(super) enum About {
     Remove(TransferId),
     /// Find a file, to take it.
     Look(Box<Look>),
+    /// Go to the room where the work is to be done.
+    Enter,
+    /// List files.
+    List(Box<Listing>),
     /// What the client does by itself: how it is answered is no news.
     Quiet,
+}
+
+/// A list that comes in several replies.
+#[derive(Debug)]
+pub(super) struct Listing {
+    pub(super) pattern: Option<String>,
+    /// What has come of it.
+    pub(super) files: Vec<FileLine>,
 }
 
 /// A file that is looked for in the server's list.

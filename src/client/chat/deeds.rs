@@ -6,34 +6,15 @@
 
 use std::path::Path;
 
-use super::{Chat, Login};
+use super::Chat;
+use super::about::{About, Listing};
 use crate::client::drivers::deed::Deed;
 use crate::client::errand::Whom;
-use crate::client::product::Product;
 use crate::client::transfers::downloads::Keeping;
-use crate::client::view::Note;
+use crate::client::view::{Note, Product, Refused};
 use crate::front::native::Problem;
-use crate::id::TransferId;
 use crate::limits::FILES_MAX;
-use crate::message::{Command, FileLine, Reply};
-
-/// The number that no request has.
-const NO_REQUEST: u64 = 0;
-
-/// A list that comes in several replies.
-#[derive(Debug)]
-pub(super) struct Listing {
-    request: u64,
-    pattern: Option<String>,
-    files: Vec<FileLine>,
-}
-
-impl Listing {
-    /// Numbers of requests mean others on the next connection.
-    pub(super) fn handle_lost(&mut self) {
-        self.request = NO_REQUEST;
-    }
-}
+use crate::message::{Command, FileLine, Op, Reply};
 
 impl Chat {
     /// The next thing for standard output.
@@ -43,23 +24,21 @@ impl Chat {
 
     /// Whether everything that was asked is over and it can be asked more.
     pub(in crate::client) fn at_rest(&self) -> bool {
-        self.work.has_begun() && self.login == Login::Done && self.nothing_under_way()
+        self.work.has_begun() && self.link.is_in() && self.nothing_under_way()
     }
 
     fn nothing_under_way(&self) -> bool {
-        !self.leaving
-            && !self.returning()
-            && self.session.pending() == 0
+        self.link.is_open()
+            && !self.link.returning()
+            && self.link.pending() == 0
             && !self.has_files()
-            && self.question.is_none()
-            && self.listing.is_none()
+            && !self.link.asks_for_password()
             && self.work.is_spent()
-            && self.over.is_none()
     }
 
     /// Whether the next line is an answer to a question of the conversation itself.
     pub(in crate::client) fn asks(&self) -> bool {
-        self.question.is_some() || self.login == Login::Unnamed
+        self.link.asks_for_password() || self.link.asks_for_name()
     }
 
     /// Nobody takes what it brings: it counts as not done.
@@ -72,56 +51,56 @@ impl Chat {
         match deed {
             Deed::Ask { command, written } => {
                 let length = written.len();
-                self.take_written(&written, |chat| chat.ask(command, length));
-                self.take_steps();
+                self.take_written(&written, |chat| chat.link.ask(command, length));
+                self.settle();
             }
             Deed::Send { path, to, room } => self.hand_over(&path, to, room.as_deref()),
             Deed::Get { file, local } => self.get_exactly(file, local),
-            Deed::List(pattern) => self.list(pattern),
-            Deed::Refuse(code, text) => self.refuse(code, &text),
+            Deed::List(pattern) => self.list(Listing { pattern, files: Vec::new() }),
+            Deed::Refuse(bad) => self.refuse(Refused::Choice(bad)),
             Deed::Quit => self.handle_no_more_lines(),
         }
     }
 
     /// Hands a file over; in `room` alone, if one is named.
     fn hand_over(&mut self, path: &Path, to: Whom, room: Option<&str>) {
-        let here = self.room.map(|room| room.to_string());
-        let there = room
-            .is_none_or(|room| here.as_deref().is_some_and(|here| here.eq_ignore_ascii_case(room)));
-        if there {
+        let here = self.link.room();
+        let is_here =
+            |room: &str| here.is_some_and(|here| here.as_str().eq_ignore_ascii_case(room));
+        if room.is_none_or(is_here) {
             self.send_file(path, to);
         } else {
-            let text = format!("{}: you are not in that room", path.display());
-            self.refuse("not_sent", &text);
+            self.refuse(Refused::OtherRoom(path.to_owned()));
         }
     }
 
-    /// Lists all files that may be taken.
-    fn list(&mut self, pattern: Option<String>) {
-        let request = self.ask_for_files(pattern.as_deref(), None);
-        self.listing = Some(Listing { request, pattern, files: Vec::new() });
+    /// Asks for all files that may be taken, or for the next of them.
+    fn list(&mut self, listing: Listing) {
+        let pattern = listing.pattern.clone().map(Into::into);
+        let after = listing.files.last().map(|file| file.transfer);
+        self.ask_about(About::List(Box::new(listing)), Command::Files { pattern, after });
     }
 
-    fn ask_for_files(&mut self, pattern: Option<&str>, after: Option<TransferId>) -> u64 {
-        let pattern = pattern.map(Into::into);
-        self.session.request(Command::Files { pattern, after })
+    /// The connection is lost: what was asked there has no answer any more.
+    pub(super) fn forget_asked(&mut self) {
+        for about in std::mem::take(&mut self.about).into_values() {
+            if let About::List(listing) = about {
+                self.work.ask_again(Deed::List(listing.pattern));
+            }
+        }
     }
 
     /// We are in, for the first time or again: what was asked and not answered is asked again.
     pub(super) fn enter(&mut self) {
-        if self.work.has_begun() {
-            if let Some(listing) = self.listing.take() {
-                self.list(listing.pattern);
+        if !self.work.has_begun() {
+            if let (Some(room), None) = (self.work.room(), self.link.room()) {
+                let room = room.to_owned().into();
+                self.ask_about(About::Enter, Command::Join { room });
+            } else {
+                self.work.begin();
             }
-            if !self.has_files() {
-                self.work.handle_back();
-            }
-        } else if let (Some(room), None) = (self.work.room(), self.room) {
-            let room = room.to_owned().into();
-            let id = self.session.request(Command::Join { room });
-            self.work.handle_asked(id);
-        } else {
-            self.work.begin();
+        } else if !self.has_files() {
+            self.work.handle_back();
         }
         self.work_on();
     }
@@ -129,7 +108,9 @@ impl Chat {
     /// Does what an errand wants done, as far as that can be now. Answers whether it was something.
     pub(super) fn work_on(&mut self) -> bool {
         let mut done = false;
-        while let Some(deed) = self.work.poll_deed(self.can_say()) {
+        while self.link.is_ready()
+            && let Some(deed) = self.work.poll_deed(self.can_say())
+        {
             self.handle_deed(deed);
             done = true;
         }
@@ -138,61 +119,36 @@ impl Chat {
 
     /// Whether a line may be said now.
     pub(super) fn can_say(&self) -> bool {
-        self.work.is_working()
-            && self.login == Login::Done
-            && !self.returning()
-            && self.takes_lines()
+        let link = &self.link;
+        self.work.is_working() && link.is_in() && !link.returning() && link.is_free()
     }
 
     /// Leaves when the errand is over, or cannot be. Answers whether it was.
     pub(super) fn go_on(&mut self) -> bool {
-        if !self.work.leads() || self.leaving || self.over.is_some() {
+        if !self.work.leads() || !self.link.is_open() {
             return false;
         }
         let terse = self.work.is_terse();
-        let out = match self.login {
-            Login::Out => true,
-            Login::Unnamed => terse,
-            Login::Asked | Login::Resting | Login::Done => false,
-        };
-        let lost = out && self.attempt.is_none() && self.question.is_none();
-        let over = terse
-            && self.work.is_working()
-            && self.login == Login::Done
-            && self.nothing_under_way();
+        let out = self.link.is_out() || terse && self.link.asks_for_name();
+        let lost = out && !self.link.is_busy();
+        let done = terse && self.work.is_working() && self.link.is_in();
+        let over = done && self.nothing_under_way();
         self.refused |= lost;
         if lost || over {
             self.work.handle_over();
-            self.leave();
+            self.link.leave();
         }
         lost || over
     }
 
-    /// What an answer means for a deed. Answers whether all is said about it with that.
-    pub(super) fn on_deed_answer(&mut self, id: u64, answer: &Result<Reply, Problem>) -> bool {
-        if self.work.awaits(id) {
-            self.on_entered(answer);
-            return true;
-        }
-        let Some(listing) = self.listing.take_if(|listing| listing.request == id) else {
-            return false;
-        };
+    pub(super) fn on_entered(&mut self, answer: Result<Reply, Problem>) {
         match answer {
-            Ok(Reply::Files { files, more }) => self.on_files(listing, files, *more),
-            Ok(_) => {}
-            Err(problem) => self.refuse(&problem.code, &problem.text),
-        }
-        true
-    }
-
-    fn on_entered(&mut self, answer: &Result<Reply, Problem>) {
-        match answer {
-            Ok(Reply::Joined { room, .. }) => self.room = Some(*room),
+            Ok(Reply::Joined { .. }) => self.link.handle_answer(Op::Join, &answer),
             Ok(_) => {}
             Err(problem) => {
-                self.refuse(&problem.code, &problem.text);
+                self.refuse(Refused::Answer(problem));
                 self.work.handle_over();
-                return self.leave();
+                return self.link.leave();
             }
         }
         self.work.begin();
@@ -200,14 +156,17 @@ impl Chat {
     }
 
     /// A server whose numbers do not ascend, or that never comes to an end, is not followed.
-    fn on_files(&mut self, mut listing: Listing, files: &[FileLine], more: bool) {
+    pub(super) fn on_listed(&mut self, mut listing: Listing, answer: Result<Reply, Problem>) {
+        let (files, more) = match answer {
+            Ok(Reply::Files { files, more }) => (files, more),
+            Ok(_) => return,
+            Err(problem) => return self.refuse(Refused::Answer(problem)),
+        };
         let last = |files: &[FileLine]| files.last().map(|file| file.transfer);
-        let ascends = last(files) > last(&listing.files);
-        listing.files.extend_from_slice(files);
+        let ascends = last(&files) > last(&listing.files);
+        listing.files.extend(files);
         if more && ascends && listing.files.len() < FILES_MAX {
-            let after = last(files);
-            listing.request = self.ask_for_files(listing.pattern.as_deref(), after);
-            self.listing = Some(listing);
+            self.list(listing);
         } else if let Some(note) = self.work.handle_files(listing.files) {
             self.note(note);
         }

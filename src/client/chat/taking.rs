@@ -4,17 +4,15 @@
 //! know. The rule it keeps: nothing is asked for before it is known what it is, because only then
 //! can half of it be found here.
 
+use super::Chat;
 use super::about::{About, Look, Sought, misunderstood};
-use super::{Chat, Login};
 use crate::client::commands::Wanted;
 use crate::client::transfers::downloads::{AcceptError, Keeping, is_near};
-use crate::client::view::Note;
+use crate::client::view::{Note, Refused, Show};
 use crate::front::native::Problem;
 use crate::front::slash;
 use crate::id::TransferId;
-use crate::message::{
-    Command, Event, FileLine, FileName, FileRef, Refusal, Reply, Target, UserName,
-};
+use crate::message::{Command, Event, FileLine, FileName, FileRef, Refusal, Reply, Target};
 
 impl Chat {
     /// Takes a file.
@@ -70,16 +68,16 @@ impl Chat {
         if !self.transfers.downloads.handle_offered(file.clone()) {
             return;
         }
-        let mine = self.me() == Some(file.from);
-        self.show_event(Event::Offered { file });
-        if self.accepts_all && !mine && !self.leaving {
+        let mine = self.link.me() == Some(file.from);
+        self.show(&Show::Event(Event::Offered { file }));
+        if self.accepts_all && !mine && self.link.is_open() {
             let accepted = self.transfers.downloads.accept(transfer, None, !alone);
             self.on_accepted(transfer, accepted);
         }
     }
 
     pub(super) fn on_chunk(&mut self, transfer: TransferId, bytes: &[u8]) {
-        let progress = self.transfers.downloads.handle_chunk(transfer, bytes, self.now);
+        let progress = self.transfers.downloads.handle_chunk(transfer, bytes, self.link.now());
         self.say_progress(progress);
     }
 
@@ -91,7 +89,7 @@ impl Chat {
     pub(super) fn on_get_answer(&mut self, transfer: TransferId, answer: Result<Reply, Problem>) {
         match answer {
             Ok(Reply::Getting { file, offset }) => {
-                self.transfers.downloads.handle_getting(&file, offset, self.now);
+                self.transfers.downloads.handle_getting(&file, offset, self.link.now());
             }
             answer => {
                 let problem = answer.err().unwrap_or_else(misunderstood);
@@ -99,8 +97,8 @@ impl Chat {
                     .transfers
                     .downloads
                     .target(transfer)
-                    .is_none_or(|to| is_near(to, self.me(), self.room));
-                self.transfers.downloads.handle_refused(transfer, &problem, near, self.now);
+                    .is_none_or(|to| is_near(to, self.link.me(), self.link.room()));
+                self.transfers.downloads.handle_refused(transfer, &problem, near, self.link.now());
             }
         }
     }
@@ -123,11 +121,11 @@ impl Chat {
             Ok(Reply::Files { files, more }) => (files, more),
             answer => {
                 let problem: Problem = answer.err().unwrap_or_else(misunderstood);
-                return self.refuse(&problem.code, &problem.text);
+                return self.refuse(Refused::Answer(problem));
             }
         };
         let after = files.last().map(|file| file.transfer);
-        let (me, room) = (self.me(), self.room);
+        let (me, room) = (self.link.me(), self.link.room());
         let fits = |file: &FileLine| match &look.sought {
             Sought::Number(transfer) => file.transfer == *transfer,
             Sought::Name { name, .. } => file.name.as_str() == name && is_near(file.to, me, room),
@@ -173,7 +171,6 @@ impl Chat {
                 Command::Files { pattern: Some(name.clone().into()), after }
             }
         };
-        self.pace.send(self.now);
         self.ask_about(About::Look(Box::new(look)), command);
     }
 
@@ -190,19 +187,9 @@ impl Chat {
     fn on_accepted(&mut self, transfer: TransferId, accepted: Result<(), AcceptError>) {
         match accepted {
             Ok(()) => {}
-            Err(AcceptError::Accepted) => {
-                let text = format!("transfer {transfer}: you take that file already");
-                self.refuse(Refusal::TransferNotReady.code(), &text);
-            }
+            Err(AcceptError::Accepted) => self.refuse(Refused::Taken(transfer)),
             Err(AcceptError::Unknown) => self.refuse_with(&Refusal::NoSuchFile),
-            Err(AcceptError::TooMany) => {
-                let text = format!("transfer {transfer}: too many are to come; /get it later");
-                self.refuse("too_many_downloads", &text);
-            }
+            Err(AcceptError::TooMany) => self.refuse(Refused::TooManyCome(transfer)),
         }
-    }
-
-    fn me(&self) -> Option<UserName> {
-        self.who.as_ref().filter(|_| self.login == Login::Done).map(|who| who.user)
     }
 }

@@ -7,16 +7,56 @@ mod file_tests;
 mod golden_tests;
 
 use super::*;
+use crate::client::face::farewell;
 use crate::front::{Front, Incoming, TRUSTED, native};
-use crate::id::TransferId;
 use crate::limits::Limits;
 use crate::message::{
-    Announced, Digest, Ending, FileLine, FileName, FileRef, Proof, Target, Text, UserName,
+    Announced, CloseReason, Digest, Ending, FileLine, FileName, FileRef, Greeting,
+    PROTOCOL_VERSION, RoomName, Secret, Target, Text, UserName,
 };
 use crate::wire::frame;
 use std::fs;
 
 const SEVEN: TransferId = TransferId(7);
+
+/// What whoever moves the bytes tells the link, and that there is something to hear.
+impl Chat {
+    fn handle_bytes(&mut self, bytes: &[u8]) {
+        self.link.handle_bytes(bytes);
+        self.hear();
+    }
+
+    fn handle_end(&mut self) {
+        self.link.handle_fault(Fault::Closed);
+        self.hear();
+    }
+
+    fn handle_broken(&mut self, why: &str) {
+        self.link.handle_fault(Fault::Broke(why.to_owned()));
+        self.hear();
+    }
+
+    fn handle_silence(&mut self) {
+        let silence = self.link.silence_max();
+        self.link.handle_fault(Fault::Silent(silence));
+        self.hear();
+    }
+
+    fn handle_time(&mut self, now: Duration) {
+        self.link.handle_time(now);
+        self.hear();
+    }
+
+    fn handle_connected(&mut self) {
+        self.link.handle_connected();
+        self.hear();
+    }
+
+    fn handle_unreachable(&mut self, why: &str) {
+        self.link.handle_unreachable(why.to_owned());
+        self.hear();
+    }
+}
 
 /// A conversation and what the other side of it sees.
 struct Talk {
@@ -99,7 +139,8 @@ impl Talk {
     fn take(&mut self) {
         loop {
             while self.chat.fill() {}
-            let Some((message, taken)) = Front::Native.read(self.chat.outgoing(), TRUSTED).unwrap()
+            let Some((message, taken)) =
+                Front::Native.read(self.chat.link.outgoing(), TRUSTED).unwrap()
             else {
                 return;
             };
@@ -117,7 +158,7 @@ impl Talk {
                     panic!("nothing was asked")
                 }
             }
-            self.chat.sent(taken);
+            self.chat.link.sent(taken);
         }
     }
 
@@ -127,6 +168,11 @@ impl Talk {
 
     fn shown(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.chat.poll_line()).collect()
+    }
+
+    /// What is said of its end beside the screen.
+    fn farewell(&self) -> String {
+        self.chat.over().and_then(farewell).unwrap()
     }
 
     /// Alice hands this over to bob, as number 7.
@@ -293,9 +339,9 @@ fn without_a_name_the_first_line_is_the_name() {
     chat.handle_bytes(&native::emit_event(&greeting));
     assert!(chat.poll_line().unwrap().contains("connected to parlor"));
     assert!(chat.poll_line().unwrap().contains("who are you"), "asked last, to be seen");
-    let hello = chat.outgoing().len();
+    let hello = chat.link.outgoing().len();
     chat.handle_line(" alice ");
-    let login = std::str::from_utf8(&chat.outgoing()[hello + 5..]).unwrap();
+    let login = std::str::from_utf8(&chat.link.outgoing()[hello + 5..]).unwrap();
     assert_eq!(login, r#"{"id":2,"op":"login","user":"alice"}"#);
 }
 
@@ -319,8 +365,10 @@ fn a_first_answer_that_is_refused_is_asked_for_again_and_never_said() {
 fn a_server_of_another_version_is_left_with_its_version_in_words() {
     let mut talk = Talk::begin(false);
     talk.greet(7, Greeting::default());
-    let why = "the server speaks version 7 of the protocol and this client speaks 1".to_owned();
-    assert_eq!(talk.chat.over(), Some(&Over::Broken(why)));
+    assert_eq!(
+        talk.farewell(),
+        "the server speaks version 7 of the protocol and this client speaks 1"
+    );
     assert_eq!(talk.chat.outcome(), ClientOutcome::Broken);
 }
 
@@ -328,9 +376,9 @@ fn a_server_of_another_version_is_left_with_its_version_in_words() {
 fn a_server_that_does_not_tell_how_long_it_may_be_silent_is_given_90_s() {
     let mut talk = Talk::begin(false);
     talk.greet(PROTOCOL_VERSION, Greeting::default());
-    assert_eq!(talk.chat.silence_max(), Duration::from_secs(90));
+    assert_eq!(talk.chat.link.silence_max(), Duration::from_secs(90));
     talk.greet(PROTOCOL_VERSION, Greeting { dead_after_ms: 4000, ..Greeting::default() });
-    assert_eq!(talk.chat.silence_max(), Duration::from_secs(4));
+    assert_eq!(talk.chat.link.silence_max(), Duration::from_secs(4));
 }
 
 #[test]
@@ -399,7 +447,7 @@ fn talk_goes_before_the_next_part_of_a_file() {
     let admitted = Event::Admitted { transfer: SEVEN, waited_ms: 0, credit: 1_000_000, offset: 0 };
     talk.chat.handle_bytes(&native::emit_event(&admitted));
     while talk.chat.fill() {}
-    assert!(talk.chat.outgoing().len() <= 100_000, "{}", talk.chat.outgoing().len());
+    assert!(talk.chat.link.outgoing().len() <= 100_000, "{}", talk.chat.link.outgoing().len());
 }
 
 #[test]
@@ -424,13 +472,13 @@ fn no_line_is_taken_while_too_much_is_unsent_or_unanswered() {
         lines += 1;
         assert!(lines < 1000);
     }
-    assert!(talk.chat.outgoing().len() < UNSENT_MAX + 5000);
+    assert!(talk.chat.link.outgoing().len() < 256 * 1024 + 5000);
     talk.take();
     assert!(talk.chat.wants_lines());
     while talk.chat.wants_lines() {
         talk.line("/rooms");
     }
-    assert!(talk.chat.session.pending() <= PENDING_MAX);
+    assert!(talk.chat.link.pending() <= 256);
 }
 
 #[test]

@@ -6,16 +6,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Chat;
 use super::about::{About, misunderstood};
-use super::again::Link;
-use super::deeds::Listing;
-use super::{Chat, Login};
 use crate::client::errand::Whom;
 use crate::client::progress::Progress;
 use crate::client::retry::Here;
 use crate::client::transfers::uploads::Withdrawal;
 use crate::client::transfers::{FileSource, Goal, Step, Stopping};
-use crate::client::view::{Note, Show};
+use crate::client::view::{Note, Refused};
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::CHUNK_MAX;
@@ -38,7 +36,8 @@ impl Chat {
     /// Gets files on a little: hashes a part of one, asks for the next ones, and makes parts ready
     /// as far as they were granted. Answers whether something was done.
     pub(in crate::client) fn fill(&mut self) -> bool {
-        self.filled = self.over.is_none() && !self.leaving && self.fill_some();
+        self.filled = self.link.is_open() && self.fill_some();
+        self.settle();
         if self.filled {
             self.leave_if_done();
         }
@@ -46,19 +45,19 @@ impl Chat {
     }
 
     fn fill_some(&mut self) -> bool {
-        let can_ask = self.link == Link::Up && self.login == Login::Done && !self.returning();
-        let here = Here { now: self.now, can_ask, room: self.room };
+        let (now, room) = (self.link.now(), self.link.room());
+        let here = Here { now, can_ask: self.link.is_ready(), room };
         let mut done = self.transfers.work(&here);
         self.take_steps();
         done |= self.work_on();
         if self.go_on() {
             return true;
         }
-        while self.link == Link::Up && self.session.outgoing().len() < AHEAD_MAX {
-            let part = self.transfers.uploads.poll_part(self.now);
+        while !self.link.away() && self.link.outgoing().len() < AHEAD_MAX {
+            let part = self.transfers.uploads.poll_part(now);
             self.take_steps();
             let Some((transfer, bytes, progress)) = part else { break };
-            self.session.send_chunk(transfer, &bytes);
+            self.link.send_chunk(transfer, &bytes);
             self.say_progress(progress);
             done = true;
         }
@@ -83,15 +82,15 @@ impl Chat {
 
     /// Sends a file. What cannot be sent is refused here.
     pub(in crate::client) fn send_file(&mut self, path: &Path, to: Whom) {
-        if self.login != Login::Done {
+        if !self.link.is_in() {
             return self.refuse_with(&Refusal::LoginFirst);
         }
-        let last = self.session.last_id();
-        let moving = self.session.awaits(&MOVES, last) || !self.delayed.is_empty();
+        let last = self.link.last_id();
+        let moving = self.link.awaits(&MOVES, last) || !self.delayed.is_empty();
         if moving && !matches!(to, Whom::User(_)) {
             return self.delayed.push_back(Delayed { last, path: path.to_owned(), to });
         }
-        let goal = match (to, self.room) {
+        let goal = match (to, self.link.room()) {
             (Whom::User(user), _) => Goal::User(user),
             (Whom::Room, Some(room)) => Goal::Room(room),
             (Whom::Room, None) => return self.refuse_with(&Refusal::NotInRoom),
@@ -99,14 +98,17 @@ impl Chat {
         };
         match FileSource::open(path) {
             Ok(source) => self.transfers.uploads.add(source, goal),
-            Err(error) => self.refuse(error.code(), &format!("{}: {error}", path.display())),
+            Err(error) => {
+                let (code, why) = (error.code(), error.to_string());
+                self.refuse(Refused::Unsendable(path.to_owned(), code, why));
+            }
         }
     }
 
     /// Sends the files whose room is known now.
     pub(super) fn take_delayed(&mut self) {
         while let Some(delayed) = self.delayed.front() {
-            if self.session.awaits(&MOVES, delayed.last) {
+            if self.link.awaits(&MOVES, delayed.last) {
                 return;
             }
             let Some(Delayed { path, to, .. }) = self.delayed.pop_front() else { return };
@@ -134,7 +136,7 @@ impl Chat {
                 self.note(Note::WithdrawnNamed(name.to_owned()));
             }
             Withdrawal::Unknown => {
-                self.refuse(Refusal::NoSuchTransfer.code(), "no file of that name waits here");
+                self.refuse(Refused::NoUpload);
             }
         }
     }
@@ -155,11 +157,11 @@ impl Chat {
     pub(super) fn on_file_answer(&mut self, id: u64, about: About, answer: Result<Reply, Problem>) {
         match (about, answer) {
             (About::Announcement, Ok(Reply::Announced { transfer, place })) => {
-                self.transfers.uploads.handle_answered(id, Ok((transfer, place)), self.now);
+                self.transfers.uploads.handle_answered(id, Ok((transfer, place)), self.link.now());
             }
             (About::Announcement, answer) => {
                 let problem = answer.err().unwrap_or_else(misunderstood);
-                self.transfers.uploads.handle_answered(id, Err(&problem), self.now);
+                self.transfers.uploads.handle_answered(id, Err(&problem), self.link.now());
             }
             (About::Get(transfer), answer) => self.on_get_answer(transfer, answer),
             (About::Look(look), answer) => self.on_found(*look, answer),
@@ -173,7 +175,7 @@ impl Chat {
             }
             (About::Withdraw(transfer), Err(problem)) => {
                 self.transfers.uploads.handle_withdrawn(transfer, false);
-                self.refuse(&problem.code, &problem.text);
+                self.refuse(Refused::Answer(problem));
             }
             // It may have come to its end before, which is as good.
             (About::Stop(transfer), _) => {
@@ -186,9 +188,9 @@ impl Chat {
                 self.note(Note::Removed(transfer));
             }
             (About::Reject(_) | About::Remove(_), Err(problem)) => {
-                self.refuse(&problem.code, &problem.text);
+                self.refuse(Refused::Answer(problem));
             }
-            (About::Quiet, _) => {}
+            (About::Quiet | About::Enter | About::List(_), _) => {}
         }
     }
 
@@ -211,8 +213,7 @@ impl Chat {
             Step::Confirm(transfer) => self.confirm(transfer),
             Step::Note(note) => self.note(note),
             Step::Refuse { about, code, text } => {
-                self.refused = true;
-                self.show(&Show::Refused { about: Some(about), code, text });
+                self.refuse(Refused::File { about, code, text });
             }
         }
     }
@@ -228,16 +229,14 @@ impl Chat {
 
     /// The connection is lost; on the next one the files go on.
     pub(super) fn break_off_files(&mut self) {
-        self.about.clear();
-        self.work.handle_lost();
-        self.listing.iter_mut().for_each(Listing::handle_lost);
+        self.forget_asked();
         self.transfers.handle_lost();
         self.refuse_delayed();
     }
 
     fn refuse_delayed(&mut self) {
         for Delayed { path, .. } in std::mem::take(&mut self.delayed) {
-            self.refuse("not_sent", &path.display().to_string());
+            self.refuse(Refused::UnsentFile(path));
         }
     }
 
@@ -257,7 +256,7 @@ impl Chat {
     }
 
     pub(super) fn ask_about(&mut self, about: About, command: Command<'_>) -> u64 {
-        let id = self.session.request(command);
+        let id = self.link.request(command);
         self.about.insert(id, about);
         id
     }

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use crate::client::errand::Whom;
+use crate::client::view::BadChoice;
 use crate::message::{Command, FileName, FileRef};
 
 /// Something to be done.
@@ -36,8 +37,8 @@ pub(in crate::client) enum Deed {
     },
     /// List the files whose names match, or all.
     List(Option<String>),
-    /// Say no.
-    Refuse(&'static str, String),
+    /// Say no to what was chosen.
+    Refuse(BadChoice),
     /// Leave.
     Quit,
 }

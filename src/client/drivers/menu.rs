@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use super::deed::Deed;
 use crate::client::errand::{Whom, file_ref};
-use crate::client::view::{MenuNote, Note};
+use crate::client::view::{BadChoice, MenuNote, Note};
 use crate::message::{Command, RoomName, UserName};
 
 /// The choices, with the words by which the commands of old did the same.
@@ -109,7 +109,7 @@ impl Menu {
             State::MessageTo if line.is_empty() => self.ask_for_text(None),
             State::MessageTo => match UserName::parse(line) {
                 Ok(user) => self.ask_for_text(Some(user)),
-                Err(error) => self.refuse("bad_user_name", error.to_string()),
+                Err(error) => self.refuse(BadChoice::User(error)),
             },
             State::MessageText(_) if line.is_empty() => self.note(MenuNote::NoMessage),
             State::MessageText(to) => self.message(to, line),
@@ -139,7 +139,7 @@ impl Menu {
             Some(Choice::Who) => self.ask_for(Command::Who { room: None }, "/who".to_owned()),
             Some(Choice::Quit) => self.handle_end(),
             None if line.is_empty() => {}
-            None => self.refuse("no_such_choice", format!("{line:?}: choose a number, 1 to 6")),
+            None => self.refuse(BadChoice::Number(line.to_owned())),
         }
     }
 
@@ -153,16 +153,16 @@ impl Menu {
         match words[..] {
             [word, room] if word.eq_ignore_ascii_case("room") => match RoomName::parse(room) {
                 Ok(room) => self.send_to_room(path, room),
-                Err(error) => self.refuse("bad_room_name", error.to_string()),
+                Err(error) => self.refuse(BadChoice::Room(error)),
             },
             [user] => match UserName::parse(user) {
                 Ok(user) => {
                     let to = Whom::User(user.to_string());
                     self.deeds.push_back(Deed::Send { path, to, room: None });
                 }
-                Err(error) => self.refuse("bad_user_name", error.to_string()),
+                Err(error) => self.refuse(BadChoice::User(error)),
             },
-            _ => self.refuse("bad_request", "write USER, or room ROOM, or nothing".to_owned()),
+            _ => self.refuse(BadChoice::Receiver),
         }
     }
 
@@ -205,8 +205,8 @@ impl Menu {
         self.deeds.push_back(Deed::Ask { command, written });
     }
 
-    fn refuse(&mut self, code: &'static str, text: String) {
-        self.deeds.push_back(Deed::Refuse(code, text));
+    fn refuse(&mut self, bad: BadChoice) {
+        self.deeds.push_back(Deed::Refuse(bad));
     }
 
     fn note(&mut self, note: MenuNote) {
@@ -300,19 +300,21 @@ mod tests {
 
     #[test]
     fn what_is_no_choice_gets_a_word_and_the_menu_again() {
-        for (answers, code) in [
-            (&["7"][..], "no_such_choice"),
-            (&["0"], "no_such_choice"),
-            (&["-1"], "no_such_choice"),
-            (&["/who"], "no_such_choice"),
-            (&["4", "no.name"], "bad_user_name"),
-            (&["1", "f", "no.name"], "bad_user_name"),
-            (&["1", "f", "room no.room"], "bad_room_name"),
-            (&["1", "f", "a b c"], "bad_request"),
+        let number = |line: &str| BadChoice::Number(line.to_owned());
+        let name = UserName::parse("no.name").unwrap_err();
+        let room = RoomName::parse("no.room").unwrap_err();
+        for (answers, bad) in [
+            (&["7"][..], number("7")),
+            (&["0"], number("0")),
+            (&["-1"], number("-1")),
+            (&["/who"], number("/who")),
+            (&["4", "no.name"], BadChoice::User(name)),
+            (&["1", "f", "no.name"], BadChoice::User(name)),
+            (&["1", "f", "room no.room"], BadChoice::Room(room)),
+            (&["1", "f", "a b c"], BadChoice::Receiver),
         ] {
             let mut menu = Menu::new(None);
-            let done = deeds(&mut menu, answers);
-            assert!(matches!(&done[..], [Deed::Refuse(said, _)] if *said == code), "{done:?}");
+            assert_eq!(deeds(&mut menu, answers), [Deed::Refuse(bad)]);
             let choices = |note: &&Note| **note == Note::Menu(MenuNote::Choices);
             assert_eq!(shown(&mut menu).iter().filter(choices).count(), 2);
         }

@@ -10,12 +10,10 @@ use std::path::PathBuf;
 
 use super::deed::Deed;
 use crate::client::errand::{Errand, Place, Whom, file_ref};
-use crate::client::listing;
-use crate::client::product::Product;
 use crate::client::transfers::downloads::Keeping;
-use crate::client::view::{Note, Show};
+use crate::client::view::{Note, Product, Show};
 use crate::id::TransferId;
-use crate::message::{CloseReason, Command, Event, FileLine, FileName, Reply, visible};
+use crate::message::{CloseReason, Command, Event, FileLine, FileName, Reply};
 
 /// An errand, or what leads to a place where others decide.
 #[derive(Debug)]
@@ -39,8 +37,6 @@ pub(in crate::client) struct Work {
 enum Step {
     /// Not in yet, or not in the room.
     Entering,
-    /// The request to be let into the room.
-    Joining(u64),
     /// In, and at work.
     Working,
     /// Nothing is left to do but to wait for what is under way.
@@ -112,16 +108,6 @@ impl Work {
         self.room.as_deref()
     }
 
-    /// The room is asked for with this request.
-    pub(in crate::client) fn handle_asked(&mut self, id: u64) {
-        self.step = Step::Joining(id);
-    }
-
-    /// Whether this request asks for the room.
-    pub(in crate::client) fn awaits(&self, id: u64) -> bool {
-        self.step == Step::Joining(id)
-    }
-
     /// We are where it is to be done.
     pub(in crate::client) fn begin(&mut self) {
         self.step = Step::Working;
@@ -178,11 +164,9 @@ impl Work {
         self.open = false;
     }
 
-    /// Numbers of requests mean others on the next connection.
-    pub(in crate::client) fn handle_lost(&mut self) {
-        if let Step::Joining(_) = self.step {
-            self.step = Step::Entering;
-        }
+    /// The connection broke before this was answered.
+    pub(in crate::client) fn ask_again(&mut self, deed: Deed) {
+        self.deeds.push_front(deed);
     }
 
     /// It is over, or cannot be done.
@@ -197,20 +181,19 @@ impl Work {
 
     /// These files there are. Answers with what is to be shown of that.
     pub(in crate::client) fn handle_files(&mut self, files: Vec<FileLine>) -> Option<Note> {
-        let Errand::List { json, .. } = self.errand else { return Some(Note::Files(files)) };
-        if !json && files.is_empty() {
-            return Some(Note::Files(files));
+        if let Errand::List { json, .. } = self.errand
+            && (json || !files.is_empty())
+        {
+            self.products.push_back(Product::Files { files, json });
+            return None;
         }
-        let text = if json { listing::json(&files) } else { listing::table(&files) };
-        self.products.push_back(Product::Lines(text));
-        None
+        Some(Note::Files(files))
     }
 
     /// An upload of this name is on the server's disk.
     pub(in crate::client) fn handle_stored(&mut self, transfer: TransferId, name: &str) {
         if let Errand::Send { .. } = self.errand {
-            let line = format!("{transfer} {}", visible(name));
-            self.products.push_back(Product::Lines(line));
+            self.products.push_back(Product::Stored(transfer, name.to_owned()));
         }
     }
 
@@ -220,9 +203,7 @@ impl Work {
         if let Errand::Get { place, .. } = &self.errand {
             self.products.push_back(match place {
                 Place::Output => Product::Content(path),
-                Place::Folder(_) | Place::File(_) => {
-                    Product::Lines(visible(&path.display().to_string()).to_string())
-                }
+                Place::Folder(_) | Place::File(_) => Product::Saved(path),
             });
         }
     }
@@ -245,7 +226,7 @@ impl Work {
                 }
                 Show::Reply(reply) => matches!(reply, Reply::Welcome { .. }),
                 Show::Event(Event::Bye { reason, .. }) => *reason == CloseReason::Exit,
-                Show::Event(_) | Show::Refused { .. } => false,
+                Show::Event(_) | Show::Refused(_) => false,
             }
     }
 

@@ -5,19 +5,19 @@
 
 use serde::Serialize;
 
-use super::words::{refusal, words};
+use super::words::{refused, words};
 use crate::client::view::Show;
 
 /// A refusal, as the protocol has it.
 #[derive(Serialize)]
-struct Refused<'a> {
-    error: Why<'a>,
+struct InError {
+    error: Why,
 }
 
 #[derive(Serialize)]
-struct Why<'a> {
-    code: &'a str,
-    text: &'a str,
+struct Why {
+    code: String,
+    text: String,
 }
 
 /// Words for people.
@@ -30,9 +30,9 @@ pub(super) fn lines(show: &Show) -> Vec<String> {
     match show {
         Show::Event(event) => vec![object(event)],
         Show::Reply(reply) => vec![object(reply)],
-        Show::Refused { about, code, text } => {
-            let text = &refusal(about.as_ref(), text);
-            vec![object(&Refused { error: Why { code, text } })]
+        Show::Refused(no) => {
+            let (code, text) = refused(no);
+            vec![object(&InError { error: Why { code, text } })]
         }
         Show::Note(about) => words(about).lines().map(note).collect(),
     }
@@ -50,7 +50,8 @@ fn object(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::view::{MenuNote, Note};
+    use crate::client::view::{MenuNote, Note, Refused};
+    use crate::front::native::Problem;
     use crate::message::{Event, Reply, Text, UserName};
 
     #[test]
@@ -58,16 +59,14 @@ mod tests {
         let from = UserName::parse("eve").unwrap();
         let text = Text::parse("hi\n{\"ok\":1}".into(), 64).unwrap();
         let (code, said) = ("a\nb".to_owned(), "no \"way\"".to_owned());
+        let no = Refused::Answer(Problem { code, text: said, wait_ms: None });
         for (show, expected) in [
             (
                 Show::Event(Event::Broadcast { from, text, at: 7 }),
                 r#"{"ev":"broadcast","from":"eve","text":"hi\n{\"ok\":1}","at":7}"#,
             ),
             (Show::Reply(Reply::Pong), r#"{"ok":"pong"}"#),
-            (
-                Show::Refused { about: None, code, text: said },
-                r#"{"error":{"code":"a\nb","text":"no \"way\""}}"#,
-            ),
+            (Show::Refused(no), r#"{"error":{"code":"a\nb","text":"no \"way\""}}"#),
             (Show::Note(Note::NotAnswered), r#"{"note":"no password, then"}"#),
         ] {
             assert_eq!(lines(&show), [expected]);

@@ -4,12 +4,14 @@
 //! is shown cannot pass for another one, whoever wrote what is in it.
 
 mod json;
+mod listing;
 mod plain;
 mod words;
 
 use time::UtcOffset;
 
 use super::view::Show;
+pub(super) use words::{farewell, product};
 
 /// Who looks at it.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@
 
 use time::UtcOffset;
 
-use super::words::{refusal, words};
+use super::words::{refused, words};
 use crate::client::view::Show;
 use crate::front::text::{describe_event, describe_refusal, describe_reply};
 use crate::message::Event;
@@ -16,8 +16,9 @@ pub(super) fn lines(show: &Show, offset: UtcOffset) -> Vec<String> {
     match show {
         Show::Event(event) => vec![line(event, offset)],
         Show::Reply(reply) => split(&describe_reply(reply)),
-        Show::Refused { about, code, text } => {
-            split(&describe_refusal(code, &refusal(about.as_ref(), text)))
+        Show::Refused(no) => {
+            let (code, text) = refused(no);
+            split(&describe_refusal(&code, &text))
         }
         Show::Note(note) => words(note).lines().map(|line| format!("* {line}")).collect(),
     }

@@ -5,13 +5,16 @@
 
 use std::path::Path;
 
-use crate::client::listing;
+use super::listing;
+use crate::client::outcome::{Fault, Over};
 use crate::client::progress::size;
-use crate::client::question::Prompt;
-use crate::client::view::{Label, MenuNote, Note};
+use crate::client::view::{
+    BadChoice, Label, MenuNote, Note, Product, Prompt, Refused, Unasked, Unusable,
+};
+use crate::front::hint::sentence;
 use crate::front::text::seconds;
 use crate::id::millis;
-use crate::message::visible;
+use crate::message::{PROTOCOL_VERSION, Refusal, visible};
 
 /// The choices of a menu, in their order.
 const CHOICES: [&str; 6] =
@@ -26,7 +29,9 @@ pub(super) fn words(note: &Note) -> String {
         Note::Asked(prompt) => format!("{}, which is not shown:", question(prompt)),
         Note::NotAnswered => "no password, then".to_owned(),
         Note::PasswordChanged => "your password is changed".to_owned(),
-        Note::Again { why, wait } => format!("{why}; trying again in {}", seconds(millis(*wait))),
+        Note::Again { why, wait } => {
+            format!("{}; trying again in {}", pause(why), seconds(millis(*wait)))
+        }
         Note::FilesWait(1) => "1 file goes on when the connection is back".to_owned(),
         Note::FilesWait(count) => format!("{count} files go on when the connection is back"),
         Note::LinesWait => "there is no connection: what is typed waits for it".to_owned(),
@@ -92,9 +97,144 @@ fn question(prompt: &Prompt) -> String {
     }
 }
 
-/// What is said of a file, after what people know it by.
-pub(super) fn refusal(about: Option<&Label>, text: &str) -> String {
-    about.map_or_else(|| text.to_owned(), |file| format!("{}: {text}", label(file)))
+/// A no, as a code for programs and in words.
+pub(super) fn refused(refused: &Refused) -> (String, String) {
+    let (code, text) = match refused {
+        Refused::Answer(problem) => (problem.code.as_str(), problem.text.clone()),
+        Refused::Here(refusal) => (refusal.code(), sentence(refusal)),
+        Refused::File { about, code, text } => (code.as_str(), format!("{}: {text}", label(about))),
+        Refused::Unsendable(path, code, why) => (*code, format!("{}: {why}", path.display())),
+        Refused::UnsentFile(path) => ("not_sent", path.display().to_string()),
+        Refused::OtherRoom(path) => {
+            ("not_sent", format!("{}: you are not in that room", path.display()))
+        }
+        Refused::NoUpload => {
+            (Refusal::NoSuchTransfer.code(), "no file of that name waits here".to_owned())
+        }
+        Refused::Taken(transfer) => {
+            let text = format!("transfer {transfer}: you take that file already");
+            (Refusal::TransferNotReady.code(), text)
+        }
+        Refused::TooManyCome(transfer) => {
+            let text = format!("transfer {transfer}: too many are to come; /get it later");
+            ("too_many_downloads", text)
+        }
+        Refused::UnsentLine(line) => ("not_sent", line.clone()),
+        Refused::Unanswered(line) => {
+            ("not_answered", format!("{line}: it is not known whether it was carried out"))
+        }
+        Refused::NotAsked(why) => ("not_asked", unasked(*why).to_owned()),
+        Refused::NoPassword(code) => (*code, unasked(Unasked::Given).to_owned()),
+        Refused::NotUsed => {
+            ("not_used", "a line that was meant for a password is thrown away".to_owned())
+        }
+        Refused::Unusable(why) => {
+            let refusal = unusable(*why);
+            (refusal.code(), sentence(&refusal))
+        }
+        Refused::Different => {
+            ("not_the_same", "the two are different; nothing was changed".to_owned())
+        }
+        Refused::TooLong => ("bad_password", "such a long name or password cannot be".to_owned()),
+        Refused::Choice(bad) => choice(bad),
+    };
+    (code.to_owned(), text)
+}
+
+fn unusable(why: Unusable) -> Refusal {
+    Refusal::BadRequest(match why {
+        Unusable::Long => "the line is longer than 31 KiB".to_owned(),
+        Unusable::NotText => "the line is not UTF-8".to_owned(),
+    })
+}
+
+fn unasked(why: Unasked) -> &'static str {
+    match why {
+        Unasked::Given => "no password was given; use PARLOR_PASSWORD or --password-file",
+        Unasked::Typed => "there is no terminal to ask at; write it as /passwd OLD NEW",
+        Unasked::Away => "there is no connection; ask again when it is back",
+        Unasked::Lost => "the connection was lost before the password was known",
+        Unasked::LoggedOut => "you were logged out before the password was known",
+    }
+}
+
+fn choice(bad: &BadChoice) -> (&'static str, String) {
+    match bad {
+        BadChoice::Number(line) => ("no_such_choice", format!("{line:?}: choose a number, 1 to 6")),
+        BadChoice::User(error) => ("bad_user_name", error.to_string()),
+        BadChoice::Room(error) => ("bad_room_name", error.to_string()),
+        BadChoice::Receiver => ("bad_request", "write USER, or room ROOM, or nothing".to_owned()),
+    }
+}
+
+/// What an errand brings, without the end of the last line.
+pub(in crate::client) fn product(product: &Product) -> String {
+    match product {
+        Product::Files { files, json: true } => listing::json(files),
+        Product::Files { files, json: false } => listing::table(files),
+        Product::Stored(transfer, name) => format!("{transfer} {}", visible(name)),
+        Product::Saved(path) | Product::Content(path) => shown(path),
+    }
+}
+
+/// Why it is over, if that is not on the screen yet.
+pub(in crate::client) fn farewell(over: &Over) -> Option<String> {
+    match over {
+        Over::Left | Over::Goodbye(None) => None,
+        Over::Broken(why) => Some(fault(why)),
+        Over::Goodbye(Some(line)) => Some(unmarked(line).to_owned()),
+    }
+}
+
+/// A line of the server's, without what marks it as one.
+fn unmarked(line: &str) -> &str {
+    line.strip_prefix("parlor: ").unwrap_or(line)
+}
+
+/// Why there is no conversation.
+fn fault(why: &Fault) -> String {
+    match why {
+        Fault::Closed => "the server closed the connection".to_owned(),
+        Fault::Broke(why) => format!("the connection broke: {why}"),
+        Fault::Silent(time) => {
+            format!("the server has not been heard of for {} s", time.as_secs())
+        }
+        Fault::Garbled(error) => format!("the server does not speak Parlor: {error}"),
+        Fault::Version(theirs) => format!(
+            "the server speaks version {theirs} of the protocol and this client speaks \
+             {PROTOCOL_VERSION}"
+        ),
+        Fault::TurnedAway(line) => unmarked(line).to_owned(),
+        Fault::Bye(reason) => reason.to_string(),
+        Fault::Unreachable(_) | Fault::NotYet { .. } => pause(why),
+        Fault::NotLetIn { user, why } => {
+            format!("cannot come back as {}: {}", visible(user), visible(why))
+        }
+        Fault::GivenUp(why, tried) => {
+            format!("{}; given up after {}", pause(why), seconds(millis(*tried)))
+        }
+        Fault::LeftAway => "left before the connection was back".to_owned(),
+    }
+}
+
+/// Why there is none for a while.
+fn pause(why: &Fault) -> String {
+    match why {
+        Fault::Unreachable(why) => format!("no connection: {}", visible(why)),
+        Fault::NotYet { user, code } => {
+            format!("{} cannot log in yet ({})", visible(user), visible(code))
+        }
+        Fault::Closed
+        | Fault::Broke(_)
+        | Fault::Silent(_)
+        | Fault::Garbled(_)
+        | Fault::Version(_)
+        | Fault::TurnedAway(_)
+        | Fault::Bye(_)
+        | Fault::NotLetIn { .. }
+        | Fault::GivenUp(..)
+        | Fault::LeftAway => format!("connection lost: {}", visible(&fault(why))),
+    }
 }
 
 /// `transfer 7: report.pdf`.

@@ -10,10 +10,10 @@ use std::time::{Duration, SystemTime};
 
 use time::UtcOffset;
 
-use crate::client::chat::Start;
 use crate::client::connect::{ConnectError, why};
 use crate::client::errand::{Errand, Place, Whom};
 use crate::client::outcome::ClientOutcome;
+use crate::client::start::Start;
 use crate::client::typed::LINE_MAX;
 use crate::limits::USER_NAME_MAX;
 use crate::message::{FileName, NameError, RoomName, Secret, UserName};

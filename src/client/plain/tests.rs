@@ -2,14 +2,14 @@
 
 use super::given::{named, password, user_from_account};
 use super::*;
-use crate::client::chat::Start;
 use crate::client::errand::Whom;
+use crate::client::start::Start;
 use crate::front::{Front, Incoming, TRUSTED, native};
 use crate::id::LetterId;
 use crate::limits::{Limits, USER_NAME_MAX};
 use crate::message::{CloseReason, Command, Event, Greeting, Names, Op, Proof, Refusal, Reply};
 use crate::message::{RoomName, Secret, Text, UserName};
-use std::fs::File;
+
 use std::net::{Shutdown, TcpListener, TcpStream as Peer};
 use std::path::Path;
 use std::sync::mpsc;
@@ -294,7 +294,7 @@ fn a_client_that_was_stopped_for_long_hears_what_came_meanwhile() {
         let chat = Chat::new(Start::of(None));
         let mut plain = Plain::new(chat, socket, Box::new(io::sink())).unwrap();
         plain.work().unwrap();
-        plain.silent_since = Instant::now() - plain.chat.silence_max();
+        plain.silent_since = Instant::now() - plain.chat.link.silence_max();
         if speaks {
             peer.write_all(&native::emit_event(&Event::Ping)).unwrap();
             let Some(ByteStream::Tcp(socket)) = &plain.socket else { panic!("no TCP") };
@@ -317,9 +317,10 @@ fn a_long_file_is_hashed_a_little_at_a_time() {
     let mut chat = Chat::new(Start::of(Some("bob")));
     let limits = Greeting::new(&Limits::default());
     let hello = Event::Hello { protocol: 1, server: "parlor".to_owned(), limits };
-    chat.handle_bytes(&native::emit_event(&hello));
+    chat.link.handle_bytes(&native::emit_event(&hello));
     let welcome = Reply::welcome(UserName::parse("bob").unwrap());
-    chat.handle_bytes(&native::emit_answer(Some(2), &Ok(welcome)));
+    chat.link.handle_bytes(&native::emit_answer(Some(2), &Ok(welcome)));
+    chat.hear();
     chat.handle_line(&format!("/sendfile {} alice", path.display()));
     let mut plain = Plain::new(chat, socket, Box::new(io::sink())).unwrap();
     let mut turns = 0;

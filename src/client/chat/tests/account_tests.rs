@@ -49,7 +49,7 @@ fn letter(number: u64, text: &str) -> Event {
 /// What a client that shows its lines does after each turn.
 fn show(talk: &mut Talk) -> Vec<String> {
     let shown = talk.shown();
-    talk.chat.handle_shown();
+    talk.chat.link.handle_shown();
     talk.take();
     shown
 }

@@ -44,8 +44,8 @@ impl Talk {
     /// Waits as long as it was told to and makes a connection, on which the server greets.
     pub(super) fn reconnect(&mut self) {
         self.wait();
-        assert!(self.chat.poll_call(), "a connection is asked for");
-        assert!(!self.chat.poll_call(), "once");
+        assert!(self.chat.link.poll_call(), "a connection is asked for");
+        assert!(!self.chat.link.poll_call(), "once");
         self.chat.handle_connected();
         self.asked.clear();
         self.greet(PROTOCOL_VERSION, Greeting::new(&Limits::default()));
@@ -60,7 +60,7 @@ impl Talk {
 
     /// Types a line while there is no connection.
     fn line_away(&mut self, line: &str) {
-        assert!(self.chat.wants_lines() && self.chat.away());
+        assert!(self.chat.wants_lines() && self.chat.link.away());
         self.chat.handle_line(line);
     }
 }
@@ -73,8 +73,10 @@ fn a_lost_connection_is_made_again_and_the_token_and_the_room_are_used() {
     assert_eq!(shown.len(), 1);
     let lost = "* connection lost: the server closed the connection; trying again in 0.";
     assert!(shown[0].starts_with(lost), "{shown:?}");
-    assert!(talk.chat.away() && talk.chat.over().is_none() && talk.chat.outgoing().is_empty());
-    assert!(!talk.chat.poll_call(), "not yet");
+    assert!(
+        talk.chat.link.away() && talk.chat.over().is_none() && talk.chat.link.outgoing().is_empty()
+    );
+    assert!(!talk.chat.link.poll_call(), "not yet");
     talk.reconnect();
     assert_eq!(talk.wanted, ["login bob token t1"]);
     talk.answer(Op::Login, welcome("t2", None));
@@ -102,7 +104,7 @@ fn the_newest_token_is_the_one_that_is_used() {
 #[test]
 fn a_place_that_the_server_has_kept_is_not_joined_again() {
     let mut talk = in_lobby(bob());
-    talk.chat.handle_broken("the connection broke: connection reset");
+    talk.chat.handle_broken("connection reset");
     talk.reconnect();
     talk.shown();
     talk.answer(Op::Login, welcome("t2", Some("lobby")));
@@ -204,9 +206,9 @@ fn waits_grow_and_the_first_good_one_makes_them_short_again() {
     let mut waits = Vec::new();
     talk.chat.handle_end();
     for _ in 0..8 {
-        waits.push(talk.chat.wake_at().unwrap() - talk.chat.now);
+        waits.push(talk.chat.wake_at().unwrap() - talk.chat.link.now());
         talk.wait();
-        assert!(talk.chat.poll_call());
+        assert!(talk.chat.link.poll_call());
         talk.chat.handle_unreachable("connection refused");
     }
     assert!(waits[0] <= Duration::from_millis(500) && waits[7] >= Duration::from_secs(15));
@@ -215,7 +217,7 @@ fn waits_grow_and_the_first_good_one_makes_them_short_again() {
     talk.reconnect();
     talk.answer(Op::Login, welcome("t2", None));
     talk.chat.handle_end();
-    assert!(talk.chat.wake_at().unwrap() - talk.chat.now <= Duration::from_millis(500));
+    assert!(talk.chat.wake_at().unwrap() - talk.chat.link.now() <= Duration::from_millis(500));
 }
 
 #[test]
@@ -227,15 +229,15 @@ fn after_its_time_it_gives_up() {
     let mut tries = 0;
     while talk.chat.over().is_none() {
         talk.wait();
-        assert!(talk.chat.poll_call());
+        assert!(talk.chat.link.poll_call());
         talk.chat.handle_unreachable("connection refused");
         tries += 1;
     }
     assert!((5..20).contains(&tries), "{tries}");
-    let Some(Over::Broken(why)) = talk.chat.over() else { panic!("{:?}", talk.chat.over()) };
+    let why = talk.farewell();
     assert!(why.starts_with("no connection: connection refused; given up after "), "{why}");
     assert_eq!(talk.shown().last().unwrap(), "! not_sent: hello?");
-    assert!(talk.chat.now <= Duration::from_secs(60));
+    assert!(talk.chat.link.now() <= Duration::from_secs(60));
 }
 
 #[test]
@@ -243,7 +245,7 @@ fn a_goodbye_is_a_loss_or_the_end_as_the_server_says() {
     for reason in [CloseReason::Shutdown, CloseReason::TooSlow, CloseReason::Silent] {
         let mut talk = bob();
         talk.event(&bye(reason));
-        assert!(talk.chat.away() && talk.chat.over().is_none(), "{reason:?}");
+        assert!(talk.chat.link.away() && talk.chat.over().is_none(), "{reason:?}");
         let shown = talk.shown();
         assert!(shown[0].starts_with("* bye: "), "{shown:?}");
         assert!(shown[1].starts_with(&format!("* connection lost: {reason}; ")), "{shown:?}");
@@ -255,9 +257,9 @@ fn a_goodbye_is_a_loss_or_the_end_as_the_server_says() {
     }
     let mut talk = bob();
     talk.chat.handle_silence();
-    assert!(talk.chat.away());
+    assert!(talk.chat.link.away());
     talk.wait();
-    assert!(talk.chat.poll_call());
+    assert!(talk.chat.link.poll_call());
     talk.chat.handle_connected();
     talk.chat.handle_bytes(b"parlor: the server is full; try again later\r\n");
     assert!(talk.chat.over().is_none(), "it was in, so it may wait");
@@ -313,9 +315,8 @@ fn a_goodbye_while_there_is_no_connection_is_the_end() {
         } else {
             talk.line_away("/exit");
         }
-        let why = "left before the connection was back".to_owned();
-        assert_eq!(talk.chat.over(), Some(&Over::Broken(why)));
-        assert!(!talk.chat.poll_call());
+        assert_eq!(talk.farewell(), "left before the connection was back");
+        assert!(!talk.chat.link.poll_call());
     }
 }
 
@@ -345,8 +346,7 @@ fn a_script_that_is_not_let_in_again_ends_and_eats_no_line() {
     talk.reconnect();
     talk.answer(Op::Login, Err(Refusal::WrongPassword));
     assert_eq!(talk.wanted.len(), 1);
-    let why = "cannot come back as bob: wrong name or password".to_owned();
-    assert_eq!(talk.chat.over(), Some(&Over::Broken(why)));
+    assert_eq!(talk.farewell(), "cannot come back as bob: wrong name or password");
     assert_eq!(talk.shown().last().unwrap(), "! not_sent: a secret for eve");
 }
 
@@ -385,7 +385,7 @@ fn a_name_that_our_own_lost_connection_holds_is_waited_for() {
     }
     assert!(tries > 5, "{tries}");
     assert_eq!(talk.chat.outcome(), ClientOutcome::Broken, "then it is somebody else's");
-    assert!(talk.chat.now >= Duration::from_secs(120));
+    assert!(talk.chat.link.now() >= Duration::from_secs(120));
 }
 
 #[test]
@@ -416,7 +416,7 @@ fn letters_are_shown_once_over_a_lost_connection() {
     talk.event(&letter(2));
     assert_eq!(talk.shown().len(), 2);
     talk.chat.handle_end();
-    talk.chat.handle_shown();
+    talk.chat.link.handle_shown();
     talk.shown();
     talk.reconnect();
     talk.answer(Op::Login, welcome("t2", None));
@@ -425,7 +425,7 @@ fn letters_are_shown_once_over_a_lost_connection() {
         talk.event(&letter(number));
     }
     assert_eq!(talk.shown(), ["00:00:00 eve whispers: letter 3"]);
-    talk.chat.handle_shown();
+    talk.chat.link.handle_shown();
     talk.take();
     assert_eq!(talk.wanted, ["login bob token t1", "got 3"]);
 }
@@ -435,7 +435,7 @@ fn a_server_of_another_kind_is_not_come_back_to() {
     let mut talk = bob();
     talk.chat.handle_bytes(&[0, 0, 0, 5, 9]);
     assert_eq!(talk.chat.outcome(), ClientOutcome::Broken);
-    assert!(!talk.chat.away());
+    assert!(!talk.chat.link.away());
 }
 
 #[test]

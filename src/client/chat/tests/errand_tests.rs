@@ -3,7 +3,7 @@
 use super::again_tests::{joined, logged_in, welcome};
 use super::*;
 use crate::client::errand::{Errand, Place, Whom};
-use crate::client::product::Product;
+use crate::client::view::Product;
 use crate::id::LetterId;
 
 fn start(errand: Errand, room: Option<&str>) -> Start {
@@ -33,8 +33,10 @@ fn a_list_is_asked_for_to_its_end_and_then_it_leaves() {
     assert_eq!(talk.last(), Op::Files);
     talk.answer(Op::Files, files(&[1, 2], true));
     talk.answer(Op::Files, files(&[3], false));
-    let [Product::Lines(text)] = &brought(&mut talk)[..] else { panic!("one list") };
-    assert_eq!(text.matches("\"id\":").count(), 3);
+    let [Product::Files { files, json: true }] = &brought(&mut talk)[..] else {
+        panic!("one list")
+    };
+    assert_eq!(files.len(), 3);
     assert_eq!(talk.last(), Op::Exit);
     assert!(talk.shown().is_empty(), "and nothing but that is said");
 }
@@ -91,7 +93,7 @@ fn what_is_kept_for_a_person_is_neither_shown_nor_confirmed() {
     let letter = Some(LetterId(4));
     talk.event(&Event::Whispered { from: user("eve"), text, at: 0, letter });
     talk.offer(b"hello");
-    talk.chat.handle_shown();
+    talk.chat.link.handle_shown();
     talk.take();
     assert!(talk.shown().is_empty());
     assert!(talk.asked.iter().all(|(_, op)| *op != Op::Got));
@@ -109,7 +111,7 @@ fn a_file_is_brought_before_the_server_is_told_that_it_is_here() {
         let path = talk.dir.path().join("f.txt");
         let expected = match place {
             Place::Output => Product::Content(path),
-            Place::Folder(_) | Place::File(_) => Product::Lines(path.display().to_string()),
+            Place::Folder(_) | Place::File(_) => Product::Saved(path),
         };
         assert_eq!(brought(&mut talk), [expected]);
         talk.take();

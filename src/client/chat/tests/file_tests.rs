@@ -218,7 +218,7 @@ fn a_client_that_cannot_come_back_says_which_files_are_lost() {
     talk.chat.handle_end();
     while talk.chat.over().is_none() {
         talk.wait();
-        assert!(talk.chat.poll_call());
+        assert!(talk.chat.link.poll_call());
         talk.chat.handle_unreachable("refused");
     }
     let shown = talk.shown();

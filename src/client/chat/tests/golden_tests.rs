@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::client::drivers::menu::Menu;
 use crate::client::errand::{Errand, Place, Whom};
-use crate::client::product::Product;
+use crate::client::face::product as words;
+use crate::client::view::{Product, Unusable};
 
 #[path = "../../../../tests/golden/messages.rs"]
 #[allow(dead_code)] // tests/golden.rs uses all of it
@@ -120,17 +121,18 @@ impl Book {
             let _ = writeln!(body, "| {line}");
         }
         while let Some(product) = talk.chat.poll_product() {
-            match product {
-                Product::Lines(text) => {
-                    text.lines().for_each(|line| writeln!(body, "= {line}").unwrap());
-                }
-                Product::Content(path) => {
-                    writeln!(body, "= content of {}", path.display()).unwrap()
-                }
+            if let Product::Content(path) = product {
+                let _ = writeln!(body, "= content of {}", path.display());
+            } else {
+                words(&product).lines().for_each(|line| writeln!(body, "= {line}").unwrap());
             }
         }
         if let Some(over) = talk.chat.over() {
-            let _ = writeln!(body, "over: {over:?}");
+            let over = match over {
+                Over::Broken(_) => format!("Broken({:?})", talk.farewell()),
+                Over::Left | Over::Goodbye(_) => format!("{over:?}"),
+            };
+            let _ = writeln!(body, "over: {over}");
         }
         let _ = writeln!(body, "exit {}", talk.chat.outcome().code());
         let _ = write!(self.0, "# {name}\n{}\n", body.replace(&dir, "DIR"));
@@ -288,7 +290,7 @@ fn lines(book: &mut Book) {
         let mut talk = in_room(terminal());
         talk.chat.handle_end();
         talk.chat.handle_line(line);
-        if !talk.chat.leaving() {
+        if !talk.chat.link.leaving() {
             talk.reconnect();
             talk.answer(Op::Login, welcome());
             talk.answer(Op::Join, joined());
@@ -320,10 +322,10 @@ fn lines(book: &mut Book) {
         }
     }
     let mut talk = in_room(terminal());
-    talk.chat.handle_unusable_line("the line is not UTF-8");
+    talk.chat.handle_unusable_line(Unusable::NotText);
     talk.chat.handle_silence();
     talk.wait();
-    talk.chat.poll_call();
+    talk.chat.link.poll_call();
     talk.chat.handle_unreachable("connection refused\x1b");
     talk.chat.handle_stop();
     book.scene("not UTF-8, silence, no connection, stop", &mut talk);

@@ -13,41 +13,48 @@ use crate::message::{FileName, Secret};
 
 /// All that is decided before the first word.
 #[derive(Debug)]
-pub(in crate::client) struct Start {
+pub(super) struct Start {
     /// What it is for.
-    pub(in crate::client) errand: Errand,
+    pub(super) errand: Errand,
     /// The room to go to first, for an errand or a menu.
-    pub(in crate::client) room: Option<String>,
+    pub(super) room: Option<String>,
     /// Under which name a file is saved that an errand brings, if not under its own.
-    pub(in crate::client) local: Option<FileName>,
+    pub(super) local: Option<FileName>,
     /// Who it is; without it, the first line says so.
-    pub(in crate::client) user: Option<String>,
+    pub(super) user: Option<String>,
     /// The password of the first name that needs one.
-    pub(in crate::client) password: Option<Secret<'static>>,
+    pub(super) password: Option<Secret<'static>>,
     /// Files are saved here, those that are accepted one by one if not all are.
-    pub(in crate::client) dir: PathBuf,
+    pub(super) dir: PathBuf,
     /// Take every file that is offered.
-    pub(in crate::client) accepts_all: bool,
+    pub(super) accepts_all: bool,
     /// How far the times that are shown are from UTC.
-    pub(in crate::client) offset: UtcOffset,
+    pub(super) offset: UtcOffset,
     /// A program reads what is shown.
-    pub(in crate::client) json: bool,
+    pub(super) json: bool,
     /// Somebody sits there who sees what is shown, and can be asked.
-    pub(in crate::client) at_terminal: bool,
+    pub(super) at_terminal: bool,
     /// Go on after the last line.
-    pub(in crate::client) stays: bool,
+    pub(super) stays: bool,
     /// For how long to try to come back when the connection is lost; `None`: not at all.
-    pub(in crate::client) returns_for: Option<Duration>,
-    /// Somebody else shows how far files are, with [`super::Chat::progress`]: no lines for that.
-    pub(in crate::client) bars: bool,
+    pub(super) returns_for: Option<Duration>,
+    /// Somebody else shows how far files are, so there are no lines for that.
+    pub(super) bars: bool,
     /// Makes the waits of this client others than those of the next.
-    pub(in crate::client) seed: u64,
+    pub(super) seed: u64,
+}
+
+impl Start {
+    /// Whether it is asked who it is, again and again.
+    pub(super) fn asks_name(&self) -> bool {
+        self.user.is_none() || self.at_terminal && self.errand == Errand::Menu
+    }
 }
 
 #[cfg(test)]
 impl Start {
     /// Of a script that does not come back.
-    pub(in crate::client) fn of(user: Option<&str>) -> Self {
+    pub(super) fn of(user: Option<&str>) -> Self {
         Self {
             errand: Errand::Talk,
             room: None,

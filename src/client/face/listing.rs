@@ -1,4 +1,4 @@
-//! A list of files as a command prints it: for people, or as JSON for scripts.
+//! PURE. A list of files as a command prints it: for people, or as JSON for scripts.
 //!
 //! Knows no server. The rule it keeps: the keys of the JSON never change their meaning; what people
 //! are shown is made visible and may change.

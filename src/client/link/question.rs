@@ -3,6 +3,7 @@
 //! Knows neither terminal nor server. The rule it keeps: an answer is never in a line that is
 //! shown, and a new password, which nobody sees, is typed twice.
 
+use crate::client::view::Prompt;
 use crate::message::Secret;
 
 /// Empty lines in a row after which nobody wants to answer.
@@ -19,20 +20,6 @@ pub(super) enum Purpose {
     Passwd,
 }
 
-/// What is asked for; names are untrusted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Prompt {
-    /// The password of this name.
-    Password(String),
-    /// One for a name that is to be an account.
-    NewFor(String),
-    /// The one that is to be changed.
-    Old,
-    New,
-    /// The new one, once more.
-    Again,
-}
-
 /// A question that waits for its next answer.
 #[derive(Debug)]
 pub(super) struct Question {
@@ -41,11 +28,28 @@ pub(super) struct Question {
     empty: u8,
 }
 
+/// Who is asked, and what.
+#[derive(Debug)]
+pub(super) struct Questions {
+    /// Somebody can answer unseen.
+    pub(super) can_ask: bool,
+    /// The next line answers it.
+    pub(super) open: Option<Question>,
+    /// The next line may have been meant for the answer to a question that is not asked any more.
+    pub(super) spoilt: bool,
+}
+
+impl Questions {
+    pub(super) fn new(can_ask: bool) -> Self {
+        Self { can_ask, open: None, spoilt: false }
+    }
+}
+
 /// What follows from an answer.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Answered {
     /// The next one is to be asked for: see [`Question::prompt`].
-    More,
+    More(Question),
     /// All is known: the passwords, the old one before the new one.
     Complete(Purpose, Vec<Secret<'static>>),
     /// The new password is not the same twice.
@@ -80,26 +84,22 @@ impl Question {
     }
 
     /// Takes an answer. What is empty or has controls in it is asked for again.
-    pub(super) fn answer(mut self, line: &str) -> (Option<Self>, Answered) {
+    pub(super) fn answer(mut self, line: &str) -> Answered {
         if line.is_empty() || line.chars().any(char::is_control) {
             self.empty += 1;
             let unwanted = self.empty == EMPTY_MAX;
-            return if unwanted {
-                (None, Answered::Unwanted)
-            } else {
-                (Some(self), Answered::More)
-            };
+            return if unwanted { Answered::Unwanted } else { Answered::More(self) };
         }
         self.empty = 0;
         self.answers.push(Secret(line.to_owned().into()));
         if self.answers.len() < self.wanted() {
-            return (Some(self), Answered::More);
+            return Answered::More(self);
         }
         let again = if self.answers.len() > 1 { self.answers.pop() } else { None };
         if again.is_some_and(|again| self.answers.last() != Some(&again)) {
-            return (None, Answered::Different);
+            return Answered::Different;
         }
-        (None, Answered::Complete(self.purpose, self.answers))
+        Answered::Complete(self.purpose, self.answers)
     }
 }
 
@@ -115,43 +115,42 @@ mod tests {
     fn answers(mut question: Question, lines: &[&str]) -> Answered {
         for line in lines {
             match question.answer(line) {
-                (Some(next), Answered::More) => question = next,
-                (None, answered) => return answered,
-                other => panic!("{other:?}"),
+                Answered::More(next) => question = next,
+                answered => return answered,
             }
         }
-        Answered::More
+        Answered::More(question)
+    }
+
+    fn completes(question: Question, lines: &[&str], passwords: &[&str]) -> bool {
+        let passwords: Vec<_> = passwords.iter().map(|text| secret(text)).collect();
+        matches!(answers(question, lines), Answered::Complete(_, known) if known == passwords)
     }
 
     #[test]
     fn a_new_password_is_asked_for_twice() {
-        let register = Purpose::Register { user: "bob".to_owned() };
-        let ask = || Question::new(register.clone());
-        let complete = Answered::Complete(register.clone(), vec![secret("sesame")]);
-        assert_eq!(answers(ask(), &["sesame"]), Answered::More);
-        assert_eq!(answers(ask(), &["sesame", "sesame"]), complete);
-        assert_eq!(answers(ask(), &["sesame", "sesam"]), Answered::Different);
+        let ask = || Question::new(Purpose::Register { user: "bob".to_owned() });
+        assert!(matches!(answers(ask(), &["sesame"]), Answered::More(_)));
+        assert!(completes(ask(), &["sesame", "sesame"], &["sesame"]));
+        assert!(matches!(answers(ask(), &["sesame", "sesam"]), Answered::Different));
     }
 
     #[test]
     fn a_change_takes_the_old_one_and_the_new_one() {
-        let complete = Answered::Complete(Purpose::Passwd, vec![secret("old"), secret("new")]);
-        assert_eq!(answers(Question::new(Purpose::Passwd), &["old", "new", "new"]), complete);
+        assert!(completes(Question::new(Purpose::Passwd), &["old", "new", "new"], &["old", "new"]));
     }
 
     #[test]
     fn what_is_empty_is_asked_for_again_and_the_third_time_given_up() {
-        let login = Purpose::Login { user: "bob".to_owned(), tries: 1 };
-        let ask = || Question::new(login.clone());
-        let complete = Answered::Complete(login.clone(), vec![secret(" ")]);
-        assert_eq!(answers(ask(), &["", "\x07", " "]), complete);
-        assert_eq!(answers(ask(), &["", "\x07", ""]), Answered::Unwanted);
+        let ask = || Question::new(Purpose::Login { user: "bob".to_owned(), tries: 1 });
+        assert!(completes(ask(), &["", "\x07", " "], &[" "]));
+        assert!(matches!(answers(ask(), &["", "\x07", ""]), Answered::Unwanted));
     }
 
     #[test]
     fn no_answer_is_in_a_prompt_or_in_what_is_printed_for_debugging() {
-        let (question, _) = Question::new(Purpose::Passwd).answer("sesame");
-        let question = question.unwrap();
+        let question = answers(Question::new(Purpose::Passwd), &["sesame"]);
+        let Answered::More(question) = question else { panic!("{question:?}") };
         let shown = format!("{question:?} {:?}", question.prompt());
         assert!(!shown.contains("sesame"), "{shown}");
     }
