@@ -23,7 +23,7 @@ use crate::store::{self, FILE, Import, Imported, Sqlite, Store as _};
 
 const USER_AFTER: &str = "\
 The password is asked for at a terminal; elsewhere it is that of PARLOR_PASSWORD, or the first line
-of --password-file. All of it also works while the server runs. Exit codes: docs/operations.md";
+of --password-file. All of it also works while the server runs. Exit codes: docs/server.md";
 
 const IMPORT_AFTER: &str = "\
 One account a line: its name, a blank, its password to the end of the line. All are made or none.";

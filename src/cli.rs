@@ -21,27 +21,27 @@ const RECONNECT_FOR: RangeInclusive<Duration> =
 const CHAT_AFTER: &str = "\
 A drop box: parlor chat --user box --accept-files DIR --stay </dev/null
 The password of an account: asked for, or in PARLOR_PASSWORD, or in a file; never an option.
-Commands: /help, once it runs. Exit codes: docs/operations.md";
+Commands: /help, once it runs. Exit codes: docs/client.md";
 
 const MENU_AFTER: &str = "\
 For people who do not want commands, and for scripts:
   parlor menu 10.0.0.7 --user alice
   printf '1\\nreport.pdf\\n\\n6\\n' | parlor menu 10.0.0.7 --user alice
-The end of the input is as good as quit. Exit codes: docs/operations.md";
+The end of the input is as good as quit. Exit codes: docs/client.md";
 
 const SEND_AFTER: &str = "\
 For example:
   parlor send 10.0.0.7 --user alice --to bob report.pdf
   parlor send 10.0.0.7 --user alice --shelf --room lobby *.jpg
 Prints the number of each file that the server has, whole and on its disk. What was interrupted goes
-on where it stopped when the same is sent again. Exit codes: docs/operations.md";
+on where it stopped when the same is sent again. Exit codes: docs/client.md";
 
 const SAY_AFTER: &str = "\
 For example:
   parlor say 10.0.0.7 --user box --room ops 'the backup is done'
   make 2>&1 | tail -3 | parlor say 10.0.0.7 --user box --to alice
 A line is a message, also one that begins with a slash. What is kept for somebody who is away counts
-as said. Exit codes: docs/operations.md";
+as said. Exit codes: docs/client.md";
 
 const GET_AFTER: &str = "\
 For example:
@@ -49,13 +49,13 @@ For example:
   parlor get 10.0.0.7 --user bob backup.tar --output - | tar x
 Prints where the file is once its hash is verified. A file that exists is never overwritten. What
 was interrupted goes on where it stopped when the same is asked again.
-Exit codes: docs/operations.md";
+Exit codes: docs/client.md";
 
 const FILES_AFTER: &str = "\
 For example:
   parlor files 10.0.0.7 --user bob '*.pdf'
   parlor files 10.0.0.7 --user bob --json | jq -r '.[].sha256'
-Exit codes: docs/operations.md";
+Exit codes: docs/client.md";
 
 /// The commands, for clap.
 pub(crate) fn commands() -> [Command; 6] {
@@ -79,7 +79,7 @@ pub(crate) fn run(name: &str, given: &ArgMatches) -> Option<ExitCode> {
 fn chat_command() -> Command {
     let accept = "Accept files that people send, and save them in this folder; never overwrites";
     let stay = "Go on after the end of the input, until the server or a signal ends it";
-    let json = "Print one JSON object a line, for programs; docs/operations.md has each kind";
+    let json = "Print one JSON object a line, for programs; docs/client.md has each kind";
     Command::new("chat")
         .after_help(CHAT_AFTER)
         .about("Talk on a server: commands from standard input, one line an event")

@@ -21,7 +21,7 @@ const EXIT_USAGE: u8 = 2;
 const SERVE_AFTER: &str = "\
 SIZE is a whole number with B, KiB, MiB, GiB or TiB; TIME is one with ms, s, m, h or d.
 Each option is also a variable (PARLOR_ROOM_MEMBERS) and a key of the file (room-members).
-The first of option, variable, file, default decides. All about it: docs/operations.md";
+The first of option, variable, file, default decides. All about it: docs/server.md";
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();

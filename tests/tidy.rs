@@ -1,15 +1,18 @@
 //! The rules of the house that a compiler does not keep, kept by reading the sources.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 mod tidy {
     pub(crate) mod fronts;
+    pub(crate) mod links;
     pub(crate) mod rules;
     pub(crate) mod shape;
     pub(crate) mod source;
 }
 
+use tidy::links::{self, Library};
 use tidy::source::Source;
 use tidy::{fronts, rules, shape};
 
@@ -188,18 +191,72 @@ fn no_test_sleeps() {
     keep(&["src", "tests"], rules::sleeps);
 }
 
-#[test]
-fn documents_name_no_place_of_one_machine() {
+/// Every document, by its path from the root.
+fn documents() -> BTreeMap<String, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     collect(&root.join("docs"), &mut files);
-    let at_root = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
-    files.extend(at_root.iter().map(|name| root.join(name)).filter(|path| path.exists()));
+    let apart = ["README", "ARCHITECTURE", "CONTRIBUTING", "CHANGELOG", "loadtest/README"];
+    files.extend(apart.map(|name| root.join(name).with_extension("md")));
     files.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
-    for path in files {
-        let faults = rules::places(&fs::read_to_string(&path).unwrap());
-        assert!(faults.is_empty(), "{}: {faults:?}", path.display());
+    let name =
+        |path: &PathBuf| path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+    files.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn documents_name_no_place_of_one_machine() {
+    for (name, text) in documents() {
+        let faults = rules::places(&text);
+        assert!(faults.is_empty(), "{name}: {faults:?}");
     }
+}
+
+#[test]
+fn each_link_and_each_page_that_is_named_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let exists = |path: &str| root.join(path).exists();
+    let library = Library { pages: documents(), exists: &exists };
+    assert!(library.pages.len() > 30, "only {} documents", library.pages.len());
+    let mut faults = links::broken(&library);
+    for (name, text) in &library.pages {
+        faults.extend(links::missing(name, text, &exists));
+    }
+    for source in ["src", "tests", "loadtest/src"].iter().flat_map(|folder| sources(folder)) {
+        if source.name != "tests/tidy.rs" {
+            faults.extend(links::missing(&source.name, &source.text, &exists));
+        }
+    }
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_seen() {
+    let exists = |path: &str| matches!(path, "README.md" | "docs/a.md" | "docs/b.md" | "docs/d");
+    let faults = |page: &str, text: &str| {
+        let b = "# B\n## The `log`, in JSON\n## Twice\n## Twice\n```\n# no heading\n```\n";
+        let pages = [(page, text), ("docs/b.md", b)];
+        let pages = pages.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+        links::broken(&Library { pages, exists: &exists }).len()
+    };
+    for fine in [
+        "[b](docs/b.md)",
+        "[b](docs/b.md#the-log-in-json) and [b](docs/b.md#twice-1)",
+        "[b](https://example.org/c.md)",
+        "```\n[c](docs/c.md)\n```",
+        "[d](docs/d/)",
+        "# Here\n[here](#here)",
+    ] {
+        assert_eq!(faults("README.md", fine), 0, "{fine}");
+    }
+    for bad in ["[c](docs/c.md)", "[b](docs/b.md#log)", "[b](docs/b.md#no-heading)", "[x](#x)"] {
+        assert_eq!(faults("README.md", bad), 1, "{bad}");
+    }
+    assert_eq!(faults("docs/a.md", "[b](b.md), [r](../README.md)"), 0);
+    assert_eq!(faults("docs/a.md", "[b](docs/b.md)"), 1);
+    let named = |text: &str| links::missing("x", text, &exists).len();
+    assert_eq!(named("see docs/b.md. docs/a.md#x, docs/*.md"), 0);
+    assert_eq!(named("see docs/c.md."), 1);
 }
 
 /// What a rule says of a small file.

@@ -1,5 +1,5 @@
 //! The one table of everything that can be set: from it come the options, the variables, the keys
-//! of the file and the table of docs/operations.md.
+//! of the file and the table of docs/server.md.
 //!
 //! Refuses to know who set what. The rule it keeps: a setting that is not in this table does not
 //! exist, and each field of [`Limits`] is in it (a test takes `Limits` apart to prove that).

@@ -386,7 +386,7 @@ fn the_limits_in_force_are_all_limits() {
     assert_eq!(shown, expected);
 }
 
-/// The table between the marks in docs/operations.md.
+/// The table between the marks in docs/server.md.
 #[test]
 fn the_documentation_has_the_table_of_all_settings() {
     let mut table = String::from(
@@ -398,15 +398,15 @@ fn the_documentation_has_the_table_of_all_settings() {
         let help = setting.help;
         table += &format!("| `--{key}` | `{variable}` | {default} | {range} | {help} |\n");
     }
-    let document = include_str!("../../docs/operations.md");
+    let document = include_str!("../../docs/server.md");
     let shown = document.split_once("<!-- settings -->\n").unwrap().1;
     let shown = shown.split_once("<!-- end of settings -->").unwrap().0;
-    assert_eq!(shown.trim(), table.trim(), "put this into docs/operations.md:\n{table}");
+    assert_eq!(shown.trim(), table.trim(), "put this into docs/server.md:\n{table}");
 }
 
 #[test]
 fn the_documentation_has_every_category_of_the_log() {
-    let document = include_str!("../../docs/operations.md");
+    let document = include_str!("../../docs/server.md");
     for category in crate::facts::Category::ALL {
         assert!(document.contains(&format!("\n| `{category}` |")), "{category}");
     }

@@ -1,4 +1,4 @@
-//! Each kind of fact as JSON, against the sources and docs/operations.md.
+//! Each kind of fact as JSON, against the sources and docs/server.md.
 
 use super::*;
 use crate::facts::{
@@ -223,7 +223,7 @@ fn there_is_a_sample_of_each_kind_in_the_sources_and_no_two_kinds_have_one_name(
 
 #[test]
 fn the_documentation_has_each_event_with_its_category_and_its_fields() {
-    let document = include_str!("../../docs/operations.md");
+    let document = include_str!("../../docs/server.md");
     let (_, rest) = document.split_once("<!-- events -->").unwrap();
     let (table, _) = rest.split_once("<!-- end of events -->").unwrap();
     let mut documented = BTreeMap::new();

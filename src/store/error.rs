@@ -28,7 +28,7 @@ pub enum StoreError {
     #[error("it is no store of Parlor; move it away, or choose another folder with --data")]
     Foreign,
     /// Its content makes no sense.
-    #[error("it is damaged ({0}); put a backup in its place, see docs/operations.md")]
+    #[error("it is damaged ({0}); put a backup in its place, see docs/server.md")]
     Damaged(String),
     /// The file system cannot hold it.
     #[error(
