@@ -10,11 +10,12 @@ mod tidy {
     pub(crate) mod rules;
     pub(crate) mod shape;
     pub(crate) mod source;
+    pub(crate) mod wording;
 }
 
 use tidy::links::{self, Library};
 use tidy::source::Source;
-use tidy::{fronts, rules, shape};
+use tidy::{fronts, rules, shape, wording};
 
 fn sources(folder: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -72,6 +73,15 @@ fn row_41_what_clients_fill_is_in_no_table_that_hashes() {
 #[test]
 fn what_differs_between_systems_is_in_one_room() {
     keep(&["src"], rules::systems);
+}
+
+#[test]
+fn only_faces_of_the_client_word_what_people_read() {
+    keep(&["src"], wording::wording);
+    let says = |line: &str| wording::wording(&Source::new("src/client/x.rs".into(), line.into()));
+    assert_eq!(says("    self.refuse(\"busy\", \"all of it; nothing\");").len(), 1);
+    assert_eq!(says("    let command = format!(\"/whisper {user} {line}\");").len(), 0);
+    assert_eq!(says("    let (a, b) = (\"one two\", \"three four\"); // he says so").len(), 0);
 }
 
 #[test]

@@ -21,15 +21,15 @@ use std::time::Duration;
 use super::commands::{self, Wish, shortly};
 use super::drivers::work::Work;
 use super::errand::Whom;
-use super::face::Face;
-use super::link::{Gone, Link, LinkEvent};
+use super::face::{Face, gone};
+use super::link::{Link, LinkEvent};
 use super::outcome::{ClientOutcome, Fault, Over};
 use super::progress::Progress;
 use super::screen::Screen;
 use super::start::Start;
 use super::transfers::Transfers;
 use super::transfers::downloads::Keeping;
-use super::view::{Note, Refused, Show, Unusable};
+use super::view::{Gone, Note, Refused, Show, Unusable};
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::message::{Command, Event, Op, Proof, Refusal, Reply, TextError};
@@ -209,10 +209,8 @@ impl Chat {
     /// Somebody outside asks for the end: no file is received any further, and goodbye.
     pub(super) fn handle_stop(&mut self) {
         self.on_stopped();
-        self.transfers.downloads.give_up_all(match self.work.keeping() {
-            Keeping::Nothing => "stopped here",
-            Keeping::AnyName | Keeping::ItsName => "stopped here; what has come of it is kept",
-        });
+        let kept = self.work.keeping() != Keeping::Nothing;
+        self.transfers.downloads.give_up_all(gone(Gone::Stopped { kept }));
         self.take_steps();
         self.link.leave();
         self.settle();
@@ -275,8 +273,7 @@ impl Chat {
         match event {
             LinkEvent::Greeted { downloads } => self.transfers.downloads.set_places(downloads),
             LinkEvent::In { again } => self.on_in(again),
-            LinkEvent::Out(Gone::NotLoggedIn) => self.give_up_files("you are not logged in"),
-            LinkEvent::Out(Gone::LoggedOut) => self.give_up_files("you are logged out"),
+            LinkEvent::Out(why) => self.give_up_files(why),
             LinkEvent::StaysOut => self.refuse_kept_lines(),
             LinkEvent::Failed(fault) => self.on_failed(fault),
             LinkEvent::Away => self.say_broken_off(),
@@ -314,7 +311,7 @@ impl Chat {
     fn on_over(&mut self) {
         self.refuse_kept_lines();
         if self.over() != Some(&Over::Left) {
-            self.give_up_files("the connection was lost");
+            self.give_up_files(Gone::ConnectionLost);
         }
     }
 
@@ -352,30 +349,29 @@ impl Chat {
         }
     }
 
+    /// What people do is nothing to an errand, which has no eyes for them.
     fn on_news(&mut self, event: Event) {
+        let (social, now) = (!self.work.is_terse(), self.link.now());
+        let uploads = &mut self.transfers.uploads;
         match event {
-            event if self.work.ignores(&event) => {}
             Event::Queued { transfer, place, of } => {
-                self.transfers.uploads.handle_queued(transfer, (place, of), self.link.now());
+                uploads.handle_queued(transfer, (place, of), now);
             }
             Event::Admitted { transfer, waited_ms, credit, offset } => {
-                let (uploads, now) = (&mut self.transfers.uploads, self.link.now());
                 uploads.handle_admitted(transfer, waited_ms, credit, offset, now);
             }
-            Event::Credit { transfer, bytes } => {
-                self.transfers.uploads.handle_credit(transfer, bytes);
-            }
-            Event::Offered { file } => self.on_offered(file),
+            Event::Credit { transfer, bytes } => uploads.handle_credit(transfer, bytes),
             Event::Ended { transfer, how } => self.on_file_ended(transfer, how),
-            Event::Whispered { letter: Some(letter), .. } => {
-                if self.link.handle_letter(letter) {
-                    self.show(&Show::Event(event));
+            Event::Offered { file } => {
+                if social {
+                    self.on_offered(file);
                 }
             }
             Event::LoggedOut { .. } => {
                 self.refused |= self.lines.are_over();
                 self.show(&Show::Event(event));
             }
+            Event::Bye { .. } => self.show(&Show::Event(event)),
             Event::Said { .. }
             | Event::Whispered { .. }
             | Event::Broadcast { .. }
@@ -383,8 +379,11 @@ impl Chat {
             | Event::Offline { .. }
             | Event::Joined { .. }
             | Event::Left { .. }
-            | Event::Receipt { .. }
-            | Event::Bye { .. } => self.show(&Show::Event(event)),
+            | Event::Receipt { .. } => {
+                if social && self.link.is_news(&event) {
+                    self.show(&Show::Event(event));
+                }
+            }
             Event::Hello { .. } | Event::Ping => {}
         }
     }

@@ -81,6 +81,18 @@ pub(super) enum Refused {
     Choice(BadChoice),
 }
 
+/// Why no file is sent or taken any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gone {
+    NotLoggedIn,
+    LoggedOut,
+    ConnectionLost,
+    /// Somebody stopped the client; what has come of a file is `kept` or not.
+    Stopped {
+        kept: bool,
+    },
+}
+
 /// Why passwords are not asked for, or not any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unasked {

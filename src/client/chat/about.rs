@@ -3,7 +3,6 @@
 //! Knows neither how it is asked nor what follows from the answer. The rule it keeps: all that is
 //! needed when the answer comes is in it.
 
-use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::message::{FileLine, FileName};
 
@@ -59,10 +58,4 @@ pub(super) enum Sought {
     Number(TransferId),
     /// The newest of this name; if there is none, by the rest of it and a local name.
     Name { name: String, splits: bool },
-}
-
-/// The answer of a server that speaks otherwise.
-pub(super) fn misunderstood() -> Problem {
-    let text = "the server answered something else".to_owned();
-    Problem { code: "bad_request".to_owned(), text, wait_ms: None }
 }

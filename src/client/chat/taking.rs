@@ -5,8 +5,9 @@
 //! can half of it be found here.
 
 use super::Chat;
-use super::about::{About, Look, Sought, misunderstood};
+use super::about::{About, Look, Sought};
 use crate::client::commands::Wanted;
+use crate::client::face::misunderstood;
 use crate::client::transfers::downloads::{AcceptError, Keeping, is_near};
 use crate::client::view::{Note, Refused, Show};
 use crate::front::native::Problem;

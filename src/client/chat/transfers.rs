@@ -7,13 +7,14 @@
 use std::path::{Path, PathBuf};
 
 use super::Chat;
-use super::about::{About, misunderstood};
+use super::about::About;
 use crate::client::errand::Whom;
+use crate::client::face::{gone, misunderstood};
 use crate::client::progress::Progress;
 use crate::client::retry::Here;
 use crate::client::transfers::uploads::Withdrawal;
 use crate::client::transfers::{FileSource, Goal, Step, Stopping};
-use crate::client::view::{Note, Refused};
+use crate::client::view::{Gone, Note, Refused};
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::CHUNK_MAX;
@@ -249,8 +250,8 @@ impl Chat {
     }
 
     /// There is nobody any more who could send or take them.
-    pub(super) fn give_up_files(&mut self, why: &str) {
-        self.transfers.give_up_all(why);
+    pub(super) fn give_up_files(&mut self, why: Gone) {
+        self.transfers.give_up_all(gone(why));
         self.refuse_delayed();
         self.take_steps();
     }

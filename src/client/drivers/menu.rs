@@ -77,8 +77,7 @@ impl Menu {
     pub(in crate::client) fn poll_deed(&mut self) -> Option<Deed> {
         let deed = self.deeds.pop_front();
         if deed.is_none() && self.state == State::Busy {
-            self.state = State::Choice;
-            self.note(MenuNote::Choices);
+            self.ask(MenuNote::Choices, State::Choice);
         }
         deed
     }
@@ -97,18 +96,17 @@ impl Menu {
         match std::mem::replace(&mut self.state, State::Busy) {
             State::Choice => self.on_choice(line),
             State::UploadPath if line.is_empty() => self.note(MenuNote::NoFile),
-            State::UploadPath => {
-                self.note(MenuNote::UploadTo);
-                self.state = State::UploadTo(line.into());
-            }
+            State::UploadPath => self.ask(MenuNote::UploadTo, State::UploadTo(line.into())),
             State::UploadTo(path) => self.on_upload(path, line),
             State::Download if line.is_empty() => self.note(MenuNote::NoFile),
             State::Download => {
                 self.deeds.push_back(Deed::Get { file: file_ref(line), local: None });
             }
-            State::MessageTo if line.is_empty() => self.ask_for_text(None),
+            State::MessageTo if line.is_empty() => {
+                self.ask(MenuNote::MessageText, State::MessageText(None));
+            }
             State::MessageTo => match UserName::parse(line) {
-                Ok(user) => self.ask_for_text(Some(user)),
+                Ok(user) => self.ask(MenuNote::MessageText, State::MessageText(Some(user))),
                 Err(error) => self.refuse(BadChoice::User(error)),
             },
             State::MessageText(_) if line.is_empty() => self.note(MenuNote::NoMessage),
@@ -123,18 +121,11 @@ impl Menu {
         let by_word = || CHOICES.iter().position(|(_, word)| word.eq_ignore_ascii_case(line));
         let chosen = by_number.or_else(by_word).and_then(|at| CHOICES.get(at));
         match chosen.map(|(choice, ..)| *choice) {
-            Some(Choice::Upload) => {
-                self.note(MenuNote::UploadPath);
-                self.state = State::UploadPath;
-            }
-            Some(Choice::Download) => {
-                self.note(MenuNote::Download);
-                self.state = State::Download;
-            }
+            Some(Choice::Upload) => self.ask(MenuNote::UploadPath, State::UploadPath),
+            Some(Choice::Download) => self.ask(MenuNote::Download, State::Download),
             Some(Choice::List) => self.deeds.push_back(Deed::List(None)),
             Some(Choice::Message) => {
-                self.note(MenuNote::MessageTo(self.home.clone()));
-                self.state = State::MessageTo;
+                self.ask(MenuNote::MessageTo(self.home.clone()), State::MessageTo);
             }
             Some(Choice::Who) => self.ask_for(Command::Who { room: None }, "/who".to_owned()),
             Some(Choice::Quit) => self.handle_end(),
@@ -180,11 +171,6 @@ impl Menu {
         }
     }
 
-    fn ask_for_text(&mut self, to: Option<UserName>) {
-        self.note(MenuNote::MessageText);
-        self.state = State::MessageText(to);
-    }
-
     fn message(&mut self, to: Option<UserName>, line: &str) {
         let text = line.to_owned().into();
         match to {
@@ -199,6 +185,12 @@ impl Menu {
     fn join(&mut self, room: &str) {
         let command = Command::Join { room: room.to_owned().into() };
         self.ask_for(command, format!("/join {room}"));
+    }
+
+    /// Asks for an answer that is taken in this state.
+    fn ask(&mut self, note: MenuNote, state: State) {
+        self.note(note);
+        self.state = state;
     }
 
     fn ask_for(&mut self, command: Command<'static>, written: String) {

@@ -229,28 +229,4 @@ impl Work {
                 Show::Event(_) | Show::Refused(_) => false,
             }
     }
-
-    /// Whether an event is nothing to an errand, which has no eyes for people.
-    pub(in crate::client) fn ignores(&self, event: &Event) -> bool {
-        let social = match event {
-            Event::Said { .. }
-            | Event::Whispered { .. }
-            | Event::Broadcast { .. }
-            | Event::Online { .. }
-            | Event::Offline { .. }
-            | Event::Joined { .. }
-            | Event::Left { .. }
-            | Event::Offered { .. }
-            | Event::Receipt { .. } => true,
-            Event::Hello { .. }
-            | Event::LoggedOut { .. }
-            | Event::Queued { .. }
-            | Event::Admitted { .. }
-            | Event::Credit { .. }
-            | Event::Ended { .. }
-            | Event::Ping
-            | Event::Bye { .. } => false,
-        };
-        social && self.is_terse()
-    }
 }

@@ -10,14 +10,14 @@ use crate::client::view::Show;
 
 /// A refusal, as the protocol has it.
 #[derive(Serialize)]
-struct InError {
-    error: Why,
+struct InError<'a> {
+    error: Why<'a>,
 }
 
 #[derive(Serialize)]
-struct Why {
-    code: String,
-    text: String,
+struct Why<'a> {
+    code: &'a str,
+    text: &'a str,
 }
 
 /// Words for people.
@@ -32,7 +32,7 @@ pub(super) fn lines(show: &Show) -> Vec<String> {
         Show::Reply(reply) => vec![object(reply)],
         Show::Refused(no) => {
             let (code, text) = refused(no);
-            vec![object(&InError { error: Why { code, text } })]
+            vec![object(&InError { error: Why { code, text: &text } })]
         }
         Show::Note(about) => words(about).lines().map(note).collect(),
     }

@@ -18,7 +18,7 @@ pub(super) fn lines(show: &Show, offset: UtcOffset) -> Vec<String> {
         Show::Reply(reply) => split(&describe_reply(reply)),
         Show::Refused(no) => {
             let (code, text) = refused(no);
-            split(&describe_refusal(&code, &text))
+            split(&describe_refusal(code, &text))
         }
         Show::Note(note) => words(note).lines().map(|line| format!("* {line}")).collect(),
     }

@@ -3,15 +3,17 @@
 //! Knows no events and no replies, whose words are those of text lines. The rule it keeps: what
 //! somebody else wrote is made visible here.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::listing;
 use crate::client::outcome::{Fault, Over};
 use crate::client::progress::size;
 use crate::client::view::{
-    BadChoice, Label, MenuNote, Note, Product, Prompt, Refused, Unasked, Unusable,
+    BadChoice, Gone, Label, MenuNote, Note, Product, Prompt, Refused, Unasked, Unusable,
 };
 use crate::front::hint::sentence;
+use crate::front::native::Problem;
 use crate::front::text::seconds;
 use crate::id::millis;
 use crate::message::{PROTOCOL_VERSION, Refusal, visible};
@@ -98,54 +100,66 @@ fn question(prompt: &Prompt) -> String {
 }
 
 /// A no, as a code for programs and in words.
-pub(super) fn refused(refused: &Refused) -> (String, String) {
-    let (code, text) = match refused {
-        Refused::Answer(problem) => (problem.code.as_str(), problem.text.clone()),
-        Refused::Here(refusal) => (refusal.code(), sentence(refusal)),
-        Refused::File { about, code, text } => (code.as_str(), format!("{}: {text}", label(about))),
-        Refused::Unsendable(path, code, why) => (*code, format!("{}: {why}", path.display())),
-        Refused::UnsentFile(path) => ("not_sent", path.display().to_string()),
+pub(super) fn refused(refused: &Refused) -> (&str, Cow<'_, str>) {
+    match refused {
+        Refused::Answer(problem) => (&problem.code, problem.text.as_str().into()),
+        Refused::Here(refusal) => (refusal.code(), sentence(refusal).into()),
+        Refused::File { about, code, text } => (code, format!("{}: {text}", label(about)).into()),
+        Refused::Unsendable(path, code, why) => (code, format!("{}: {why}", path.display()).into()),
+        Refused::UnsentFile(path) => ("not_sent", path.to_string_lossy()),
         Refused::OtherRoom(path) => {
-            ("not_sent", format!("{}: you are not in that room", path.display()))
+            ("not_sent", format!("{}: you are not in that room", path.display()).into())
         }
-        Refused::NoUpload => {
-            (Refusal::NoSuchTransfer.code(), "no file of that name waits here".to_owned())
-        }
+        Refused::NoUpload => ("no_such_transfer", "no file of that name waits here".into()),
         Refused::Taken(transfer) => {
             let text = format!("transfer {transfer}: you take that file already");
-            (Refusal::TransferNotReady.code(), text)
+            ("transfer_not_ready", text.into())
         }
         Refused::TooManyCome(transfer) => {
             let text = format!("transfer {transfer}: too many are to come; /get it later");
-            ("too_many_downloads", text)
+            ("too_many_downloads", text.into())
         }
-        Refused::UnsentLine(line) => ("not_sent", line.clone()),
+        Refused::UnsentLine(line) => ("not_sent", line.into()),
         Refused::Unanswered(line) => {
-            ("not_answered", format!("{line}: it is not known whether it was carried out"))
+            let text = format!("{line}: it is not known whether it was carried out");
+            ("not_answered", text.into())
         }
-        Refused::NotAsked(why) => ("not_asked", unasked(*why).to_owned()),
-        Refused::NoPassword(code) => (*code, unasked(Unasked::Given).to_owned()),
+        Refused::NotAsked(why) => ("not_asked", unasked(*why).into()),
+        Refused::NoPassword(code) => (code, unasked(Unasked::Given).into()),
         Refused::NotUsed => {
-            ("not_used", "a line that was meant for a password is thrown away".to_owned())
+            ("not_used", "a line that was meant for a password is thrown away".into())
         }
         Refused::Unusable(why) => {
-            let refusal = unusable(*why);
-            (refusal.code(), sentence(&refusal))
+            ("bad_request", sentence(&Refusal::BadRequest(unusable(*why).to_owned())).into())
         }
-        Refused::Different => {
-            ("not_the_same", "the two are different; nothing was changed".to_owned())
-        }
-        Refused::TooLong => ("bad_password", "such a long name or password cannot be".to_owned()),
+        Refused::Different => ("not_the_same", "the two are different; nothing was changed".into()),
+        Refused::TooLong => ("bad_password", "such a long name or password cannot be".into()),
         Refused::Choice(bad) => choice(bad),
-    };
-    (code.to_owned(), text)
+    }
 }
 
-fn unusable(why: Unusable) -> Refusal {
-    Refusal::BadRequest(match why {
-        Unusable::Long => "the line is longer than 31 KiB".to_owned(),
-        Unusable::NotText => "the line is not UTF-8".to_owned(),
-    })
+/// Why no file is sent or taken any more.
+pub(in crate::client) fn gone(why: Gone) -> &'static str {
+    match why {
+        Gone::NotLoggedIn => "you are not logged in",
+        Gone::LoggedOut => "you are logged out",
+        Gone::ConnectionLost => "the connection was lost",
+        Gone::Stopped { kept: false } => "stopped here",
+        Gone::Stopped { kept: true } => "stopped here; what has come of it is kept",
+    }
+}
+
+/// The answer of a server that speaks otherwise.
+pub(in crate::client) fn misunderstood() -> Problem {
+    let text = "the server answered something else".to_owned();
+    Problem { code: "bad_request".to_owned(), text, wait_ms: None }
+}
+
+fn unusable(why: Unusable) -> &'static str {
+    match why {
+        Unusable::Long => "the line is longer than 31 KiB",
+        Unusable::NotText => "the line is not UTF-8",
+    }
 }
 
 fn unasked(why: Unasked) -> &'static str {
@@ -158,12 +172,14 @@ fn unasked(why: Unasked) -> &'static str {
     }
 }
 
-fn choice(bad: &BadChoice) -> (&'static str, String) {
+fn choice(bad: &BadChoice) -> (&str, Cow<'_, str>) {
     match bad {
-        BadChoice::Number(line) => ("no_such_choice", format!("{line:?}: choose a number, 1 to 6")),
-        BadChoice::User(error) => ("bad_user_name", error.to_string()),
-        BadChoice::Room(error) => ("bad_room_name", error.to_string()),
-        BadChoice::Receiver => ("bad_request", "write USER, or room ROOM, or nothing".to_owned()),
+        BadChoice::Number(line) => {
+            ("no_such_choice", format!("{line:?}: choose a number, 1 to 6").into())
+        }
+        BadChoice::User(error) => ("bad_user_name", error.to_string().into()),
+        BadChoice::Room(error) => ("bad_room_name", error.to_string().into()),
+        BadChoice::Receiver => ("bad_request", "write USER, or room ROOM, or nothing".into()),
     }
 }
 
@@ -206,7 +222,10 @@ fn fault(why: &Fault) -> String {
         ),
         Fault::TurnedAway(line) => unmarked(line).to_owned(),
         Fault::Bye(reason) => reason.to_string(),
-        Fault::Unreachable(_) | Fault::NotYet { .. } => pause(why),
+        Fault::Unreachable(why) => format!("no connection: {}", visible(why)),
+        Fault::NotYet { user, code } => {
+            format!("{} cannot log in yet ({})", visible(user), visible(code))
+        }
         Fault::NotLetIn { user, why } => {
             format!("cannot come back as {}: {}", visible(user), visible(why))
         }
@@ -219,22 +238,9 @@ fn fault(why: &Fault) -> String {
 
 /// Why there is none for a while.
 fn pause(why: &Fault) -> String {
-    match why {
-        Fault::Unreachable(why) => format!("no connection: {}", visible(why)),
-        Fault::NotYet { user, code } => {
-            format!("{} cannot log in yet ({})", visible(user), visible(code))
-        }
-        Fault::Closed
-        | Fault::Broke(_)
-        | Fault::Silent(_)
-        | Fault::Garbled(_)
-        | Fault::Version(_)
-        | Fault::TurnedAway(_)
-        | Fault::Bye(_)
-        | Fault::NotLetIn { .. }
-        | Fault::GivenUp(..)
-        | Fault::LeftAway => format!("connection lost: {}", visible(&fault(why))),
-    }
+    let words = fault(why);
+    let alone = matches!(why, Fault::Unreachable(_) | Fault::NotYet { .. });
+    if alone { words } else { format!("connection lost: {}", visible(&words)) }
 }
 
 /// `transfer 7: report.pdf`.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::proofs::owned;
 use super::question::{Answered, Purpose, Question};
-use super::{Gone, Link, LinkEvent};
+use super::{Link, LinkEvent};
 use crate::client::outcome::{Fault, Over};
-use crate::client::view::{Note, Refused, Show, Unasked};
+use crate::client::view::{Gone, Note, Refused, Show, Unasked};
 use crate::front::native::Problem;
 use crate::message::{Command, Op, Proof, Refusal, Reply, RoomName, Secret, UserName};
 

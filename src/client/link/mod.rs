@@ -21,9 +21,9 @@ use super::letters::Letters;
 use super::outcome::{Fault, Over};
 use super::session::{ClientEvent, ClientSession};
 use super::start::Start;
-use super::view::{Note, Refused, Show};
+use super::view::{Gone, Note, Refused, Show};
 use crate::front::native::Problem;
-use crate::id::{LetterId, TransferId};
+use crate::id::TransferId;
 use crate::limits::KIB;
 use crate::message::{
     CloseReason, Command, Event, Greeting, Op, PROTOCOL_VERSION, Proof, Reply, RoomName, UserName,
@@ -82,13 +82,6 @@ pub(super) enum LinkEvent {
     Refused(Refused),
     /// It is over: see [`Link::over`].
     Over,
-}
-
-/// Why nobody is logged in any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gone {
-    NotLoggedIn,
-    LoggedOut,
 }
 
 /// The way to one server.
@@ -248,10 +241,11 @@ impl Link {
         }
     }
 
-    /// A letter has come. Answers whether it is new; what comes behind our goodbye cannot be
+    /// Whether this is not a letter that has come before. What comes behind our goodbye cannot be
     /// confirmed, so it is for the next time.
-    pub(super) fn handle_letter(&mut self, letter: LetterId) -> bool {
-        !self.leaving && self.letters.handle_letter(letter)
+    pub(super) fn is_news(&mut self, event: &Event) -> bool {
+        let Event::Whispered { letter: Some(letter), .. } = event else { return true };
+        !self.leaving && self.letters.handle_letter(*letter)
     }
 
     /// All that came was shown.

@@ -57,14 +57,14 @@ pub struct Options {
 /// Why there is no conversation, or no end to one.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PlainError {
-    #[error("--user {name}: {error}; use 1 to 16 letters and digits")]
-    User { name: String, error: NameError },
+    #[error("--user {0}: {1}; use 1 to 16 letters and digits")]
+    User(String, NameError),
     #[error("no name to log in with; give one with --user NAME")]
     NoUser,
-    #[error("--room {name}: {error}; use 1 to 32 letters and digits")]
-    Room { name: String, error: NameError },
-    #[error("--to {name}: {error}; use 1 to 16 letters and digits")]
-    To { name: String, error: NameError },
+    #[error("--room {0}: {1}; use 1 to 32 letters and digits")]
+    Room(String, NameError),
+    #[error("--to {0}: {1}; use 1 to 16 letters and digits")]
+    To(String, NameError),
     #[error("TEXT: there is nothing to say in it; write a line, or - for standard input")]
     NoText,
     #[error("TEXT: a line of it is longer than 31 KiB")]
@@ -130,10 +130,7 @@ fn check_receiver(errand: &Errand) -> Result<(), PlainError> {
     else {
         return Ok(());
     };
-    match UserName::parse(name) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(PlainError::To { name: name.clone(), error }),
-    }
+    UserName::parse(name).map(|_| ()).map_err(|error| PlainError::To(name.clone(), error))
 }
 
 fn check_text(errand: &Errand) -> Result<(), PlainError> {
@@ -152,10 +149,8 @@ fn user(options: &Options) -> Result<Option<String>, PlainError> {
         let account = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
         return Ok(account.ok().and_then(|name| user_from_account(&name)));
     };
-    match UserName::parse(name) {
-        Ok(_) => Ok(Some(name.clone())),
-        Err(error) => Err(PlainError::User { name: name.clone(), error }),
-    }
+    let known = UserName::parse(name).map(|_| Some(name.clone()));
+    known.map_err(|error| PlainError::User(name.clone(), error))
 }
 
 /// Whom an errand is for is known at its start: nobody types a name, at a terminal neither.
@@ -201,12 +196,9 @@ pub(super) fn user_from_account(name: &str) -> Option<String> {
 }
 
 fn room(options: &Options) -> Result<Option<String>, PlainError> {
-    match &options.room {
-        Some(name) => RoomName::parse(name)
-            .map(|room| Some(room.to_string()))
-            .map_err(|error| PlainError::Room { name: name.clone(), error }),
-        None => Ok(None),
-    }
+    let Some(name) = &options.room else { return Ok(None) };
+    let room = RoomName::parse(name).map(|room| Some(room.to_string()));
+    room.map_err(|error| PlainError::Room(name.clone(), error))
 }
 
 /// Where files are saved, and under which name if that is not their own.
