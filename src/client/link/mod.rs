@@ -14,6 +14,9 @@ mod pace;
 mod proofs;
 mod question;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 

@@ -1,0 +1,92 @@
+//! A link by itself: events out of crafted bytes, with nobody who shows or decides anything.
+
+use super::*;
+use crate::front::{Front, Incoming, TRUSTED, native};
+use crate::message::{Refusal, Secret};
+
+/// All that follows, one thing after the other.
+fn events(link: &mut Link) -> Vec<LinkEvent> {
+    let mut all = Vec::new();
+    loop {
+        all.extend(std::iter::from_fn(|| link.poll_event()));
+        if !link.go_on() {
+            all.extend(std::iter::from_fn(|| link.poll_event()));
+            return all;
+        }
+    }
+}
+
+/// The server answers the request of this number.
+fn answered(link: &mut Link, id: u64, answer: Result<Reply, Refusal>) -> Vec<LinkEvent> {
+    link.handle_bytes(&native::emit_answer(Some(id), &answer));
+    events(link)
+}
+
+fn welcome(room: Option<RoomName>) -> Result<Reply, Refusal> {
+    let (user, token) = (UserName::parse("bob").unwrap(), "t1".to_owned());
+    Ok(Reply::Welcome { user, guest: false, token, room })
+}
+
+/// Logged in to an account; its connection breaks, and another is wanted.
+fn lost() -> Link {
+    let returns_for = Some(Duration::from_secs(60));
+    let mut link = Link::new(&Start { returns_for, ..Start::of(Some("bob")) });
+    let told = answered(&mut link, 2, welcome(None));
+    assert!(matches!(told[..], [LinkEvent::Show(_), LinkEvent::In { again: false }]), "{told:?}");
+    link.request(Command::Rooms);
+    link.name_last(2, "/rooms".to_owned());
+    link.handle_fault(Fault::Closed);
+    let told = events(&mut link);
+    let [LinkEvent::Refused(Refused::Unanswered(words)), LinkEvent::Failed(Fault::Closed)] =
+        &told[..]
+    else {
+        panic!("{told:?}");
+    };
+    assert!(words == "/rooms" && link.can_return());
+    link
+}
+
+#[test]
+fn a_connection_is_asked_for_as_a_value_and_the_token_is_what_gets_in() {
+    let mut link = lost();
+    link.come_back(Fault::Closed);
+    let told = events(&mut link);
+    assert!(matches!(told[..], [LinkEvent::Show(_), LinkEvent::Away]), "{told:?}");
+    assert!(link.outgoing().is_empty() && !link.poll_call(), "it waits first");
+    let at = link.wake_at().unwrap();
+    link.handle_time(at);
+    assert!(link.poll_call() && !link.poll_call(), "asked for once");
+    link.handle_connected();
+    let (_, taken) = Front::Native.read(link.outgoing(), TRUSTED).unwrap().unwrap();
+    let (login, _) = Front::Native.read(&link.outgoing()[taken..], TRUSTED).unwrap().unwrap();
+    let Incoming::Request { command: Ok(Command::Login { proof, .. }), .. } = login else {
+        panic!("no login: {login:?}");
+    };
+    assert_eq!(proof, Proof::Token(Secret("t1".into())));
+    let told = answered(&mut link, 2, welcome(None));
+    assert!(matches!(told[..], [LinkEvent::Show(_), LinkEvent::In { again: true }]), "{told:?}");
+    assert!(link.is_ready());
+}
+
+#[test]
+fn whether_it_is_worth_coming_back_is_for_the_owner_to_say() {
+    let mut link = lost();
+    link.give_up(Fault::Closed);
+    assert!(matches!(events(&mut link)[..], [LinkEvent::Over]));
+    assert_eq!(link.over(), Some(&Over::Broken(Fault::Closed)));
+    assert!(link.wake_at().is_none() && !link.poll_call());
+}
+
+#[test]
+fn a_name_that_is_refused_leaves_nobody_logged_in() {
+    let mut link = Link::new(&Start::of(Some("bob")));
+    let taken = Refusal::NameInUse(UserName::parse("bob").unwrap());
+    let told = answered(&mut link, 2, Err(taken));
+    let [LinkEvent::Refused(_), LinkEvent::Out(Gone::NotLoggedIn), LinkEvent::Show(next)] =
+        &told[..]
+    else {
+        panic!("{told:?}");
+    };
+    assert_eq!(next, &Show::Note(Note::Nameless));
+    assert!(link.is_out() && link.me().is_none());
+}
