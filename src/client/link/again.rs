@@ -18,10 +18,8 @@ use crate::message::{Command, Reply};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line {
     Up,
-    /// None, and one will be asked for at this time.
+    /// None, and the caller is to make one at this time.
     Away(Duration),
-    /// None, and the caller is to make one.
-    Wanted,
     /// None, and the caller tries.
     Calling,
 }
@@ -67,7 +65,8 @@ impl Link {
     /// Whether the caller is to make a connection now, and then to tell
     /// [`Link::handle_connected`] or [`Link::handle_unreachable`].
     pub(in crate::client) fn poll_call(&mut self) -> bool {
-        let wanted = self.line == Line::Wanted && self.over.is_none();
+        let due = matches!(self.line, Line::Away(at) if at <= self.now);
+        let wanted = due && self.over.is_none();
         if wanted {
             self.line = Line::Calling;
         }
@@ -85,12 +84,9 @@ impl Link {
     /// So much time has passed since the start of the client.
     pub(in crate::client) fn handle_time(&mut self, now: Duration) {
         self.now = now;
-        if !self.is_open() {
-            return;
-        }
-        if matches!(self.line, Line::Away(at) if at <= now) {
-            self.line = Line::Wanted;
-        } else if matches!(self.login, Login::Resting(at) if at <= now)
+        let due = matches!(self.login, Login::Resting(at) if at <= now);
+        if due
+            && self.is_open()
             && let Some(attempt) = self.attempt.take()
         {
             self.attempt(attempt);
