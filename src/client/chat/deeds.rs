@@ -38,7 +38,7 @@ impl Chat {
 
     /// Whether the next line is an answer to a question of the conversation itself.
     pub(in crate::client) fn asks(&self) -> bool {
-        self.link.asks_for_password() || self.link.asks_for_name()
+        self.link.takes_next_line() || self.link.asks_for_name()
     }
 
     /// Nobody takes what it brings: it counts as not done.

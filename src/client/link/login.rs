@@ -100,6 +100,11 @@ impl Link {
         self.questions.open.is_some()
     }
 
+    /// Whether the next line is for us, to be taken for a password or thrown away as one.
+    pub(in crate::client) fn takes_next_line(&self) -> bool {
+        self.asks_for_password() || self.questions.spoilt
+    }
+
     /// Whether somebody can be asked for a password.
     pub(in crate::client) fn can_ask(&self) -> bool {
         self.questions.can_ask

@@ -373,3 +373,15 @@ fn who_comes_and_goes_is_shown_with_the_time() {
     ];
     assert_eq!(talk.shown(), expected);
 }
+
+#[test]
+fn a_line_that_may_be_a_password_is_thrown_away_before_a_menu_sees_it() {
+    let mut talk = with_account();
+    talk.line("/passwd");
+    talk.event(&Event::LoggedOut { reason: LogoutReason::Idle });
+    assert!(talk.chat.asks(), "the menu is not asked");
+    talk.shown();
+    talk.line("sesame");
+    assert_eq!(talk.shown(), ["! not_used: a line that was meant for a password is thrown away"]);
+    assert!(!talk.chat.asks(), "and what is typed next is for the menu");
+}
