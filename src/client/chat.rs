@@ -15,7 +15,7 @@ mod transfers;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::commands::{self, Wish, shortly};
@@ -24,14 +24,12 @@ use super::errand::Whom;
 use super::face::{Face, gone};
 use super::link::{Link, LinkEvent};
 use super::outcome::{ClientOutcome, Fault, Over};
-use super::progress::Progress;
+use super::progress::{Direction, Progress};
 use super::screen::Screen;
 use super::start::Start;
-use super::transfers::Transfers;
-use super::transfers::downloads::Keeping;
+use super::transfers::{Keeping, Transfers};
 use super::view::{Gone, Note, Refused, Show, Unusable};
 use crate::front::native::Problem;
-use crate::id::TransferId;
 use crate::message::{Command, Event, Op, Proof, Refusal, Reply, TextError};
 use about::About;
 use lines::Lines;
@@ -50,8 +48,6 @@ pub(super) struct Chat {
     accepts_all: bool,
     /// Files for a room that is known when an answer has come.
     delayed: VecDeque<Delayed>,
-    /// What is saved and not known to be confirmed.
-    unconfirmed: BTreeSet<TransferId>,
     /// No lines about how far files are.
     bars: bool,
     /// Files have got on, so there may be more to do about them.
@@ -66,13 +62,14 @@ pub(super) struct Chat {
 impl Chat {
     /// A conversation on a new connection.
     pub(super) fn new(start: Start) -> Self {
+        let link = Link::new(&start);
+        let work = Work::new(start.errand, start.room, start.local);
         let mut chat = Self {
-            link: Link::new(&start),
-            work: Work::new(start.errand, start.room, start.local),
-            transfers: Transfers::new(start.dir, start.seed),
+            link,
+            transfers: Transfers::new(start.dir, work.keeping(), start.seed),
+            work,
             accepts_all: start.accepts_all,
             delayed: VecDeque::new(),
-            unconfirmed: BTreeSet::new(),
             bars: start.bars,
             filled: false,
             screen: Screen::new(if start.json { Face::Json } else { Face::Plain(start.offset) }),
@@ -210,7 +207,7 @@ impl Chat {
     pub(super) fn handle_stop(&mut self) {
         self.on_stopped();
         let kept = self.work.keeping() != Keeping::Nothing;
-        self.transfers.downloads.give_up_all(gone(Gone::Stopped { kept }));
+        self.transfers.give_up_all(Direction::Down, gone(Gone::Stopped { kept }));
         self.take_steps();
         self.link.leave();
         self.settle();
@@ -271,7 +268,7 @@ impl Chat {
 
     fn on_link(&mut self, event: LinkEvent) {
         match event {
-            LinkEvent::Greeted { downloads } => self.transfers.downloads.set_places(downloads),
+            LinkEvent::Greeted { downloads } => self.transfers.set_places(downloads),
             LinkEvent::In { again } => self.on_in(again),
             LinkEvent::Out(why) => self.give_up_files(why),
             LinkEvent::StaysOut => self.refuse_kept_lines(),
@@ -279,7 +276,9 @@ impl Chat {
             LinkEvent::Away => self.say_broken_off(),
             LinkEvent::Answered { id, op, answer } => self.on_answer(id, op, answer),
             LinkEvent::Event(event) => self.on_news(event),
-            LinkEvent::Chunk { transfer, bytes } => self.on_chunk(transfer, &bytes),
+            LinkEvent::Chunk { transfer, bytes } => {
+                self.transfers.handle_chunk(transfer, &bytes, self.link.now());
+            }
             LinkEvent::Show(show) => self.show(&show),
             LinkEvent::Refused(refused) => {
                 self.refuse(refused);
@@ -292,7 +291,8 @@ impl Chat {
     fn on_in(&mut self, again: bool) {
         self.enter();
         if again {
-            self.confirm_again();
+            self.transfers.confirm_again();
+            self.take_steps();
             self.take_kept_lines();
         }
         self.take_delayed();
@@ -319,7 +319,7 @@ impl Chat {
         match self.about.remove(&id) {
             Some(About::Enter) => return self.on_entered(answer),
             Some(About::List(listing)) => return self.on_listed(*listing, answer),
-            Some(about) => return self.on_file_answer(id, about, answer),
+            Some(about) => return self.on_file_answer(about, answer),
             None => {}
         }
         if UNSHOWN.contains(&op) && answer.is_ok() {
@@ -352,16 +352,16 @@ impl Chat {
     /// What people do is nothing to an errand, which has no eyes for them.
     fn on_news(&mut self, event: Event) {
         let (social, now) = (!self.work.is_terse(), self.link.now());
-        let uploads = &mut self.transfers.uploads;
+        let files = &mut self.transfers;
         match event {
             Event::Queued { transfer, place, of } => {
-                uploads.handle_queued(transfer, (place, of), now);
+                files.handle_queued(transfer, (place, of), now);
             }
             Event::Admitted { transfer, waited_ms, credit, offset } => {
-                uploads.handle_admitted(transfer, waited_ms, credit, offset, now);
+                files.handle_admitted(transfer, waited_ms, credit, offset, now);
             }
-            Event::Credit { transfer, bytes } => uploads.handle_credit(transfer, bytes),
-            Event::Ended { transfer, how } => self.on_file_ended(transfer, how),
+            Event::Credit { transfer, bytes } => files.handle_credit(transfer, bytes),
+            Event::Ended { transfer, how } => files.handle_ended(transfer, how),
             Event::Offered { file } => {
                 if social {
                     self.on_offered(file);

@@ -18,7 +18,6 @@ mod commands;
 mod connect;
 mod drivers;
 mod face;
-mod hashing;
 mod link;
 mod outcome;
 mod partial;

@@ -10,9 +10,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
-use super::hashing::STEP_BYTES;
 use crate::half::HalfFile;
-use crate::limits::FILE_NAME_MAX;
+use crate::limits::{FILE_NAME_MAX, MIB};
 use crate::message::{Digest, FileName};
 use crate::os;
 
@@ -24,6 +23,9 @@ const HASH_DIGITS: usize = 16;
 const NAMES_MAX: u32 = 10_000;
 /// The same for a file that is not whole: only several downloads of one content need several.
 const PARTS_MAX: u32 = 64;
+
+/// Bytes that are hashed at once: about a millisecond, and less than ten from a slow disk.
+const STEP_BYTES: u64 = MIB;
 
 /// A file under construction. Dropping it keeps what is there for another time.
 #[derive(Debug)]
@@ -59,12 +61,9 @@ impl Partial {
         self.half.as_ref().map_or(0, HalfFile::hashed)
     }
 
-    /// Hashes some of what was here before. Answers whether that is all.
-    pub(super) fn hash_step(&mut self) -> io::Result<bool> {
-        self.half()?.rehash(STEP_BYTES, |_| {}).map_err(|error| {
-            let is_short = error.kind() == ErrorKind::UnexpectedEof;
-            if is_short { ErrorKind::UnexpectedEof.into() } else { error }
-        })
+    /// Hashes some of what was here before. Answers with the hash when that is all.
+    pub(super) fn hash_step(&mut self) -> io::Result<Option<Digest>> {
+        hash_step(self.half()?)
     }
 
     /// Appends a part; all that is here must have been hashed.
@@ -126,14 +125,27 @@ impl Drop for Partial {
     }
 }
 
+/// Hashes some of what is in a file, at most [`STEP_BYTES`] and nothing behind the end that it had
+/// when it was opened. Answers with the hash when that is all.
+///
+/// # Errors
+/// Those of the system, and `UnexpectedEof` when it has become shorter.
+pub(super) fn hash_step(file: &mut HalfFile) -> io::Result<Option<Digest>> {
+    let is_all = file.rehash(STEP_BYTES, |_| {}).map_err(|error| {
+        let is_short = error.kind() == ErrorKind::UnexpectedEof;
+        if is_short { ErrorKind::UnexpectedEof.into() } else { error }
+    })?;
+    is_all.then(|| file.hash()).transpose()
+}
+
 /// The file that has the name which one of this name and size would be saved under, if it is of
 /// that size: it may be the same.
-pub(super) fn namesake(dir: &Path, name: &FileName, size: u64) -> Option<(PathBuf, File)> {
+pub(super) fn namesake(dir: &Path, name: &FileName, size: u64) -> Option<HalfFile> {
     let path = dir.join(local_name(name, 0));
     // Never through a link: what is looked at is in the folder.
     let alike = fs::symlink_metadata(&path).is_ok_and(|it| it.is_file() && it.len() == size);
     let file = alike.then(|| File::open(&path).ok()).flatten()?;
-    Some((path, file))
+    HalfFile::new(file, path).ok()
 }
 
 /// What has the name already under which a file of this name would be saved.
@@ -234,7 +246,7 @@ mod tests {
     fn open(dir: &Path, text: &str, content: &[u8]) -> Partial {
         let size = content.len() as u64;
         let mut partial = Partial::open(dir, &name(text), hash(content), size).unwrap();
-        while !partial.hash_step().unwrap() {}
+        while partial.hash_step().unwrap().is_none() {}
         partial
     }
 
@@ -254,6 +266,32 @@ mod tests {
 
     fn part(text: &str, content: &[u8], n: u32) -> String {
         part_name(&name(text), hash(content), n)
+    }
+
+    #[test]
+    fn a_file_is_hashed_in_steps_and_what_is_appended_meanwhile_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let step = usize::try_from(STEP_BYTES).unwrap();
+        for size in [0, 1, step, 3 * step + 1] {
+            let content: Vec<u8> = (0..size).map(|at| u8::try_from(at % 251).unwrap()).collect();
+            fs::write(&path, &content).unwrap();
+            let mut file = HalfFile::new(File::open(&path).unwrap(), path.clone()).unwrap();
+            fs::write(&path, [&content[..], b"more"].concat()).unwrap();
+            let mut steps = 1;
+            let digest = loop {
+                if let Some(digest) = hash_step(&mut file).unwrap() {
+                    break digest;
+                }
+                assert_eq!(file.hashed(), steps * STEP_BYTES);
+                steps += 1;
+            };
+            assert_eq!(digest, hash(&content), "{size}");
+            assert_eq!(steps, size.div_ceil(step).max(1) as u64, "{size}");
+        }
+        let mut file = HalfFile::new(File::open(&path).unwrap(), path.clone()).unwrap();
+        fs::write(&path, "shorter").unwrap();
+        assert_eq!(hash_step(&mut file).unwrap_err().kind(), ErrorKind::UnexpectedEof);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::backoff::Backoff;
-use crate::message::RoomName;
+use crate::message::{RoomName, UserName};
 
 /// Tries before it is given up; with the waits of [`Backoff`] about a minute.
 const TRIES_MAX: u8 = 7;
@@ -18,6 +18,8 @@ pub(super) struct Here {
     pub(super) now: Duration,
     /// We are logged in, and back in our room if the connection was lost.
     pub(super) can_ask: bool,
+    /// Who we are, while we are logged in.
+    pub(super) user: Option<UserName>,
     /// The room that we are in.
     pub(super) room: Option<RoomName>,
 }

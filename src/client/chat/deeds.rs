@@ -10,7 +10,7 @@ use super::Chat;
 use super::about::{About, Listing};
 use crate::client::drivers::deed::Deed;
 use crate::client::errand::Whom;
-use crate::client::transfers::downloads::Keeping;
+use crate::client::transfers::Keeping;
 use crate::client::view::{Note, Product, Refused};
 use crate::front::native::Problem;
 use crate::limits::FILES_MAX;

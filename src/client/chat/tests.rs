@@ -9,6 +9,7 @@ mod golden_tests;
 use super::*;
 use crate::client::face::farewell;
 use crate::front::{Front, Incoming, TRUSTED, native};
+use crate::id::TransferId;
 use crate::limits::Limits;
 use crate::message::{
     Announced, CloseReason, Digest, Ending, FileLine, FileName, FileRef, Greeting,

@@ -9,16 +9,15 @@ use std::path::{Path, PathBuf};
 use super::Chat;
 use super::about::About;
 use crate::client::errand::Whom;
-use crate::client::face::{gone, misunderstood};
-use crate::client::progress::Progress;
+use crate::client::face::gone;
+use crate::client::progress::Direction;
 use crate::client::retry::Here;
-use crate::client::transfers::uploads::Withdrawal;
-use crate::client::transfers::{FileSource, Goal, Step, Stopping};
+use crate::client::transfers::{FileSource, Goal, Step};
 use crate::client::view::{Gone, Note, Refused};
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::CHUNK_MAX;
-use crate::message::{Command, Ending, Op, Refusal, Reply};
+use crate::message::{Command, Op, Refusal, Reply};
 
 /// Bytes not yet written above which no part of a file is added.
 const AHEAD_MAX: usize = 2 * CHUNK_MAX;
@@ -45,21 +44,24 @@ impl Chat {
         self.filled
     }
 
+    /// Where the files find us.
+    fn here(&self) -> Here {
+        let (now, can_ask) = (self.link.now(), self.link.is_ready());
+        Here { now, can_ask, user: self.link.me(), room: self.link.room() }
+    }
+
     fn fill_some(&mut self) -> bool {
-        let (now, room) = (self.link.now(), self.link.room());
-        let here = Here { now, can_ask: self.link.is_ready(), room };
-        let mut done = self.transfers.work(&here);
+        let mut done = self.transfers.work(&self.here());
         self.take_steps();
         done |= self.work_on();
         if self.go_on() {
             return true;
         }
         while !self.link.away() && self.link.outgoing().len() < AHEAD_MAX {
-            let part = self.transfers.uploads.poll_part(now);
+            let part = self.transfers.poll_part(self.link.now());
             self.take_steps();
-            let Some((transfer, bytes, progress)) = part else { break };
+            let Some((transfer, bytes)) = part else { break };
             self.link.send_chunk(transfer, &bytes);
-            self.say_progress(progress);
             done = true;
         }
         done
@@ -98,7 +100,7 @@ impl Chat {
             (Whom::Shelf, room) => Goal::Shelf(room),
         };
         match FileSource::open(path) {
-            Ok(source) => self.transfers.uploads.add(source, goal),
+            Ok(source) => self.transfers.add(source, goal),
             Err(error) => {
                 let (code, why) = (error.code(), error.to_string());
                 self.refuse(Refused::Unsendable(path.to_owned(), code, why));
@@ -121,77 +123,30 @@ impl Chat {
 
     /// Withdraws a file of one's own, or takes no more of somebody else's.
     pub(super) fn cancel(&mut self, transfer: TransferId) {
-        match self.transfers.cancel(transfer) {
-            Stopping::Withdrawn => self.on_withdrawn(transfer),
-            Stopping::Stopped => self.note(Note::Stopped(transfer)),
-            Stopping::AskToWithdraw => self.ask_to_cancel(About::Withdraw(transfer), transfer),
-            Stopping::AskToStop => self.ask_to_cancel(About::Stop(transfer), transfer),
-        }
+        self.transfers.cancel(transfer);
+        // Before the line is noted that asks for it.
+        self.take_steps();
     }
 
     /// Sends a file not at all that has no number yet.
     pub(super) fn cancel_named(&mut self, name: &str) {
-        match self.transfers.uploads.cancel_named(name) {
-            Withdrawal::Done | Withdrawal::Ask => {
-                self.refused = true;
-                self.note(Note::WithdrawnNamed(name.to_owned()));
-            }
-            Withdrawal::Unknown => {
-                self.refuse(Refused::NoUpload);
-            }
+        if !self.transfers.cancel_named(name) {
+            self.refuse(Refused::NoUpload);
         }
     }
 
     /// Removes a file of one's own from the server.
     pub(super) fn remove(&mut self, transfer: TransferId) {
-        self.ask_about(About::Remove(transfer), Command::Remove { transfer });
+        self.ask_about(About::Wish(Note::Removed(transfer)), Command::Remove { transfer });
     }
 
-    pub(super) fn on_file_ended(&mut self, transfer: TransferId, how: Ending) {
-        let sent = self.progress().find(|file| file.transfer == Some(transfer));
-        if let Some(file) = sent.filter(|_| how == Ending::Stored) {
-            self.work.handle_stored(transfer, &file.name);
-        }
-        self.transfers.handle_ended(transfer, how);
-    }
-
-    pub(super) fn on_file_answer(&mut self, id: u64, about: About, answer: Result<Reply, Problem>) {
+    pub(super) fn on_file_answer(&mut self, about: About, answer: Result<Reply, Problem>) {
         match (about, answer) {
-            (About::Announcement, Ok(Reply::Announced { transfer, place })) => {
-                self.transfers.uploads.handle_answered(id, Ok((transfer, place)), self.link.now());
-            }
-            (About::Announcement, answer) => {
-                let problem = answer.err().unwrap_or_else(misunderstood);
-                self.transfers.uploads.handle_answered(id, Err(&problem), self.link.now());
-            }
-            (About::Get(transfer), answer) => self.on_get_answer(transfer, answer),
+            (About::File(ask), answer) => self.transfers.handle_answer(ask, answer, &self.here()),
             (About::Look(look), answer) => self.on_found(*look, answer),
-            (About::Confirm(transfer), _) => {
-                // Whoever does not know it any more has no need of it either.
-                self.unconfirmed.remove(&transfer);
-            }
-            (About::Withdraw(transfer), Ok(_)) => {
-                self.transfers.uploads.handle_withdrawn(transfer, true);
-                self.on_withdrawn(transfer);
-            }
-            (About::Withdraw(transfer), Err(problem)) => {
-                self.transfers.uploads.handle_withdrawn(transfer, false);
-                self.refuse(Refused::Answer(problem));
-            }
-            // It may have come to its end before, which is as good.
-            (About::Stop(transfer), _) => {
-                self.note(Note::Stopped(transfer));
-            }
-            (About::Reject(transfer), Ok(_)) => {
-                self.note(Note::Rejected(transfer));
-            }
-            (About::Remove(transfer), Ok(_)) => {
-                self.note(Note::Removed(transfer));
-            }
-            (About::Reject(_) | About::Remove(_), Err(problem)) => {
-                self.refuse(Refused::Answer(problem));
-            }
-            (About::Quiet | About::Enter | About::List(_), _) => {}
+            (About::Wish(note), Ok(_)) => self.note(note),
+            (About::Wish(_), Err(problem)) => self.refuse(Refused::Answer(problem)),
+            (About::Enter | About::List(_), _) => {}
         }
     }
 
@@ -204,27 +159,17 @@ impl Chat {
 
     fn on_step(&mut self, step: Step) {
         match step {
-            Step::Announce { key, announcement } => {
-                let id = self.ask_about(About::Announcement, announcement.command());
-                self.transfers.uploads.handle_asked(key, id);
-            }
-            Step::Get(transfer, offset) => self.ask_for(transfer, offset),
-            Step::Cancel(transfer) => self.ask_to_cancel(About::Quiet, transfer),
+            Step::Ask(ask, command) => self.ask_about(About::File(ask), command),
             Step::Saved(path) => self.work.handle_saved(path),
-            Step::Confirm(transfer) => self.confirm(transfer),
+            Step::Stored(transfer, name) => self.work.handle_stored(transfer, &name),
             Step::Note(note) => self.note(note),
-            Step::Refuse { about, code, text } => {
-                self.refuse(Refused::File { about, code, text });
+            Step::Moved(note) if self.bars => drop(note),
+            Step::Moved(note) => self.note(note),
+            Step::Withdrawn(note) => {
+                self.refused = true;
+                self.note(note);
             }
-        }
-    }
-
-    /// Says how far a file is, unless somebody draws that.
-    pub(super) fn say_progress(&mut self, progress: Option<Progress>) {
-        if let Some(progress) = progress.filter(|_| !self.bars)
-            && let Some(transfer) = progress.transfer
-        {
-            self.note(Note::Moves(transfer, progress));
+            Step::Refuse(refused) => self.refuse(refused),
         }
     }
 
@@ -251,23 +196,14 @@ impl Chat {
 
     /// There is nobody any more who could send or take them.
     pub(super) fn give_up_files(&mut self, why: Gone) {
-        self.transfers.give_up_all(gone(why));
+        self.transfers.give_up_all(Direction::Up, gone(why));
+        self.transfers.give_up_all(Direction::Down, gone(why));
         self.refuse_delayed();
         self.take_steps();
     }
 
-    pub(super) fn ask_about(&mut self, about: About, command: Command<'_>) -> u64 {
+    pub(super) fn ask_about(&mut self, about: About, command: Command<'_>) {
         let id = self.link.request(command);
         self.about.insert(id, about);
-        id
-    }
-
-    fn ask_to_cancel(&mut self, about: About, transfer: TransferId) {
-        self.ask_about(about, Command::Cancel { transfer });
-    }
-
-    fn on_withdrawn(&mut self, transfer: TransferId) {
-        self.refused = true;
-        self.note(Note::Withdrawn(transfer));
     }
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use super::deed::Deed;
 use crate::client::errand::{Errand, Place, Whom, file_ref};
-use crate::client::transfers::downloads::Keeping;
+use crate::client::transfers::Keeping;
 use crate::client::view::{Note, Product, Show};
 use crate::id::TransferId;
 use crate::message::{CloseReason, Command, Event, FileLine, FileName, Reply};

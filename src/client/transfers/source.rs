@@ -1,13 +1,19 @@
-//! A local file that is sent, whom it is for, and what is said of it to the server.
+//! A local file that is sent, whom it is for, and how it is read.
 //!
 //! Knows the file by its path and holds it open only while it is read, so that any number can wait.
-//! The rule it keeps: only a file that has a size and a name that can be sent is announced.
+//! The rules it keeps: only a file that has a size and a name that can be sent is announced, and no
+//! more of it is read than was granted.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, ErrorKind, Seek as _, SeekFrom};
+use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use super::stage::{Failure, FileStage};
+use crate::client::partial::hash_step;
+use crate::half::HalfFile;
+use crate::id::TransferId;
+use crate::limits::CHUNK_MAX;
 use crate::message::{Announced, Command, Digest, FileName, NameError, RoomName};
 
 /// Whom a file is for.
@@ -88,13 +94,19 @@ impl FileSource {
     }
 
     /// Opens it to be read from this byte on.
-    pub(super) fn read_from(&self, offset: u64) -> io::Result<File> {
+    fn read_from(&self, offset: u64) -> io::Result<File> {
         if !fs::metadata(&self.path)?.is_file() {
             return Err(io::Error::other(SourceError::NotAFile));
         }
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(offset))?;
         Ok(file)
+    }
+
+    /// Opens it to be hashed.
+    fn open_to_hash(&self) -> io::Result<HalfFile> {
+        let file = HalfFile::new(self.read_from(0)?, self.path.clone())?;
+        if file.bytes() < self.size { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(file) }
     }
 
     /// Whether it is as it was, as far as can be seen without reading it.
@@ -109,41 +121,128 @@ impl FileSource {
     }
 }
 
-/// What is said of a file to the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::client) struct Announcement {
-    goal: Goal,
-    name: String,
-    pub(super) size: u64,
+/// A file of ours that is on its way.
+#[derive(Debug)]
+pub(super) struct SentFile {
+    pub(super) source: FileSource,
+    pub(super) goal: Goal,
     pub(super) hash: Option<Digest>,
-    pub(super) again: bool,
+    pub(super) open: OpenSource,
+    /// The number before, until it is told that it has another one.
+    pub(super) was: Option<TransferId>,
+    /// It is withdrawn, and the server has still to say so.
+    pub(super) cancelled: bool,
+    /// The server ended it once and it was announced anew.
+    pub(super) ended: bool,
 }
 
-impl Announcement {
-    pub(super) fn new(source: &FileSource, goal: &Goal, hash: Option<Digest>, again: bool) -> Self {
-        let (name, size) = (source.name.as_str().to_owned(), source.size);
-        Self { goal: goal.clone(), name, size, hash, again }
+/// For what it is read, if it is.
+#[derive(Debug)]
+pub(super) enum OpenSource {
+    Closed,
+    Hashing(HalfFile),
+    Sending { file: File, sent: u64, credit: u64 },
+    AllSent,
+}
+
+impl SentFile {
+    pub(super) fn new(source: FileSource, goal: Goal) -> Self {
+        let (cancelled, ended) = (false, false);
+        Self { source, goal, hash: None, open: OpenSource::Closed, was: None, cancelled, ended }
     }
 
-    /// As a request.
-    pub(in crate::client) fn command(&self) -> Command<'_> {
-        let Self { goal, name, size, hash, again } = self;
-        let file =
-            Announced { name: name.as_str().into(), size: *size, hash: *hash, again: *again };
-        match goal {
-            Goal::User(user) => Command::SendFile { user: Some(user.as_str().into()), file },
+    /// What is said of it to the server; `again` if that was said before.
+    pub(super) fn announcement(&self, again: bool) -> Command<'static> {
+        let FileSource { name, size, .. } = &self.source;
+        let name = name.as_str().to_owned().into();
+        let file = Announced { name, size: *size, hash: self.hash, again };
+        match &self.goal {
+            Goal::User(user) => Command::SendFile { user: Some(user.clone().into()), file },
             Goal::Room(_) => Command::SendFile { user: None, file },
             Goal::Shelf(_) => Command::Upload { file },
         }
     }
+
+    /// Opens it to be read for its hash.
+    pub(super) fn begin(&mut self, now: Duration) -> Result<FileStage, Failure> {
+        let file = self.source.open_to_hash().map_err(|error| unreadable(&error))?;
+        self.open = OpenSource::Hashing(file);
+        Ok(FileStage::Reading(Some(now)))
+    }
+
+    /// Hashes some more. Answers with what follows when that is all.
+    pub(super) fn read(&mut self) -> Result<Option<FileStage>, Failure> {
+        let OpenSource::Hashing(file) = &mut self.open else { return Ok(None) };
+        self.hash = hash_step(file).map_err(|error| unreadable(&error))?;
+        if self.hash.is_some() {
+            self.close();
+        }
+        Ok(self.hash.map(|_| FileStage::Ready))
+    }
+
+    /// It is read no further.
+    pub(super) fn close(&mut self) {
+        self.open = OpenSource::Closed;
+    }
+
+    /// Sends it from this byte on.
+    pub(super) fn open_at(&mut self, offset: u64, credit: u64) -> io::Result<()> {
+        if offset > self.source.size {
+            return Err(io::Error::other("the server has more of it than there is"));
+        }
+        let file = self.source.read_from(offset)?;
+        self.open = OpenSource::Sending { file, sent: offset, credit };
+        Ok(())
+    }
+
+    /// The next part that may go; an empty one when all has gone.
+    ///
+    /// # Errors
+    /// Those of the system, and `UnexpectedEof` when it has become shorter.
+    pub(super) fn next_part(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let size = self.source.size;
+        let OpenSource::Sending { file, sent, credit } = &mut self.open else { return Ok(None) };
+        if self.cancelled || *sent < size && *credit == 0 {
+            return Ok(None);
+        }
+        let most = (size - *sent).min(*credit).min(CHUNK_MAX as u64);
+        let bytes = read_some(file, most)?;
+        *sent += bytes.len() as u64;
+        *credit -= bytes.len() as u64;
+        if *sent == size {
+            self.open = OpenSource::AllSent;
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Bytes that are sent, or hashed while that goes on.
+    pub(super) fn done(&self) -> u64 {
+        match &self.open {
+            OpenSource::Closed => 0,
+            OpenSource::Hashing(file) => file.hashed(),
+            OpenSource::Sending { sent, .. } => *sent,
+            OpenSource::AllSent => self.source.size,
+        }
+    }
 }
 
-/// Why a file cannot be read any more, for people.
+/// Between 1 and `most` bytes, unless `most` is 0.
+fn read_some(file: &mut File, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let count = file.take(most).read_to_end(&mut bytes)?;
+    if count == 0 && most > 0 {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    Ok(bytes)
+}
+
+/// It cannot be read any more.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds are not ours")]
-pub(super) fn lost(error: &io::Error) -> String {
-    match error.kind() {
+pub(super) fn unreadable(error: &io::Error) -> Failure {
+    let why = match error.kind() {
         ErrorKind::NotFound => "the file is gone".to_owned(),
         ErrorKind::UnexpectedEof => "the file changed while it was read".to_owned(),
         _ => error.to_string(),
-    }
+    };
+    ("cannot_read", why)
 }

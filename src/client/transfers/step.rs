@@ -1,43 +1,46 @@
 //! PURE. What the files on their way want asked of the server and shown here, one after the other.
 //!
-//! Knows neither requests nor a screen. The rule it keeps: why a file is over is visible.
+//! Knows neither a connection nor a screen. The rule it keeps: why a file is over is visible.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
-use super::source::Announcement;
-use crate::client::view::{Label, Note};
+use super::stage::FileKey;
+use crate::client::progress::{Direction, Progress};
+use crate::client::view::{Label, Note, Refused};
 use crate::id::TransferId;
+use crate::message::Command;
 
 /// What is to be done next for some file.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::client) enum Step {
-    /// Announce an upload, and tell `Uploads::handle_asked` by which request.
-    Announce {
-        /// Which.
-        key: u64,
-        /// How.
-        announcement: Announcement,
-    },
-    /// Ask for a file, from this byte on.
-    Get(TransferId, u64),
-    /// Tell the server that an upload is withdrawn, or that no more of a download is wanted.
-    Cancel(TransferId),
+    /// Ask this, and tell [`super::Transfers::handle_answer`] what the answer is.
+    Ask(FileAsk, Command<'static>),
     /// It is here, its hash verified.
     Saved(PathBuf),
-    /// It is saved, on the disk; confirm it.
-    Confirm(TransferId),
+    /// The server has all of it, under this name.
+    Stored(TransferId, String),
     /// Show this.
     Note(Note),
+    /// The same, unless there are bars that show it.
+    Moved(Note),
+    /// Show this; what was to be done is not.
+    Withdrawn(Note),
     /// It is over, and not as it should be.
-    Refuse {
-        /// Which.
-        about: Label,
-        /// A stable code.
-        code: String,
-        /// Why; visible.
-        text: String,
-    },
+    Refuse(Refused),
+}
+
+/// What a request of the files is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::client) enum FileAsk {
+    /// This one is announced, or asked for.
+    Begin(FileKey),
+    /// That it is saved.
+    Confirm(TransferId),
+    /// It is withdrawn, or no more of it is wanted, because somebody here said so.
+    Stop(Direction, TransferId),
+    /// What is done without anybody here: how it is answered is no news.
+    Quiet,
 }
 
 /// The steps that nobody has taken yet.
@@ -49,16 +52,31 @@ impl Steps {
         self.0.pop_front()
     }
 
-    pub(super) fn ask(&mut self, step: Step) {
+    pub(super) fn take(&mut self, step: Step) {
         self.0.push_back(step);
     }
 
+    pub(super) fn ask(&mut self, ask: FileAsk, command: Command<'static>) {
+        self.take(Step::Ask(ask, command));
+    }
+
+    /// Nobody here wants it any more, or it cannot go on.
+    pub(super) fn cancel(&mut self, transfer: TransferId) {
+        self.ask(FileAsk::Quiet, Command::Cancel { transfer });
+    }
+
     pub(super) fn note(&mut self, note: Note) {
-        self.ask(Step::Note(note));
+        self.take(Step::Note(note));
+    }
+
+    /// It got on, so far if that is worth a line.
+    pub(super) fn moved(&mut self, transfer: TransferId, far: Option<Progress>) {
+        self.0.extend(far.map(|progress| Step::Moved(Note::Moves(transfer, progress))));
     }
 
     /// It is over; `why` is visible.
     pub(super) fn refuse(&mut self, about: Label, code: &str, why: &str) {
-        self.ask(Step::Refuse { about, code: code.to_owned(), text: why.to_owned() });
+        let (code, text) = (code.to_owned(), why.to_owned());
+        self.take(Step::Refuse(Refused::File { about, code, text }));
     }
 }

@@ -1,13 +1,24 @@
-//! Downloads without a server: what they want asked, and what lies in the folder.
+//! Files that are taken.
 
 use super::*;
-use std::fs;
+use crate::client::transfers::taken::shown;
+use crate::client::transfers::taking::OFFERS_MAX;
+use crate::client::view::{Note, Refused};
+use crate::message::{FileLine, FileName, FileRef, Target, UserName};
+use std::path::Path;
 
-const SEVEN: TransferId = TransferId(7);
-const START: Duration = Duration::ZERO;
+fn get(offset: u64) -> Step {
+    let file = FileRef::Number(SEVEN);
+    Step::Ask(FileAsk::Begin(FileKey::Down(SEVEN)), Command::Get { file, offset })
+}
 
-fn hash(content: &[u8]) -> Digest {
-    Digest(*blake3::hash(content).as_bytes())
+fn unknown() -> Refused {
+    Refused::Here(Refusal::NoSuchFile)
+}
+
+fn getting(downloads: &mut Transfers, file: FileLine, offset: u64) {
+    let key = FileKey::Down(file.transfer);
+    downloads.handle_answer(FileAsk::Begin(key), Ok(Reply::Getting { file, offset }), &HERE);
 }
 
 fn line(transfer: TransferId, name: &str, content: &[u8]) -> FileLine {
@@ -25,35 +36,27 @@ fn line(transfer: TransferId, name: &str, content: &[u8]) -> FileLine {
 }
 
 /// A folder, and a client that is offered number 7.
-fn offered(content: &[u8]) -> (Downloads, tempfile::TempDir) {
+fn offered(content: &[u8]) -> (Transfers, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
-    let mut downloads = Downloads::new(dir.path().to_owned(), 1);
-    assert!(downloads.handle_offered(line(SEVEN, "f.txt", content)));
+    let mut downloads = Transfers::new(dir.path().to_owned(), Keeping::AnyName, 1);
+    assert!(downloads.handle_offered(&line(SEVEN, "f.txt", content)));
     (downloads, dir)
 }
 
 /// The same, and all that can be done without the server is done.
-fn accepted(content: &[u8]) -> (Downloads, tempfile::TempDir) {
+fn accepted(content: &[u8]) -> (Transfers, tempfile::TempDir) {
     let (mut downloads, dir) = offered(content);
     downloads.accept(SEVEN, None, false).unwrap();
     work(&mut downloads);
     (downloads, dir)
 }
 
-fn coming(content: &[u8]) -> (Downloads, tempfile::TempDir) {
+fn coming(content: &[u8]) -> (Transfers, tempfile::TempDir) {
     let (mut downloads, dir) = accepted(content);
-    assert_eq!(steps(&mut downloads), [Step::Get(SEVEN, 0)]);
-    downloads.handle_getting(&line(SEVEN, "f.txt", content), 0, START);
+    assert_eq!(steps(&mut downloads), [get(0)]);
+    getting(&mut downloads, line(SEVEN, "f.txt", content), 0);
     steps(&mut downloads);
     (downloads, dir)
-}
-
-fn work(downloads: &mut Downloads) {
-    while downloads.work(&Here { now: START, can_ask: true, room: None }) {}
-}
-
-fn steps(downloads: &mut Downloads) -> Vec<Step> {
-    std::iter::from_fn(|| downloads.steps.poll()).collect()
 }
 
 fn names(dir: &tempfile::TempDir) -> Vec<String> {
@@ -70,7 +73,7 @@ fn half(name: &str, content: &[u8]) -> String {
 
 fn code(step: &Step) -> &str {
     match step {
-        Step::Refuse { code, .. } => code,
+        Step::Refuse(Refused::File { code, .. }) => code,
         other => panic!("{other:?}"),
     }
 }
@@ -85,8 +88,12 @@ fn a_file_has_its_name_when_all_of_it_is_here_and_the_hash_is_right() {
     assert_eq!(names(&dir), ["f.txt"]);
     let steps = steps(&mut downloads);
     assert_eq!(steps[1], Step::Saved(dir.path().join("f.txt")));
-    assert_eq!(steps[2], Step::Confirm(SEVEN), "what it brings goes first");
-    assert!(!downloads.under_way() && downloads.has_taken(&line(SEVEN, "f.txt", b"hello")));
+    assert_eq!(
+        steps[2],
+        Step::Ask(FileAsk::Confirm(SEVEN), Command::Received { transfer: SEVEN }),
+        "what it brings goes first"
+    );
+    assert!(!downloads.under_way() && !downloads.handle_offered(&line(SEVEN, "f.txt", b"hello")));
 }
 
 #[test]
@@ -97,8 +104,8 @@ fn half_a_file_of_an_earlier_run_is_hashed_and_gone_on_with() {
         downloads.accept(SEVEN, None, false).unwrap();
         work(&mut downloads);
         if kept < 5 {
-            assert_eq!(steps(&mut downloads), [Step::Get(SEVEN, kept as u64)]);
-            downloads.handle_getting(&line(SEVEN, "f.txt", b"hello"), kept as u64, START);
+            assert_eq!(steps(&mut downloads), [get(kept as u64)]);
+            getting(&mut downloads, line(SEVEN, "f.txt", b"hello"), kept as u64);
             downloads.handle_chunk(SEVEN, &b"hello"[kept..], START);
         }
         assert_eq!(fs::read(dir.path().join("f.txt")).unwrap(), b"hello", "{kept}");
@@ -112,15 +119,15 @@ fn a_half_that_is_wrong_is_thrown_away_and_the_file_is_taken_anew_once() {
     fs::write(dir.path().join(half("f.txt", b"hello")), b"hex").unwrap();
     downloads.accept(SEVEN, None, false).unwrap();
     work(&mut downloads);
-    assert_eq!(steps(&mut downloads), [Step::Get(SEVEN, 3)]);
-    downloads.handle_getting(&line(SEVEN, "f.txt", b"hello"), 3, START);
+    assert_eq!(steps(&mut downloads), [get(3)]);
+    getting(&mut downloads, line(SEVEN, "f.txt", b"hello"), 3);
     downloads.handle_chunk(SEVEN, b"lo", START);
     assert!(!dir.path().join("f.txt").exists());
     work(&mut downloads);
     let all = steps(&mut downloads);
     assert!(matches!(&all[1], Step::Note(Note::TakenAnew(_))));
-    assert_eq!(all[2], Step::Get(SEVEN, 0));
-    downloads.handle_getting(&line(SEVEN, "f.txt", b"hello"), 0, START);
+    assert_eq!(all[2], get(0));
+    getting(&mut downloads, line(SEVEN, "f.txt", b"hello"), 0);
     downloads.handle_chunk(SEVEN, b"hexlo", START);
     assert_eq!(code(steps(&mut downloads).last().unwrap()), "wrong_content");
     assert!(names(&dir).is_empty() && !downloads.under_way());
@@ -133,7 +140,7 @@ fn a_file_never_takes_the_place_of_another_and_its_local_name_can_be_chosen() {
     let local = FileName::parse("g.txt").unwrap();
     downloads.accept(SEVEN, Some(local), false).unwrap();
     work(&mut downloads);
-    downloads.handle_getting(&line(SEVEN, "f.txt", b"hello"), 0, START);
+    getting(&mut downloads, line(SEVEN, "f.txt", b"hello"), 0);
     downloads.handle_chunk(SEVEN, b"hello", START);
     assert_eq!(names(&dir), ["g (1).txt", "g.txt"]);
     assert_eq!(fs::read(dir.path().join("g.txt")).unwrap(), b"mine");
@@ -149,7 +156,7 @@ fn bytes_that_nobody_asked_for_reach_no_disk() {
     downloads.handle_chunk(SEVEN, b"hello", START);
     downloads.handle_lost();
     work(&mut downloads);
-    assert_eq!(steps(&mut downloads).last(), Some(&Step::Get(SEVEN, 0)));
+    assert_eq!(steps(&mut downloads).last(), Some(&get(0)));
     drop(downloads);
     assert!(names(&dir).is_empty());
 }
@@ -159,12 +166,12 @@ fn more_bytes_than_announced_and_another_file_are_not_taken() {
     let (mut downloads, dir) = coming(b"hello");
     downloads.handle_chunk(SEVEN, b"hello!", START);
     let all = steps(&mut downloads);
-    assert_eq!((&all[0], code(&all[1])), (&Step::Cancel(SEVEN), "wrong_content"));
+    assert_eq!((&all[0], code(&all[1])), (&cancel(SEVEN), "wrong_content"));
     assert!(names(&dir).is_empty());
     for (other, offset) in [(&b"olleh"[..], 0), (b"hell", 0), (b"hello", 1)] {
         let (mut downloads, dir) = accepted(b"hello");
-        downloads.handle_getting(&line(SEVEN, "f.txt", other), offset, START);
-        assert_eq!(steps(&mut downloads)[1], Step::Cancel(SEVEN));
+        getting(&mut downloads, line(SEVEN, "f.txt", other), offset);
+        assert_eq!(steps(&mut downloads)[1], cancel(SEVEN));
         assert!(!downloads.under_way() && names(&dir).is_empty());
     }
 }
@@ -175,11 +182,11 @@ fn half_a_file_is_removed_with_its_file_and_kept_otherwise() {
     for how in [Ending::Cancelled, Ending::Removed, Ending::StoreFailed] {
         let (mut downloads, dir) = coming(b"hello");
         downloads.handle_chunk(SEVEN, b"he", START);
-        assert!(downloads.handle_ended(SEVEN, how));
+        downloads.handle_ended(SEVEN, how);
         assert_eq!(code(&steps(&mut downloads)[0]), "not_saved");
         assert_eq!(names(&dir).is_empty(), removed.contains(&how), "{how:?}");
     }
-    let no = |code: &str| Problem { code: code.to_owned(), text: String::new(), wait_ms: None };
+    let bob = UserName::parse("bob").ok();
     for (code, near, kept) in
         [("no_such_file", true, false), ("no_such_file", false, true), ("blocked", true, true)]
     {
@@ -187,7 +194,8 @@ fn half_a_file_is_removed_with_its_file_and_kept_otherwise() {
         downloads.handle_chunk(SEVEN, b"he", START);
         downloads.handle_lost();
         work(&mut downloads);
-        downloads.handle_refused(SEVEN, &no(code), near, START);
+        let here = Here { user: bob.filter(|_| near), ..HERE };
+        downloads.handle_answer(FileAsk::Begin(FileKey::Down(SEVEN)), refused(code), &here);
         assert_eq!(names(&dir).len(), usize::from(kept), "{code} {near}");
         assert!(!downloads.under_way());
     }
@@ -197,27 +205,25 @@ fn half_a_file_is_removed_with_its_file_and_kept_otherwise() {
 fn a_download_that_is_refused_for_now_is_asked_for_again() {
     let (mut downloads, _dir) = accepted(b"hello");
     steps(&mut downloads);
-    let code = "too_many_downloads".to_owned();
-    downloads.handle_refused(
-        SEVEN,
-        &Problem { code, text: String::new(), wait_ms: None },
-        true,
-        START,
+    downloads.handle_answer(
+        FileAsk::Begin(FileKey::Down(SEVEN)),
+        refused("too_many_downloads"),
+        &HERE,
     );
     work(&mut downloads);
     assert!(steps(&mut downloads).is_empty(), "not at once");
     let now = downloads.wake_at(START).unwrap();
-    downloads.work(&Here { now, can_ask: true, room: None });
-    assert_eq!(steps(&mut downloads), [Step::Get(SEVEN, 0)]);
+    downloads.work(&Here { now, ..HERE });
+    assert_eq!(steps(&mut downloads), [get(0)]);
 }
 
 #[test]
 fn a_file_is_accepted_once_and_only_if_it_is_known() {
     let (mut downloads, _dir) = offered(b"hello");
-    assert_eq!(downloads.accept(TransferId(8), None, false), Err(AcceptError::Unknown));
+    assert_eq!(downloads.accept(TransferId(8), None, false).unwrap_err(), unknown());
     downloads.accept(SEVEN, None, false).unwrap();
-    assert_eq!(downloads.accept(SEVEN, None, false), Err(AcceptError::Accepted));
-    assert!(!downloads.handle_offered(line(SEVEN, "g", b"x")), "a number keeps its meaning");
+    assert_eq!(downloads.accept(SEVEN, None, false).unwrap_err(), Refused::Taken(SEVEN));
+    assert!(!downloads.handle_offered(&line(SEVEN, "g", b"x")), "a number keeps its meaning");
 }
 
 #[test]
@@ -233,17 +239,17 @@ fn a_folder_that_is_gone_is_said_and_the_file_can_be_asked_for_again() {
     fs::create_dir(path).unwrap();
     downloads.accept(SEVEN, None, false).unwrap();
     work(&mut downloads);
-    assert_eq!(steps(&mut downloads), [Step::Get(SEVEN, 0)]);
+    assert_eq!(steps(&mut downloads), [get(0)]);
 }
 
 #[test]
 fn offers_are_bounded_and_the_oldest_is_forgotten() {
     let (mut downloads, _dir) = offered(b"hello");
     for n in 0..OFFERS_MAX as u32 {
-        assert!(downloads.handle_offered(line(TransferId(100 + n), "g", b"x")));
+        assert!(downloads.handle_offered(&line(TransferId(100 + n), "g", b"x")));
     }
     assert_eq!(downloads.entries.len(), OFFERS_MAX);
-    assert_eq!(downloads.accept(SEVEN, None, false), Err(AcceptError::Unknown));
+    assert_eq!(downloads.accept(SEVEN, None, false).unwrap_err(), unknown());
     assert_eq!(downloads.accept(TransferId(100), None, false), Ok(()));
 }
 
@@ -253,12 +259,12 @@ fn hostile_names_are_no_names_and_hidden_ones_are_made_visible() {
         assert!(FileName::parse(name).is_err(), "{name:?}");
     }
     let dir = tempfile::tempdir().unwrap();
-    let mut downloads = Downloads::new(dir.path().to_owned(), 1);
+    let mut downloads = Transfers::new(dir.path().to_owned(), Keeping::AnyName, 1);
     let file = line(SEVEN, ".bashrc", b"evil");
-    downloads.handle_offered(file.clone());
+    downloads.handle_offered(&file);
     downloads.accept(SEVEN, None, false).unwrap();
     work(&mut downloads);
-    downloads.handle_getting(&file, 0, START);
+    getting(&mut downloads, file, 0);
     downloads.handle_chunk(SEVEN, b"ev", START);
     assert_eq!(names(&dir), [half("_bashrc", b"evil")]);
     downloads.handle_chunk(SEVEN, b"il", START);

@@ -1,72 +1,64 @@
-//! Uploads without a server: what they want asked, and which bytes go.
+//! Files that are sent.
 
 use super::*;
-use crate::client::view::Label;
+use crate::client::progress::FileState;
+use crate::client::view::{Label, Note, Refused};
 use crate::limits::{CHUNK_MAX, MIB};
-use crate::message::Digest;
-use crate::message::RoomName;
-use std::fs;
-
-const SEVEN: TransferId = TransferId(7);
-const EIGHT: TransferId = TransferId(8);
-const START: Duration = Duration::ZERO;
+use crate::message::Announced;
 
 fn content(size: usize) -> Vec<u8> {
     (0..size).map(|at| u8::try_from(at % 251).unwrap()).collect()
 }
 
-fn here() -> Here {
-    Here { now: START, can_ask: true, room: None }
-}
-
 /// One file that is to be sent to bob.
-fn upload(size: usize) -> (Uploads, tempfile::TempDir) {
+fn upload(size: usize) -> (Transfers, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a b.bin");
     fs::write(&path, content(size)).unwrap();
-    let mut uploads = Uploads::new(1);
+    let mut uploads = Transfers::new(dir.path().to_owned(), Keeping::AnyName, 1);
     uploads.add(FileSource::open(&path).unwrap(), Goal::User("bob".to_owned()));
     (uploads, dir)
 }
 
 /// Works until something is announced; answers with the announcement.
-fn announcement(uploads: &mut Uploads, id: u64) -> Option<Announcement> {
-    while uploads.work(&here()) {
-        while let Some(step) = uploads.steps.poll() {
-            if let Step::Announce { key, announcement } = step {
-                uploads.handle_asked(key, id);
-                return Some(announcement);
+fn announcement(uploads: &mut Transfers) -> Option<(FileKey, Announced<'static>)> {
+    while uploads.work(&HERE) {
+        while let Some(step) = uploads.poll_step() {
+            if let Step::Ask(FileAsk::Begin(key), Command::SendFile { file, .. }) = step {
+                return Some((key, file));
             }
         }
     }
     None
 }
 
-fn announced(size: usize) -> (Uploads, tempfile::TempDir) {
+fn answer(uploads: &mut Transfers, key: FileKey, transfer: TransferId) {
+    uploads.handle_answer(FileAsk::Begin(key), Ok(Reply::Announced { transfer, place: 0 }), &HERE);
+}
+
+fn announced(size: usize) -> (Transfers, tempfile::TempDir) {
     let (mut uploads, dir) = upload(size);
-    let announcement = announcement(&mut uploads, 3).unwrap();
-    let hash = Digest(*blake3::hash(&content(size)).as_bytes());
-    assert_eq!((announcement.size, announcement.hash), (size as u64, Some(hash)));
-    assert!(!announcement.again);
-    uploads.handle_answered(3, Ok((SEVEN, 0)), START);
+    let (key, file) = announcement(&mut uploads).unwrap();
+    assert_eq!((file.size, file.hash), (size as u64, Some(hash(&content(size)))));
+    assert!(!file.again);
+    answer(&mut uploads, key, SEVEN);
     (uploads, dir)
 }
 
-fn sent(uploads: &mut Uploads, transfer: TransferId) -> Vec<u8> {
+fn sent(uploads: &mut Transfers, transfer: TransferId) -> Vec<u8> {
     let mut all = Vec::new();
-    while let Some((of, bytes, _)) = uploads.poll_part(START) {
+    while let Some((of, bytes)) = uploads.poll_part(START) {
         assert!(of == transfer && bytes.len() <= CHUNK_MAX);
         all.extend(bytes);
     }
     all
 }
 
-fn steps(uploads: &mut Uploads) -> Vec<Step> {
-    std::iter::from_fn(|| uploads.steps.poll()).collect()
-}
-
-fn problem(code: &str) -> Problem {
-    Problem { code: code.to_owned(), text: "no".to_owned(), wait_ms: None }
+/// Whether it was there and is not any more.
+fn stored(uploads: &mut Transfers, transfer: TransferId) -> bool {
+    let before = uploads.under_way();
+    uploads.handle_ended(transfer, Ending::Stored);
+    before && !uploads.under_way()
 }
 
 #[test]
@@ -86,8 +78,8 @@ fn nothing_is_sent_before_there_is_a_slot_and_no_more_than_was_granted() {
     uploads.handle_credit(SEVEN, u64::MAX);
     all.extend(sent(&mut uploads, SEVEN));
     assert_eq!(all, content(size));
-    assert!(!uploads.is_empty(), "it is over when the server says so");
-    assert!(uploads.handle_ended(SEVEN, Ending::Stored) && uploads.is_empty());
+    assert!(uploads.under_way(), "it is over when the server says so");
+    assert!(stored(&mut uploads, SEVEN));
 }
 
 #[test]
@@ -97,12 +89,12 @@ fn an_upload_goes_on_behind_what_the_server_has() {
         uploads.handle_admitted(SEVEN, 0, 5000, offset, START);
         assert_eq!(sent(&mut uploads, SEVEN), content(1000)[1000 - rest..], "from {offset}");
         let state = uploads.progress(START).next().unwrap().state;
-        assert_eq!(state, crate::client::progress::FileState::Finishing);
+        assert_eq!(state, FileState::Finishing);
     }
     let (mut uploads, _dir) = announced(1000);
     uploads.handle_admitted(SEVEN, 0, 5000, 1001, START);
-    assert_eq!(steps(&mut uploads)[0], Step::Cancel(SEVEN));
-    assert!(uploads.is_empty(), "it has no such byte");
+    assert_eq!(steps(&mut uploads)[0], cancel(SEVEN));
+    assert!(!uploads.under_way(), "it has no such byte");
 }
 
 #[test]
@@ -110,7 +102,7 @@ fn a_long_file_is_hashed_in_many_steps() {
     let size = usize::try_from(5 * MIB).unwrap();
     let (mut uploads, _dir) = upload(size);
     let mut done = Vec::new();
-    while uploads.work(&here()) && uploads.steps.poll().is_none() {
+    while uploads.work(&HERE) && uploads.poll_step().is_none() {
         done.push(uploads.progress(START).next().unwrap().done);
     }
     assert_eq!(done[..5], [0, MIB, 2 * MIB, 3 * MIB, 4 * MIB]);
@@ -124,7 +116,7 @@ fn label(transfer: Option<TransferId>) -> Label {
 fn that_a_file_is_hashed_is_said_if_it_takes_long() {
     let (mut uploads, _dir) = upload(usize::try_from(5 * MIB).unwrap());
     for ms in [0, 900, 1000, 1100] {
-        uploads.work(&Here { now: Duration::from_millis(ms), ..here() });
+        uploads.work(&Here { now: Duration::from_millis(ms), ..HERE });
     }
     assert_eq!(steps(&mut uploads), [Step::Note(Note::Hashing(label(None)))]);
 }
@@ -137,11 +129,11 @@ fn what_is_lost_is_announced_again_under_the_same_hash_and_only_where_it_was_to_
     uploads.handle_lost();
     assert!(sent(&mut uploads, SEVEN).is_empty(), "there is nobody to send it to");
     uploads.handle_credit(SEVEN, 50);
-    assert!(!uploads.work(&Here { can_ask: false, ..here() }));
-    let again = announcement(&mut uploads, 2).unwrap();
+    assert!(!uploads.work(&Here { can_ask: false, ..HERE }));
+    let (key, again) = announcement(&mut uploads).unwrap();
     assert!(again.again);
-    assert_eq!(again.hash, Some(Digest(*blake3::hash(&content(100)).as_bytes())));
-    uploads.handle_answered(2, Ok((EIGHT, 0)), START);
+    assert_eq!(again.hash, Some(hash(&content(100))));
+    answer(&mut uploads, key, EIGHT);
     uploads.handle_admitted(EIGHT, 0, 500, 40, START);
     assert_eq!(sent(&mut uploads, EIGHT), content(100)[40..]);
 
@@ -150,8 +142,8 @@ fn what_is_lost_is_announced_again_under_the_same_hash_and_only_where_it_was_to_
         let (mut uploads, dir) = upload(1);
         uploads.cancel_named("a b.bin");
         uploads.add(FileSource::open(&dir.path().join("a b.bin")).unwrap(), goal);
-        assert_eq!(announcement(&mut uploads, 3), None);
-        assert!(matches!(&steps(&mut uploads)[..], []) && uploads.is_empty());
+        assert_eq!(announcement(&mut uploads), None);
+        assert!(matches!(&steps(&mut uploads)[..], []) && !uploads.under_way());
     }
 }
 
@@ -160,15 +152,15 @@ fn a_file_that_is_gone_or_changed_is_not_announced_again_as_it_was() {
     let (mut uploads, dir) = announced(100);
     fs::remove_file(dir.path().join("a b.bin")).unwrap();
     uploads.handle_lost();
-    uploads.work(&here());
+    uploads.work(&HERE);
     let (about, text) = (label(Some(SEVEN)), "the file is gone".to_owned());
-    let gone = Step::Refuse { about, code: "cannot_read".to_owned(), text };
+    let gone = Step::Refuse(Refused::File { about, code: "cannot_read".to_owned(), text });
     assert_eq!(steps(&mut uploads), [gone]);
 
     let (mut uploads, dir) = announced(100);
     fs::write(dir.path().join("a b.bin"), [1; 50]).unwrap();
     uploads.handle_lost();
-    let anew = announcement(&mut uploads, 4).unwrap();
+    let (_, anew) = announcement(&mut uploads).unwrap();
     assert_eq!((anew.size, anew.again), (50, false), "it is another file");
 }
 
@@ -185,29 +177,30 @@ fn a_file_that_grows_is_sent_as_announced_and_one_that_shrinks_is_withdrawn_and_
     fs::write(dir.path().join("a b.bin"), [1; 4]).unwrap();
     assert_eq!(sent(&mut uploads, SEVEN), [1; 4]);
     let steps = steps(&mut uploads);
-    assert_eq!(steps[0], Step::Cancel(SEVEN));
+    assert_eq!(steps[0], cancel(SEVEN));
     assert!(matches!(
         &steps[1],
         Step::Note(Note::SentAnew(_, "the file changed while it was sent"))
     ));
-    assert_eq!(announcement(&mut uploads, 4).unwrap().size, 4);
-    assert!(!uploads.handle_ended(SEVEN, Ending::Cancelled), "it is another upload by now");
+    assert_eq!(announcement(&mut uploads).unwrap().1.size, 4);
+    uploads.handle_ended(SEVEN, Ending::Cancelled);
+    assert!(uploads.under_way(), "it is another upload by now");
 }
 
 #[test]
 fn a_refused_announcement_leaves_nothing_behind_unless_it_passes() {
     let (mut uploads, _dir) = upload(1);
-    announcement(&mut uploads, 3).unwrap();
-    uploads.handle_answered(3, Err(&problem("busy")), START);
-    assert!(!uploads.is_empty() && uploads.wake_at(START).is_some());
-    assert!(!uploads.work(&here()), "not yet");
+    let (key, _) = announcement(&mut uploads).unwrap();
+    uploads.handle_answer(FileAsk::Begin(key), refused("busy"), &HERE);
+    assert!(uploads.under_way() && uploads.wake_at(START).is_some());
+    assert!(!uploads.work(&HERE), "not yet");
     let now = uploads.wake_at(START).unwrap();
-    assert!(uploads.work(&Here { now, ..here() }));
-    let Some(Step::Announce { key, .. }) = uploads.steps.poll() else { panic!("not asked") };
-    uploads.handle_asked(key, 4);
-    uploads.handle_answered(4, Err(&problem("file_too_large")), now);
-    assert!(uploads.is_empty());
-    assert!(!uploads.handle_ended(EIGHT, Ending::Stored));
+    assert!(uploads.work(&Here { now, ..HERE }));
+    assert!(matches!(uploads.poll_step(), Some(Step::Ask(FileAsk::Begin(_), _))), "not asked");
+    uploads.handle_answer(FileAsk::Begin(key), refused("file_too_large"), &Here { now, ..HERE });
+    assert!(!uploads.under_way());
+    uploads.handle_ended(EIGHT, Ending::Stored);
+    assert_eq!(steps(&mut uploads).len(), 1, "the refusal");
 }
 
 #[test]
