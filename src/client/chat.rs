@@ -21,7 +21,7 @@ use std::time::Duration;
 use super::commands::{self, Wish, shortly};
 use super::drivers::work::Work;
 use super::errand::Whom;
-use super::face::{Face, gone};
+use super::face::Face;
 use super::link::{Link, LinkEvent};
 use super::outcome::{ClientOutcome, Fault, Over};
 use super::progress::{Direction, Progress};
@@ -207,7 +207,7 @@ impl Chat {
     pub(super) fn handle_stop(&mut self) {
         self.on_stopped();
         let kept = self.work.keeping() != Keeping::Nothing;
-        self.transfers.give_up_all(Direction::Down, gone(Gone::Stopped { kept }));
+        self.transfers.give_up_all(Direction::Down, Gone::Stopped { kept });
         self.take_steps();
         self.link.leave();
         self.settle();

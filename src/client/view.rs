@@ -48,7 +48,7 @@ pub(super) enum Refused {
     /// By this client, for a reason that servers have as well.
     Here(Refusal),
     /// A file is over, and not as it should be.
-    File { about: Label, code: String, text: String },
+    File { about: Label, code: String, why: Undone },
     /// A file of this path cannot be sent: a code, and why.
     Unsendable(PathBuf, &'static str, String),
     /// A file of this path was not sent, because its room was not known any more.
@@ -79,6 +79,40 @@ pub(super) enum Refused {
     TooLong,
     /// What was said to a menu.
     Choice(BadChoice),
+}
+
+/// Why a file is over, and not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Undone {
+    /// In the words of the server or of the system, which are visible.
+    Told(String),
+    /// By the server.
+    Ended(Ending),
+    /// With all others.
+    Gone(Gone),
+    /// We are not any more where it was to go.
+    Elsewhere,
+    /// It changed for the second time.
+    ChangedAgain(Change),
+    /// It changed, and cannot be sent as it is now.
+    ChangedAway(Change, String),
+    /// Its number means another file by now.
+    OtherFile,
+    /// More came than was announced.
+    TooLong,
+    /// What came is something else, for the second time.
+    OtherContent,
+    /// Something of its name is here, and is left alone.
+    Exists(PathBuf),
+    /// Nothing can be written into this folder.
+    Unwritable(PathBuf, String),
+}
+
+/// When it was seen that a file of ours is another one now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Waiting,
+    Moving,
 }
 
 /// Why no file is sent or taken any more.
@@ -193,7 +227,7 @@ pub(super) enum Note {
     /// The server ended an upload, which begins again by itself.
     AnnouncedAgain(Label, Ending),
     /// A file that is sent is another one now, because of this.
-    SentAnew(Label, &'static str),
+    SentAnew(Label, Change),
     /// A download of so many bytes begins.
     Comes(Label, u64),
     /// What was offered is not offered any more.

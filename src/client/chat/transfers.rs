@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use super::Chat;
 use super::about::About;
 use crate::client::errand::Whom;
-use crate::client::face::gone;
 use crate::client::progress::Direction;
 use crate::client::retry::Here;
 use crate::client::transfers::{FileSource, Goal, Step};
@@ -196,8 +195,8 @@ impl Chat {
 
     /// There is nobody any more who could send or take them.
     pub(super) fn give_up_files(&mut self, why: Gone) {
-        self.transfers.give_up_all(Direction::Up, gone(why));
-        self.transfers.give_up_all(Direction::Down, gone(why));
+        self.transfers.give_up_all(Direction::Up, why);
+        self.transfers.give_up_all(Direction::Down, why);
         self.refuse_delayed();
         self.take_steps();
     }

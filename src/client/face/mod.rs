@@ -11,7 +11,7 @@ mod words;
 use time::UtcOffset;
 
 use super::view::Show;
-pub(super) use words::{farewell, gone, misunderstood, product};
+pub(super) use words::{farewell, misunderstood, product};
 
 /// Who looks at it.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,8 @@ use super::listing;
 use crate::client::outcome::{Fault, Over};
 use crate::client::progress::size;
 use crate::client::view::{
-    BadChoice, Gone, Label, MenuNote, Note, Product, Prompt, Refused, Unasked, Unusable,
+    BadChoice, Change, Gone, Label, MenuNote, Note, Product, Prompt, Refused, Unasked, Undone,
+    Unusable,
 };
 use crate::front::hint::sentence;
 use crate::front::native::Problem;
@@ -65,8 +66,8 @@ pub(super) fn words(note: &Note) -> String {
             format!("{} sent{hash}", label(file))
         }
         Note::AnnouncedAgain(file, how) => format!("{}: {how}; announced again", label(file)),
-        Note::SentAnew(file, what) => {
-            format!("{}: {what}; it is sent anew, as it is now", label(file))
+        Note::SentAnew(file, when) => {
+            format!("{}: {}; it is sent anew, as it is now", label(file), changed(*when))
         }
         Note::Comes(file, bytes) => format!("{} comes, {}", label(file), size(*bytes)),
         Note::Gone(file, how) => format!("{}: {how}", label(file)),
@@ -104,7 +105,9 @@ pub(super) fn refused(refused: &Refused) -> (&str, Cow<'_, str>) {
     match refused {
         Refused::Answer(problem) => (&problem.code, problem.text.as_str().into()),
         Refused::Here(refusal) => (refusal.code(), sentence(refusal).into()),
-        Refused::File { about, code, text } => (code, format!("{}: {text}", label(about)).into()),
+        Refused::File { about, code, why } => {
+            (code, format!("{}: {}", label(about), undone(why)).into())
+        }
         Refused::Unsendable(path, code, why) => (code, format!("{}: {why}", path.display()).into()),
         Refused::UnsentFile(path) => ("not_sent", path.to_string_lossy()),
         Refused::OtherRoom(path) => {
@@ -138,8 +141,40 @@ pub(super) fn refused(refused: &Refused) -> (&str, Cow<'_, str>) {
     }
 }
 
+fn undone(why: &Undone) -> String {
+    match why {
+        Undone::Told(why) => why.clone(),
+        Undone::Ended(how) => how.to_string(),
+        Undone::Gone(why) => gone(*why).to_owned(),
+        Undone::Elsewhere => "you are not any more where it was to go".to_owned(),
+        Undone::ChangedAgain(when) => format!("{}, again", changed(*when)),
+        Undone::ChangedAway(when, error) => format!("{}: {error}", changed(*when)),
+        Undone::OtherFile => "the server has another file there now".to_owned(),
+        Undone::TooLong => "more bytes came than were announced".to_owned(),
+        Undone::OtherContent => {
+            "what came is not what was announced: its hash differs, again".to_owned()
+        }
+        Undone::Exists(path) => {
+            format!("{} exists and is another file; nothing is written over it", shown(path))
+        }
+        Undone::Unwritable(dir, error) if dir.as_os_str().is_empty() => {
+            format!("cannot write into the current folder: {}", visible(error))
+        }
+        Undone::Unwritable(dir, error) => {
+            format!("cannot write into {}: {}", shown(dir), visible(error))
+        }
+    }
+}
+
+fn changed(when: Change) -> &'static str {
+    match when {
+        Change::Waiting => "the file changed meanwhile",
+        Change::Moving => "the file changed while it was sent",
+    }
+}
+
 /// Why no file is sent or taken any more.
-pub(in crate::client) fn gone(why: Gone) -> &'static str {
+fn gone(why: Gone) -> &'static str {
     match why {
         Gone::NotLoggedIn => "you are not logged in",
         Gone::LoggedOut => "you are logged out",

@@ -23,7 +23,7 @@ use std::time::Duration;
 use super::face::misunderstood;
 use super::progress::{Direction, Progress};
 use super::retry::Here;
-use super::view::{Note, Refused};
+use super::view::{Change, Gone, Note, Refused, Undone};
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::{DOWNLOADS_A_USER, UPLOADS_A_USER};
@@ -42,9 +42,6 @@ const PASSING: [&str; 2] = ["busy", "slow_down"];
 const ODD_AGAIN: [&str; 4] = ["queue_full", "store_failed", "no_such_user", "login_under_way"];
 /// How long a file of ours may be hashed before that is said.
 const HASHING_UNTOLD: Duration = Duration::from_secs(1);
-/// Why it is begun anew.
-const CHANGED: &str = "the file changed while it was sent";
-
 /// All files that are not over.
 #[derive(Debug)]
 pub(super) struct Transfers {
@@ -160,7 +157,7 @@ impl Transfers {
         };
         match begun {
             Ok(stage) => entry.stage = stage,
-            Err(failure) => self.fail(key, &failure),
+            Err(failure) => self.fail(key, failure),
         }
     }
 
@@ -180,7 +177,7 @@ impl Transfers {
             Ok(None) => {}
             Ok(Some(FileStage::Finishing)) => self.on_had(key),
             Ok(Some(stage)) => entry.stage = stage,
-            Err(failure) => self.fail(key, &failure),
+            Err(failure) => self.fail(key, failure),
         }
     }
 
@@ -249,8 +246,8 @@ impl Transfers {
                     .end
                     .taken()
                     .is_some_and(|taken| is_near(taken.file.to, here.user, here.room));
-            let why = visible(&problem.text).to_string();
-            if is_gone { self.lose(key, code, &why) } else { self.give_up(key, code, &why) }
+            let why = Undone::Told(visible(&problem.text).to_string());
+            if is_gone { self.lose(key, code, why) } else { self.give_up(key, code, why) }
         }
     }
 
@@ -258,7 +255,7 @@ impl Transfers {
     pub(super) fn handle_ended(&mut self, transfer: TransferId, how: Ending) {
         let Some(key) = self.key(transfer) else { return };
         let Some(entry) = self.entries.get_mut(&key) else { return };
-        let (label, why, is_wanted) = (entry.label(), how.to_string(), entry.is_wanted());
+        let (label, why, is_wanted) = (entry.label(), Undone::Ended(how), entry.is_wanted());
         match &mut entry.end {
             FileEnd::Sent(sent) if how == Ending::Stored => {
                 self.steps.take(Step::Stored(transfer, label.name.clone()));
@@ -273,15 +270,15 @@ impl Transfers {
                 entry.break_off();
                 self.steps.note(Note::AnnouncedAgain(label, how));
             }
-            FileEnd::Sent(_) if how == Ending::Mismatch => self.on_changed(key, CHANGED),
+            FileEnd::Sent(_) if how == Ending::Mismatch => self.on_changed(key, Change::Moving),
             FileEnd::Taken(_) if !is_wanted => {
                 self.steps.note(Note::Gone(label, how));
                 self.entries.remove(&key);
             }
             FileEnd::Taken(_) if matches!(how, Ending::Cancelled | Ending::Removed) => {
-                self.lose(key, undone(key), &why);
+                self.lose(key, undone(key), why);
             }
-            FileEnd::Sent(_) | FileEnd::Taken(_) => self.give_up(key, undone(key), &why),
+            FileEnd::Sent(_) | FileEnd::Taken(_) => self.give_up(key, undone(key), why),
         }
     }
 
@@ -352,10 +349,10 @@ impl Transfers {
     }
 
     /// They are not sent any more, or not taken: what has come of them stays for another time.
-    pub(super) fn give_up_all(&mut self, direction: Direction, why: &str) {
+    pub(super) fn give_up_all(&mut self, direction: Direction, why: Gone) {
         let is_over = |entry: &OwnFile| entry.key.direction() == direction;
         for entry in self.entries.values().filter(|entry| is_over(entry) && entry.is_wanted()) {
-            self.steps.refuse(entry.label(), undone(entry.key), why);
+            self.steps.refuse(entry.label(), undone(entry.key), Undone::Gone(why));
         }
         self.entries.retain(|_, entry| !is_over(entry));
     }
@@ -381,13 +378,12 @@ impl Transfers {
         sent.next().or(known).map(|entry| entry.key)
     }
 
-    fn fail(&mut self, key: FileKey, (code, why): &Failure) {
+    fn fail(&mut self, key: FileKey, (code, why): Failure) {
         self.give_up(key, code, why);
     }
 
     /// It does not go on; one of the server's can be asked for again, with what has come of it.
-    /// `why` is visible.
-    fn give_up(&mut self, key: FileKey, code: &str, why: &str) {
+    fn give_up(&mut self, key: FileKey, code: &str, why: Undone) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         self.steps.refuse(entry.label(), code, why);
         if let FileEnd::Taken(taken) = &mut entry.end {
@@ -399,7 +395,7 @@ impl Transfers {
     }
 
     /// The same, and the server has it no more.
-    fn lose(&mut self, key: FileKey, code: &str, why: &str) {
+    fn lose(&mut self, key: FileKey, code: &str, why: Undone) {
         self.discard(key);
         self.give_up(key, code, why);
         self.entries.remove(&key);

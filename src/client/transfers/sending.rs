@@ -10,9 +10,9 @@ use super::source::{FileSource, Goal, OpenSource, SentFile, unreadable};
 use super::stage::{FileKey, FileStage};
 use super::step::FileAsk;
 use super::transfer::{FileEnd, OwnFile};
-use super::{CHANGED, Here, Transfers};
+use super::{Here, Transfers};
 use crate::client::progress::{Direction, percent};
-use crate::client::view::Note;
+use crate::client::view::{Change, Note, Undone};
 use crate::id::TransferId;
 use crate::message::Refusal;
 
@@ -29,16 +29,15 @@ impl Transfers {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let Some(sent) = entry.end.sent() else { return };
         if !sent.goal.is_near(here.room) {
-            let why = "you are not any more where it was to go";
-            return self.give_up(key, Refusal::NotInRoom.code(), why);
+            return self.give_up(key, Refusal::NotInRoom.code(), Undone::Elsewhere);
         }
         match sent.source.is_unchanged() {
             Ok(true) => {
                 self.steps.ask(FileAsk::Begin(key), sent.announcement(entry.again));
                 entry.stage = FileStage::Asked;
             }
-            Ok(false) => self.on_changed(key, "the file changed meanwhile"),
-            Err(error) => self.fail(key, &unreadable(&error)),
+            Ok(false) => self.on_changed(key, Change::Waiting),
+            Err(error) => self.fail(key, unreadable(&error)),
         }
     }
 
@@ -96,7 +95,7 @@ impl Transfers {
         }
         if let Err(error) = sent.open_at(offset, credit) {
             self.steps.cancel(transfer);
-            return self.fail(key, &unreadable(&error));
+            return self.fail(key, unreadable(&error));
         }
         let (was, percent) = (sent.was.take(), percent(offset, sent.source.size));
         entry.move_from(offset, now);
@@ -138,9 +137,9 @@ impl Transfers {
     fn on_unreadable(&mut self, key: FileKey, transfer: TransferId, error: &io::Error) {
         self.steps.cancel(transfer);
         if error.kind() == ErrorKind::UnexpectedEof {
-            self.on_changed(key, CHANGED);
+            self.on_changed(key, Change::Moving);
         } else {
-            self.fail(key, &unreadable(error));
+            self.fail(key, unreadable(error));
         }
     }
 
@@ -151,10 +150,10 @@ impl Transfers {
     }
 
     /// It is not what was announced: once it is begun anew, as another file.
-    pub(super) fn on_changed(&mut self, key: FileKey, what: &'static str) {
+    pub(super) fn on_changed(&mut self, key: FileKey, when: Change) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         if entry.anew {
-            return self.give_up(key, "file_changed", &format!("{what}, again"));
+            return self.give_up(key, "file_changed", Undone::ChangedAgain(when));
         }
         let label = entry.label();
         let Some(sent) = entry.end.sent() else { return };
@@ -162,9 +161,11 @@ impl Transfers {
             Ok(source) => {
                 let end = FileEnd::Sent(SentFile::new(source, sent.goal.clone()));
                 *entry = OwnFile { anew: true, ..OwnFile::new(key, self.seed, end) };
-                self.steps.note(Note::SentAnew(label, what));
+                self.steps.note(Note::SentAnew(label, when));
             }
-            Err(error) => self.give_up(key, error.code(), &format!("{what}: {error}")),
+            Err(error) => {
+                self.give_up(key, error.code(), Undone::ChangedAway(when, error.to_string()))
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use super::stage::{Failure, FileStage};
 use crate::client::partial::hash_step;
+use crate::client::view::Undone;
 use crate::half::HalfFile;
 use crate::id::TransferId;
 use crate::limits::CHUNK_MAX;
@@ -244,5 +245,5 @@ pub(super) fn unreadable(error: &io::Error) -> Failure {
         ErrorKind::UnexpectedEof => "the file changed while it was read".to_owned(),
         _ => error.to_string(),
     };
-    ("cannot_read", why)
+    ("cannot_read", Undone::Told(why))
 }

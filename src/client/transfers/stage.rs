@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::client::progress::Direction;
+use crate::client::view::Undone;
 use crate::id::TransferId;
 
 /// Which file: an upload has no number at first, so it goes by how many were wanted before it.
@@ -45,5 +46,5 @@ pub(super) enum FileStage {
     Finishing,
 }
 
-/// Why it cannot go on: a stable code, and words that are visible.
-pub(in crate::client) type Failure = (&'static str, String);
+/// Why it cannot go on, with a stable code.
+pub(super) type Failure = (&'static str, Undone);

@@ -1,13 +1,14 @@
 //! PURE. What the files on their way want asked of the server and shown here, one after the other.
 //!
-//! Knows neither a connection nor a screen. The rule it keeps: why a file is over is visible.
+//! Knows neither a connection nor a screen. The rule it keeps: steps are taken in the order in
+//! which they were found.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use super::stage::FileKey;
 use crate::client::progress::{Direction, Progress};
-use crate::client::view::{Label, Note, Refused};
+use crate::client::view::{Label, Note, Refused, Undone};
 use crate::id::TransferId;
 use crate::message::Command;
 
@@ -74,9 +75,9 @@ impl Steps {
         self.0.extend(far.map(|progress| Step::Moved(Note::Moves(transfer, progress))));
     }
 
-    /// It is over; `why` is visible.
-    pub(super) fn refuse(&mut self, about: Label, code: &str, why: &str) {
-        let (code, text) = (code.to_owned(), why.to_owned());
-        self.take(Step::Refuse(Refused::File { about, code, text }));
+    /// It is over.
+    pub(super) fn refuse(&mut self, about: Label, code: &str, why: Undone) {
+        let code = code.to_owned();
+        self.take(Step::Refuse(Refused::File { about, code, why }));
     }
 }

@@ -8,8 +8,9 @@ use std::path::Path;
 
 use super::stage::{Failure, FileStage};
 use crate::client::partial::{Partial, hash_step, namesake, taken};
+use crate::client::view::Undone;
 use crate::half::HalfFile;
-use crate::message::{FileLine, FileName, RoomName, Target, UserName, visible};
+use crate::message::{FileLine, FileName, RoomName, Target, UserName};
 
 /// What becomes of a file that is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +60,7 @@ impl TakenFile {
         if keeping == Keeping::ItsName
             && let Some(path) = taken(dir, &self.local)
         {
-            let path = visible(&path.display().to_string()).to_string();
-            let why = format!("{path} exists and is another file; nothing is written over it");
-            return Err(("file_exists", why));
+            return Err(("file_exists", Undone::Exists(path)));
         }
         let half = Partial::open(dir, &self.local, self.file.hash, size)
             .map_err(|error| unwritable(dir, &error))?;
@@ -138,11 +137,5 @@ pub(in crate::client) fn is_near(
 }
 
 pub(super) fn unwritable(dir: &Path, error: &io::Error) -> Failure {
-    let why = format!("cannot write into {}: {error}", shown(dir));
-    ("cannot_write", visible(&why).to_string())
-}
-
-pub(super) fn shown(dir: &Path) -> String {
-    let here = dir.as_os_str().is_empty();
-    if here { "the current folder".to_owned() } else { dir.display().to_string() }
+    ("cannot_write", Undone::Unwritable(dir.to_owned(), error.to_string()))
 }

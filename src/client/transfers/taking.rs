@@ -13,7 +13,7 @@ use super::step::{FileAsk, Step};
 use super::taken::{Keeping, LocalFile, TakenFile, is_for_one, unwritable};
 use super::transfer::{FileEnd, OwnFile};
 use crate::client::progress::{Direction, percent};
-use crate::client::view::{Note, Refused};
+use crate::client::view::{Note, Refused, Undone};
 use crate::id::TransferId;
 use crate::message::{Command, FileLine, FileName, FileRef, Refusal};
 
@@ -125,7 +125,7 @@ impl Transfers {
         let total = taken.file.size;
         if (file.size, file.hash, offset) != (total, taken.file.hash, taken.done()) {
             self.steps.cancel(taken.file.transfer);
-            return self.give_up(key, "no_such_file", "the server has another file there now");
+            return self.give_up(key, "no_such_file", Undone::OtherFile);
         }
         entry.move_from(offset, now);
         self.steps.note(match offset {
@@ -152,10 +152,10 @@ impl Transfers {
         if bytes.len() as u64 > total - half.len() {
             self.steps.cancel(transfer);
             self.discard(key);
-            self.give_up(key, "wrong_content", "more bytes came than were announced");
+            self.give_up(key, "wrong_content", Undone::TooLong);
         } else if let Err(error) = half.write(bytes) {
             self.steps.cancel(transfer);
-            self.fail(key, &unwritable(&self.dir, &error));
+            self.fail(key, unwritable(&self.dir, &error));
         } else if half.len() == total {
             self.finish(key);
         } else {
@@ -173,8 +173,7 @@ impl Transfers {
         if half.digest().ok() != Some(hash) {
             if entry.anew || half.restart().is_err() {
                 half.discard();
-                let why = "what came is not what was announced: its hash differs, again";
-                return self.give_up(key, "wrong_content", why);
+                return self.give_up(key, "wrong_content", Undone::OtherContent);
             }
             taken.here = LocalFile::Half(half);
             (entry.stage, entry.anew) = (FileStage::Ready, true);
@@ -186,7 +185,7 @@ impl Transfers {
                 let kept = kept.then(|| path.clone());
                 self.arrive(key, path, Note::Saved { transfer, path: kept, hash }, true);
             }
-            Err(error) => self.fail(key, &unwritable(&self.dir, &error)),
+            Err(error) => self.fail(key, unwritable(&self.dir, &error)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::client::progress::FileState;
-use crate::client::view::{Label, Note, Refused};
+use crate::client::view::{Change, Label, Note, Refused, Undone};
 use crate::limits::{CHUNK_MAX, MIB};
 use crate::message::Announced;
 
@@ -153,8 +153,8 @@ fn a_file_that_is_gone_or_changed_is_not_announced_again_as_it_was() {
     fs::remove_file(dir.path().join("a b.bin")).unwrap();
     uploads.handle_lost();
     uploads.work(&HERE);
-    let (about, text) = (label(Some(SEVEN)), "the file is gone".to_owned());
-    let gone = Step::Refuse(Refused::File { about, code: "cannot_read".to_owned(), text });
+    let (about, why) = (label(Some(SEVEN)), Undone::Told("the file is gone".to_owned()));
+    let gone = Step::Refuse(Refused::File { about, code: "cannot_read".to_owned(), why });
     assert_eq!(steps(&mut uploads), [gone]);
 
     let (mut uploads, dir) = announced(100);
@@ -178,10 +178,7 @@ fn a_file_that_grows_is_sent_as_announced_and_one_that_shrinks_is_withdrawn_and_
     assert_eq!(sent(&mut uploads, SEVEN), [1; 4]);
     let steps = steps(&mut uploads);
     assert_eq!(steps[0], cancel(SEVEN));
-    assert!(matches!(
-        &steps[1],
-        Step::Note(Note::SentAnew(_, "the file changed while it was sent"))
-    ));
+    assert!(matches!(&steps[1], Step::Note(Note::SentAnew(_, Change::Moving))));
     assert_eq!(announcement(&mut uploads).unwrap().1.size, 4);
     uploads.handle_ended(SEVEN, Ending::Cancelled);
     assert!(uploads.under_way(), "it is another upload by now");
