@@ -4,9 +4,11 @@
 //! once a second. The rules it keeps: a password is never an argument, where every process of the
 //! machine would see it; an import is read and checked to its end before any of it is written.
 
+mod adopt;
 mod gc;
 mod input;
 
+pub use adopt::{store, store_command};
 pub use gc::{gc, gc_command};
 
 use std::io::{self, Write as _};
@@ -18,8 +20,11 @@ use crate::config::{self, Config, Mistake};
 use crate::job::{PasswordJob, PasswordOutcome, StoreJob, StoreOutcome};
 use crate::message::{Refusal, UserName, visible};
 use crate::passwords::Hasher;
-use crate::serve;
-use crate::store::{self, FILE, Import, Imported, Sqlite, Store as _};
+use crate::serve::{
+    self,
+    fit::{self, Misfit},
+};
+use crate::store::{FILE, Import, Imported, Sqlite, Store as _, StoreError};
 
 const USER_AFTER: &str = "\
 The password is asked for at a terminal; elsewhere it is that of PARLOR_PASSWORD, or the first line
@@ -72,13 +77,27 @@ pub enum AdminError {
         /// The folder.
         path: PathBuf,
     },
+    /// A server uses the folder.
+    #[error("a server uses {}; stop it first", shown(path))]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Store and files do not fit.
+    #[error("in {}: {misfit}", shown(path))]
+    Misfit {
+        /// The folder.
+        path: PathBuf,
+        /// How.
+        misfit: Misfit,
+    },
     /// A backup cannot be written.
     #[error("cannot back up to {}: {error}", shown(path))]
     Backup {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        error: store::StoreError,
+        error: StoreError,
     },
     /// The password cannot be hashed.
     #[error("{0}")]
@@ -96,7 +115,12 @@ impl AdminError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Store { .. } | Self::Backup { .. } | Self::Busy { .. } | Self::Hash(_) => 1,
+            Self::Store { .. }
+            | Self::Backup { .. }
+            | Self::Busy { .. }
+            | Self::InUse { .. }
+            | Self::Misfit { .. }
+            | Self::Hash(_) => 1,
             Self::Usage(_) | Self::Mistake(_) | Self::Read { .. } | Self::Line { .. } => 2,
             Self::Taken(..) | Self::NoSuchUser(_) => 3,
         }
@@ -276,7 +300,12 @@ struct Opened {
 impl Opened {
     /// Made if need be.
     fn new(options: &ArgMatches) -> Result<Self, AdminError> {
-        Self::open(options, Sqlite::open)
+        let path = data(options)?;
+        match fit::check_missing(&path) {
+            Ok(Ok(())) => Self::open(options, Sqlite::open),
+            Ok(Err(misfit)) => Err(AdminError::Misfit { path, misfit }),
+            Err(error) => Err(AdminError::Read { what: shown(&path), error }),
+        }
     }
 
     fn existing(options: &ArgMatches) -> Result<Self, AdminError> {
@@ -285,11 +314,9 @@ impl Opened {
 
     fn open(
         options: &ArgMatches,
-        open: fn(&Path) -> Result<Sqlite, store::StoreError>,
+        open: fn(&Path) -> Result<Sqlite, StoreError>,
     ) -> Result<Self, AdminError> {
-        let given = config::given(options);
-        let env = std::env::vars_os();
-        let data = Config::resolve(given, env, serve::read_config, u64::MAX)?.data;
+        let data = data(options)?;
         let path = data.join(FILE);
         match open(&data) {
             Ok(store) => Ok(Self { store, path }),
@@ -316,6 +343,12 @@ impl Opened {
             None => Err(self.trouble("it did not answer")),
         }
     }
+}
+
+/// The folder that a command is about.
+fn data(options: &ArgMatches) -> Result<PathBuf, AdminError> {
+    let (given, env) = (config::given(options), std::env::vars_os());
+    Ok(Config::resolve(given, env, serve::read_config, u64::MAX)?.data)
 }
 
 fn name(options: &ArgMatches) -> Result<UserName, AdminError> {

@@ -129,6 +129,16 @@ pub fn after(from_ms: u64, wait: Duration) -> u64 {
     from_ms.saturating_add(millis(wait))
 }
 
+/// Which store, and how often a server has begun on it. The store and the folder of its files both
+/// carry it, so that one that does not fit the other is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StoreId {
+    /// Drawn when the store was made.
+    pub identity: [u8; 16],
+    /// 0 until a server has begun on it; each that begins adds one.
+    pub generation: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

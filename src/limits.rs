@@ -138,6 +138,13 @@ pub(crate) const SWEEP_MORE: Duration = Duration::from_secs(1);
 pub(crate) const REHASH_BYTES: u64 = 8 * MIB;
 /// How often the worker of files looks how much room the disk has.
 pub(crate) const SPACE_LOOK: Duration = Duration::from_secs(1);
+/// How long a content that no record names stays aside: time to notice a wrong store.
+pub(crate) const ASIDE_KEEP: Duration = Duration::from_secs(24 * 3600);
+/// So many contents that no record names are no sign of a wrong store: a server that dies leaves
+/// those that it had not noted yet.
+pub(crate) const UNNEEDED_FEW: usize = 64;
+/// Removed files of which the store knows the content: more than wait for the disk at any time.
+pub(crate) const REMOVED_MAX: i64 = 4096;
 /// Jobs that may wait for the file worker. From half of it on nobody is given a slot, and those who
 /// have one add at most two each (a write or read, and its removal), so this line never overflows.
 pub const FILE_JOBS_MAX: usize = 4096;

@@ -50,6 +50,7 @@ fn command() -> Command {
         // Beside the client's `parlor files ADDR`: what the owner does to his folder.
         .mut_subcommand("files", |files| files.subcommand(admin::gc_command()))
         .subcommands(admin::commands())
+        .subcommand(admin::store_command())
 }
 
 fn serve_command() -> Command {
@@ -69,6 +70,7 @@ fn run(matches: &ArgMatches) -> ExitCode {
             }
         },
         Some(("user", command)) => administer(admin::user(command)),
+        Some(("store", command)) => administer(admin::store(command)),
         Some(("backup", options)) => administer(admin::backup(options)),
         Some(("files", options)) if options.subcommand().is_some() => {
             administer(options.subcommand().map_or(Ok(()), |(_, options)| admin::gc(options)))

@@ -3,11 +3,15 @@
 //! Refuses to know connections and chat. The rule it keeps: whatever can be wrong at the start is
 //! found before anybody is served, and ends in one line and an exit code.
 
+pub(crate) mod fit;
+
+use self::fit::{Misfit, Survey};
 use crate::address::Address;
 use crate::config::{Config, Mistake};
 use crate::engine::Setup;
 use crate::facts::{ServerFact, TroubleFact};
-use crate::files::Disk;
+use crate::files::{self, Disk};
+use crate::id::millis;
 use crate::job::{Catalogue, Half, StoreJob, StoreOutcome, StoredFile};
 use crate::limits::DESCRIPTORS_KEPT;
 use crate::logging::{self, Log, LogFormat};
@@ -21,6 +25,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Longest configuration file that is read; a device or a wrong name shall not fill the memory.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
@@ -71,6 +76,14 @@ pub enum ServeError {
         /// What is wrong with it.
         error: store::StoreError,
     },
+    /// The store and the files do not fit.
+    #[error("in {}: {misfit}", shown(path))]
+    Misfit {
+        /// The folder that they are in.
+        path: PathBuf,
+        /// How.
+        misfit: Misfit,
+    },
     /// The store cannot be read.
     #[error("cannot read the store: {}", visible(_0))]
     Read(String),
@@ -90,6 +103,7 @@ impl ServeError {
             | Self::Held { .. }
             | Self::Log { .. }
             | Self::Store { .. }
+            | Self::Misfit { .. }
             | Self::Read(_)
             | Self::Reactor(_) => 1,
         }
@@ -116,11 +130,8 @@ pub fn run(options: Vec<(String, String)>) -> Result<(), ServeError> {
 /// Listens, says so, and serves until told to stop.
 fn react(config: &Config) -> Result<(), ServeError> {
     let log_bodies = config.log_level >= log::LevelFilter::Debug;
-    let path = config.data.clone();
-    let mut store = Sqlite::open(&path).map_err(|error| ServeError::Store { path, error })?;
-    let mut catalogue = store.files().map_err(ServeError::Read)?;
-    let (disk, halves) = open_disk(config, &catalogue)?;
-    forget_lost(&mut catalogue, &disk, &mut store)?;
+    let mut store = open_store(&config.data)?;
+    let (disk, halves, catalogue) = open_files(config, &mut store)?;
     let setup = Setup {
         server: concat!("parlor ", env!("CARGO_PKG_VERSION")).to_owned(),
         limits: config.limits.clone(),
@@ -140,36 +151,74 @@ fn react(config: &Config) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Sweeps from the folder of files what no record names, unless some records cannot be read.
-fn open_disk(config: &Config, catalogue: &Catalogue) -> Result<(Disk, Vec<Half>), ServeError> {
-    let named: BTreeSet<_> = catalogue.files.iter().map(|file| file.line.hash).collect();
-    let needed = |content: &Digest| catalogue.is_damaged || named.contains(content);
-    let path = config.data.clone();
-    Disk::open(&config.data, needed).map_err(|error| ServeError::Folder { path, error })
+/// Opens the store, or makes one where there never was one.
+fn open_store(data: &Path) -> Result<Sqlite, ServeError> {
+    let path = || data.to_owned();
+    fit::check_missing(data)
+        .map_err(|error| ServeError::Folder { path: path(), error })?
+        .map_err(|misfit| ServeError::Misfit { path: path(), misfit })?;
+    Sqlite::open(data).map_err(|error| ServeError::Store { path: path(), error })
 }
 
-/// Forgets files whose content is not there: they were removed just before the power went, or by
-/// somebody who cleaned up by hand.
-fn forget_lost(
-    catalogue: &mut Catalogue,
-    disk: &Disk,
+/// Sets aside from the folder of files what no record names, unless some records cannot be read,
+/// and leaves out of the catalogue what has no content.
+fn open_files(
+    config: &Config,
     store: &mut Sqlite,
+) -> Result<(Disk, Vec<Half>, Catalogue), ServeError> {
+    let path = || config.data.clone();
+    let trouble = |error| ServeError::Store { path: path(), error };
+    let folder = |error| ServeError::Folder { path: path(), error };
+    let mut catalogue = store.files().map_err(ServeError::Read)?;
+    let survey = Survey::new(&config.data, store, &catalogue).map_err(trouble)?;
+    survey.judge().map_err(|misfit| ServeError::Misfit { path: path(), misfit })?;
+    let now_ms = wall_ms();
+    let fate = |content: &Digest| survey.fate(content);
+    let (mut disk, halves) = Disk::open(&config.data, now_ms, fate).map_err(folder)?;
+    disk.keep_free(config.limits.files_free_bytes);
+    note_aside(&disk);
+    let id = store.begin_generation(survey.next_generation()).map_err(trouble)?;
+    files::write_mark(&config.data, id).map_err(folder)?;
+    leave_out_lost(&mut catalogue, &survey.missing, store, now_ms)?;
+    Ok((disk, halves, catalogue))
+}
+
+/// Leaves out files whose content is not there: somebody has cleaned up by hand, or it is in
+/// another backup. The store forgets them when they expire, should it not come back before.
+fn leave_out_lost(
+    catalogue: &mut Catalogue,
+    missing: &BTreeSet<Digest>,
+    store: &mut Sqlite,
+    now_ms: u64,
 ) -> Result<(), ServeError> {
-    let is_lost = |file: &StoredFile| !disk.has(&file.line.hash);
-    let lost: Vec<_> = catalogue.files.extract_if(.., |file| is_lost(file)).collect();
-    if lost.is_empty() {
-        return Ok(());
-    }
+    let is_lost = |file: &mut StoredFile| missing.contains(&file.line.hash);
+    let lost: Vec<_> = catalogue.files.extract_if(.., is_lost).collect();
     for StoredFile { line, .. } in &lost {
         let (transfer, name, from) = (line.transfer, line.name.clone(), line.from);
         logging::note(TroubleFact::ContentLost { transfer, name, from }.into());
     }
+    let over = lost.iter().filter(|file| file.line.until <= now_ms);
     let job = |file: &StoredFile| StoreJob::RemoveFile { transfer: file.line.transfer };
-    let jobs: Vec<_> = lost.iter().map(job).collect();
+    let jobs: Vec<_> = over.map(job).collect();
     match store.commit(&jobs).into_iter().find(|outcome| *outcome != StoreOutcome::Done) {
         Some(StoreOutcome::Failed(why)) => Err(ServeError::Read(why)),
         _ => Ok(()),
     }
+}
+
+/// Tells of contents that are nobody's.
+fn note_aside(disk: &Disk) {
+    let bytes = disk.aside_bytes();
+    if bytes > 0 {
+        let why = format!(
+            "contents of {bytes} bytes that no file has are set aside in files/.aside for a day"
+        );
+        logging::note(TroubleFact::WorkerTrouble { why }.into());
+    }
+}
+
+pub(crate) fn wall_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
 }
 
 /// Tells standard output and the log where the server listens; called once it does. A standard
@@ -393,35 +442,83 @@ or:       nc 127.0.0.1 4711   and then: /login NAME
         assert!(lock_folder(&folder).is_ok());
     }
 
-    #[test]
-    fn a_file_without_content_is_forgotten_at_the_start() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut store = Sqlite::open(dir.path()).unwrap();
-        let stored = |number: u32, content: u8| {
-            let hash = Digest([content; 32]);
+    /// A data folder with a store of files `(number, content, until)`.
+    fn with_files(dir: &Path, files: &[(u32, u8, u64)]) -> Sqlite {
+        let mut store = Sqlite::open(dir).unwrap();
+        let stored = |&(number, content, until): &(u32, u8, u64)| {
             let line = FileLine {
                 transfer: TransferId(number),
                 from: UserName::parse("alice").unwrap(),
                 to: Target::Public,
                 name: FileName::parse("f").unwrap(),
                 size: 1,
-                hash,
-                sha256: hash,
+                hash: Digest([content; 32]),
+                sha256: Digest([content; 32]),
                 at: 0,
-                until: 1,
+                until,
             };
             StoreJob::AddFile(Box::new(StoredFile { line, owner: None, receiver: None }))
         };
-        store.commit(&[stored(1, 1), stored(2, 2)]);
-        let mut catalogue = store.files().unwrap();
-        let (disk, _) = open_disk(&config(dir.path().to_str().unwrap()), &catalogue).unwrap();
-        std::fs::write(dir.path().join("files").join(Digest([2; 32]).to_string()), "x").unwrap();
-        forget_lost(&mut catalogue, &disk, &mut store).unwrap();
-        let numbers = |catalogue: &Catalogue| {
-            catalogue.files.iter().map(|file| file.line.transfer.0).collect::<Vec<_>>()
+        store.commit(&files.iter().map(stored).collect::<Vec<_>>());
+        store
+    }
+
+    fn numbers(catalogue: &Catalogue) -> Vec<u32> {
+        catalogue.files.iter().map(|file| file.line.transfer.0).collect()
+    }
+
+    fn put(dir: &Path, content: u8) {
+        std::fs::create_dir_all(dir.join("files")).unwrap();
+        std::fs::write(dir.join("files").join(Digest([content; 32]).to_string()), "x").unwrap();
+    }
+
+    #[test]
+    fn a_file_without_content_is_left_out_and_forgotten_when_it_expires() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path().to_str().unwrap());
+        let later = u64::MAX / 4;
+        let files = [(1, 1, later), (2, 2, later), (3, 3, later), (4, 4, 1), (5, 5, later)];
+        let mut store = with_files(dir.path(), &files);
+        [2, 3, 5].into_iter().for_each(|content| put(dir.path(), content));
+        let (_, _, catalogue) = open_files(&config, &mut store).unwrap();
+        assert_eq!(numbers(&catalogue), [2, 3, 5]);
+        assert_eq!(numbers(&store.files().unwrap()), [1, 2, 3, 5]);
+        // It is back.
+        put(dir.path(), 1);
+        let (_, _, catalogue) = open_files(&config, &mut store).unwrap();
+        assert_eq!(numbers(&catalogue), [1, 2, 3, 5]);
+    }
+
+    #[test]
+    fn what_was_removed_goes_and_what_no_record_names_is_set_aside_until_one_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path().to_str().unwrap());
+        let later = u64::MAX / 4;
+        let mut store = with_files(dir.path(), &[(1, 1, later), (2, 2, later)]);
+        [1, 2].into_iter().for_each(|content| put(dir.path(), content));
+        // The first start has nothing to say about a content that is not named.
+        drop(open_files(&config, &mut store).unwrap());
+        put(dir.path(), 3);
+        // The server dies before it has deleted the content.
+        store.commit(&[StoreJob::RemoveFile { transfer: TransferId(2) }]);
+        let (disk, _, _) = open_files(&config, &mut store).unwrap();
+        let names = |folder: &str| {
+            let entries = std::fs::read_dir(dir.path().join(folder)).unwrap();
+            let mut names: Vec<_> =
+                entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
         };
-        assert_eq!(numbers(&catalogue), [2]);
-        assert_eq!(numbers(&store.files().unwrap()), [2]);
+        let name = |content| Digest([content; 32]).to_string();
+        assert_eq!(names("files"), [".aside".to_owned(), ".store".to_owned(), name(1)]);
+        assert_eq!(names("files/.aside"), [name(3)]);
+        assert_eq!(disk.aside_bytes(), 1);
+        drop(store);
+        let mut store = with_files(dir.path(), &[(3, 3, later)]);
+        let (disk, _, catalogue) = open_files(&config, &mut store).unwrap();
+        assert_eq!(numbers(&catalogue), [1, 3]);
+        assert_eq!(names("files"), [".aside".to_owned(), ".store".to_owned(), name(1), name(3)]);
+        assert!(names("files/.aside").is_empty() && disk.aside_bytes() == 0);
     }
 
     #[test]

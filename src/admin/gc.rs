@@ -7,17 +7,17 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::{AdminError, Opened, say, shown, with_data};
 use crate::config::{self, Config};
-use crate::files::{self, Disk};
-use crate::id::{after, millis};
+use crate::files::{self, Disk, Fate};
+use crate::id::after;
 use crate::job::{Catalogue, FileJob, Half, StoreJob};
 use crate::message::{Digest, visible};
-use crate::serve;
+use crate::serve::fit::{Misfit, Survey};
+use crate::serve::{self, wall_ms};
 use crate::store::Store as _;
 
 const AFTER: &str = "\
@@ -49,7 +49,13 @@ pub fn gc(options: &ArgMatches) -> Result<(), AdminError> {
         return Err(AdminError::Busy { path: data });
     }
     let catalogue = opened.store.files().map_err(|error| opened.trouble(error))?;
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis);
+    let survey = Survey::new(&data, &mut opened.store, &catalogue);
+    match survey.map_err(|error| opened.trouble(error))?.judge() {
+        // What nobody needs is what this is about.
+        Ok(()) | Err(Misfit::Unneeded { .. }) => {}
+        Err(misfit) => return Err(AdminError::Misfit { path: data, misfit }),
+    }
+    let now_ms = wall_ms();
     let mut total = Total::default();
     let over: BTreeSet<_> = catalogue
         .files
@@ -70,7 +76,7 @@ pub fn gc(options: &ArgMatches) -> Result<(), AdminError> {
     if lock.is_none() {
         say("* a server uses this folder: what else it would remove at its start is not listed");
     } else {
-        let rest = Rest { catalogue: &catalogue, over: &over };
+        let rest = Rest { catalogue: &catalogue, over: &over, now_ms };
         rest.sweep(&data, dry, after_keep(&config, now_ms), &mut total)
             .map_err(|error| trouble(&data, error))?;
     }
@@ -109,6 +115,7 @@ impl Total {
 struct Rest<'a> {
     catalogue: &'a Catalogue,
     over: &'a BTreeSet<crate::id::TransferId>,
+    now_ms: u64,
 }
 
 impl Rest<'_> {
@@ -122,9 +129,13 @@ impl Rest<'_> {
         let stay = |file: &&crate::job::StoredFile| !self.over.contains(&file.line.transfer);
         let named: BTreeSet<Digest> =
             self.catalogue.files.iter().filter(stay).map(|file| file.line.hash).collect();
-        let needed = |content: &Digest| self.catalogue.is_damaged || named.contains(content);
-        let (leftovers, halves) = files::scan(data, needed)?;
-        for leftover in leftovers {
+        let fate = |content: &Digest| match content {
+            _ if self.catalogue.is_damaged || named.contains(content) => Fate::Stays,
+            _ => Fate::Goes,
+        };
+        let (mut leftovers, halves) = files::scan(data, fate)?;
+        leftovers.extend(files::scan_aside(data, fate)?);
+        for leftover in &leftovers {
             let what =
                 format!("{} ({} bytes): {}", shown(&leftover.path), leftover.bytes, leftover.why);
             total.note(dry, leftover.bytes, &what);
@@ -137,7 +148,8 @@ impl Rest<'_> {
             return Ok(());
         }
         // What was found is removed as the start of a server does it.
-        let (mut disk, _) = Disk::open(data, needed)?;
+        let (mut disk, _) = Disk::open(data, self.now_ms, fate)?;
+        disk.clear_aside()?;
         for half in old {
             disk.run(FileJob::Discard { partial: half.id });
         }
@@ -146,11 +158,11 @@ impl Rest<'_> {
 }
 
 /// The lock of a server, held until it is dropped; `None` while a server has it.
-fn lock(data: &Path) -> io::Result<Option<File>> {
+pub(super) fn lock(data: &Path) -> io::Result<Option<File>> {
     let file = crate::os::open_append(&data.join("lock"))?;
     Ok(file.try_lock().is_ok().then_some(file))
 }
 
-fn trouble(data: &Path, error: io::Error) -> AdminError {
+pub(super) fn trouble(data: &Path, error: io::Error) -> AdminError {
     AdminError::Read { what: shown(&PathBuf::from(data)), error }
 }

@@ -59,11 +59,6 @@ impl Blobs {
         Ok(bytes)
     }
 
-    /// Whether a blob is there.
-    pub(super) fn has(&self, blob: &Digest) -> bool {
-        self.path(*blob).symlink_metadata().is_ok_and(|found| found.is_file())
-    }
-
     /// Removes a blob; after a loss of power it may be there again, for the sweep.
     pub(super) fn delete(&mut self, blob: Digest) -> io::Result<()> {
         self.close(blob);

@@ -2,15 +2,17 @@
 //!
 //! Refuses to know whether anybody wants a file. The rule it keeps: a file that is whole comes
 //! from `temp` to `files` in one step, after all of it is on the disk, and nothing that failed
-//! stays behind.
+//! stays behind. A content that no record names is not removed at once: it is set aside.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
+use super::aside::Aside;
 use super::blobs::Blobs;
 use super::names::{FILES, Part, TEMP};
-use super::sweep;
+use super::sweep::{self, Fate, Leftover, Why};
 use super::upload::OpenFile;
 use crate::id::TransferId;
 use crate::job::{FileJob, FileOutcome, Half, PartialId};
@@ -24,39 +26,67 @@ pub(crate) struct Disk {
     data: PathBuf,
     temp: PathBuf,
     blobs: Blobs,
+    aside: Aside,
+    /// Bytes that stay free for others as long as something is aside.
+    free_kept: u64,
     open: BTreeMap<TransferId, OpenFile>,
     /// How much of a half one job hashes.
     rehash_bytes: u64,
 }
 
 impl Disk {
-    /// Takes the folders `temp` and `files` in `data`, made if need be, and removes what an earlier
-    /// server left and nobody needs. Tells which halves are there.
+    /// Takes the folders `temp` and `files` in `data`, made if need be, and removes or sets aside
+    /// what an earlier server left and nobody needs. Tells which halves are there; `now_ms` is the
+    /// wall clock.
     ///
     /// # Errors
     /// Those of the system.
     pub(crate) fn open(
         data: &Path,
-        needed: impl Fn(&Digest) -> bool,
+        now_ms: u64,
+        fate: impl Fn(&Digest) -> Fate,
     ) -> io::Result<(Self, Vec<Half>)> {
         let (temp, files) = (data.join(TEMP), data.join(FILES));
         os::create_private_dir(&temp)?;
         os::create_private_dir(&files)?;
         // What is in the folders lasts only if the folders do.
         os::sync_dir(data)?;
-        let (leftovers, halves) = sweep::scan(data, needed)?;
-        for leftover in leftovers {
-            std::fs::remove_file(leftover.path)?;
+        let mut aside = Aside::open(data, now_ms)?;
+        aside.take_back(&files, |content| fate(content) == Fate::Stays)?;
+        aside.expire(Instant::now())?;
+        let (leftovers, halves) = sweep::scan(data, fate)?;
+        for Leftover { path, why, .. } in leftovers {
+            match (why, sweep::content(&path)) {
+                (Why::Unneeded, Some(content)) => aside.put(&path, content)?,
+                (Why::Broken | Why::Empty | Why::NoFile | Why::Unneeded | Why::Removed, _) => {
+                    std::fs::remove_file(path)?;
+                }
+            }
         }
+        // What was removed stays so: the store forgets that it was.
+        os::sync_dir(&files)?;
         let (blobs, rehash_bytes) = (Blobs::new(files), REHASH_BYTES);
-        let open = BTreeMap::new();
-        Ok((Self { data: data.to_owned(), temp, blobs, open, rehash_bytes }, halves))
+        let (data, open) = (data.to_owned(), BTreeMap::new());
+        Ok((Self { data, temp, blobs, aside, free_kept: 0, open, rehash_bytes }, halves))
     }
 
-    /// Whether a content is there, whole.
-    #[must_use]
-    pub(crate) fn has(&self, blob: &Digest) -> bool {
-        self.blobs.has(blob)
+    /// Gives up what is aside before fewer bytes than this are free.
+    pub(crate) fn keep_free(&mut self, bytes: u64) {
+        self.free_kept = bytes;
+    }
+
+    /// How many bytes are aside.
+    pub(crate) fn aside_bytes(&self) -> u64 {
+        self.aside.bytes()
+    }
+
+    /// Removes all that is aside.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(crate) fn clear_aside(&mut self) -> io::Result<()> {
+        while self.aside.give_up()? {}
+        Ok(())
     }
 
     /// Does one job.
@@ -65,6 +95,7 @@ impl Disk {
             FileJob::Open { transfer, partial, size } => self.begin(transfer, partial, size),
             FileJob::Rehash { transfer } => self.rehash(transfer),
             FileJob::Append { transfer, bytes } => {
+                self.make_room(bytes.len() as u64);
                 self.upload(transfer).and_then(|upload| upload.append(&bytes)).map(done)
             }
             FileJob::Finish { transfer, hash } => self.finish(transfer, hash),
@@ -78,9 +109,31 @@ impl Disk {
         result.unwrap_or_else(|error| FileOutcome::Failed(error.to_string()))
     }
 
-    /// Bytes that may still be written, where the system tells it.
+    /// Bytes that may still be written, where the system tells it: what is aside makes way.
     pub(super) fn free_bytes(&self) -> Option<u64> {
-        os::free_bytes(&self.data).ok().flatten()
+        let free = os::free_bytes(&self.data).ok().flatten()?;
+        Some(free.saturating_add(self.aside.bytes()))
+    }
+
+    /// Lets go of what was aside for a day, or is in the way.
+    pub(super) fn tidy_aside(&mut self) {
+        // What cannot be removed is tried again.
+        let _ = self.aside.expire(Instant::now());
+        self.make_room(0);
+    }
+
+    /// Gives up what is aside until there is room for so many bytes more.
+    fn make_room(&mut self, bytes: u64) {
+        let needed = self.free_kept.saturating_add(bytes);
+        while !self.aside.is_empty() {
+            match os::free_bytes(&self.data) {
+                Ok(Some(free)) if free < needed => {}
+                Ok(_) | Err(_) => return,
+            }
+            if !self.aside.give_up().unwrap_or(false) {
+                return;
+            }
+        }
     }
 
     fn begin(

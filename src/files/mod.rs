@@ -10,15 +10,21 @@
 //!   temp/NUMBER.part             on its way; gone at the next start
 //!   temp/OWNERHEX-WHATHEX.part   on its way, or half a file that waits for its sender
 //!   files/HASH                   whole, under the BLAKE3 of its content
+//!   files/.store                 which store they belong to
+//!   files/.aside/HASH            whole, and no record names it; for a day
 //! ```
 
+mod aside;
 mod blobs;
 mod disk;
+mod mark;
 mod names;
 mod sweep;
 mod upload;
 mod worker;
 
+pub(crate) use aside::aside;
 pub(crate) use disk::Disk;
-pub(crate) use sweep::scan;
+pub(crate) use mark::{read_mark, write_mark};
+pub(crate) use sweep::{Fate, contents, scan, scan_aside};
 pub(crate) use worker::{FileReport, FilesWorker};

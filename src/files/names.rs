@@ -12,6 +12,12 @@ pub(super) const TEMP: &str = "temp";
 /// Where files are that are whole, in the data folder.
 pub(super) const FILES: &str = "files";
 
+/// What tells which store the whole files belong to, among them.
+pub(super) const MARK: &str = ".store";
+/// Where contents are that no record names, among the whole files, so that to move one is to give
+/// it another name.
+pub(super) const ASIDE: &str = ".aside";
+
 /// What the name of a file on its way says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {

@@ -107,6 +107,7 @@ impl Clerk {
     }
 
     fn look(&mut self, desk: &Desk<FileJob, FileReport>) -> Result<(), Gone> {
+        self.disk.tidy_aside();
         let Some(free) = (self.free)(&self.disk) else { return Ok(()) };
         if self.told.is_some_and(|told| told.abs_diff(free) < SPACE_STEP) {
             return Ok(());
@@ -127,6 +128,7 @@ fn tell(desk: &Desk<FileJob, FileReport>, report: FileReport) -> Result<(), Gone
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::Fate;
     use crate::id::TransferId;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -148,7 +150,7 @@ mod tests {
             let poll = mio::Poll::new().unwrap();
             let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
             let data = tempfile::tempdir().unwrap();
-            let (disk, _) = Disk::open(data.path(), |_| false).unwrap();
+            let (disk, _) = Disk::open(data.path(), 0, |_| Fate::Goes).unwrap();
             let ((free, given), (look, looked)) = (channel(), channel());
             first.iter().for_each(|&first| free.send(first).unwrap());
             let free_now = move |_: &Disk| {
@@ -228,7 +230,7 @@ mod tests {
     #[test]
     fn the_room_of_a_real_disk_is_told() {
         let data = tempfile::tempdir().unwrap();
-        let (disk, _) = Disk::open(data.path(), |_| false).unwrap();
+        let (disk, _) = Disk::open(data.path(), 0, |_| Fate::Goes).unwrap();
         assert_eq!(
             disk.free_bytes().is_some(),
             crate::os::free_bytes(data.path()).unwrap().is_some()

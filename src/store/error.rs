@@ -7,6 +7,8 @@ use std::io;
 
 use rusqlite::ErrorCode;
 
+use super::sqlite::FILE;
+
 /// Why the store cannot be used; the texts do not name the file.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -16,6 +18,9 @@ pub enum StoreError {
     /// There is none.
     #[error("it does not exist; check --data, or make an account")]
     Missing,
+    /// There is none, but its log is there.
+    #[error("it is missing, but its log {FILE}-wal is there; put both back, or move that away")]
+    Beheaded,
     /// A newer Parlor has written it.
     #[error("a newer Parlor wrote it (schema {found}, this one knows {known}); run that one")]
     Newer {

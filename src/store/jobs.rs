@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::mailboxes::Mailboxes;
 use super::rows::{self, ACCOUNT, LETTER, STORED, signed};
-use super::sent;
+use super::{pair, sent};
 use crate::id::{AccountId, LetterId};
 use crate::job::{Account, StoreJob, StoreOutcome, StoredFile};
 use crate::message::{Text, UserName};
@@ -47,6 +47,7 @@ pub(super) fn run(
         }
         StoreJob::AddFile(stored) => add_file(file, stored),
         StoreJob::RemoveFile { transfer } => {
+            pair::note_removed(file, *transfer)?;
             file.prepare_cached("DELETE FROM files WHERE number = ?1")?.execute([transfer.0])?;
             Ok(StoreOutcome::Done)
         }

@@ -10,6 +10,7 @@ mod jobs;
 mod mailboxes;
 mod memory;
 mod owner;
+mod pair;
 mod rows;
 mod schema;
 mod sent;

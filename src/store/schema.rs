@@ -6,6 +6,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::error::StoreError;
+use super::pair;
 use crate::os;
 
 /// In the header of the file, by which ours is told from any other: "Parl".
@@ -14,7 +15,7 @@ const APPLICATION: i64 = 0x5061_726c;
 /// One step for each version of the schema, never changed once it was released.
 ///
 /// `AUTOINCREMENT` is what keeps a number from being used again after the highest was removed.
-const STEPS: [&str; 3] = [FIRST, FILES, SENT];
+const STEPS: [&str; 4] = [FIRST, FILES, SENT, REMOVED];
 
 const FIRST: &str = "
     CREATE TABLE meta (
@@ -78,6 +79,15 @@ const SENT: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+/// Contents of files that were removed, the last of them: a server that dies before it has deleted
+/// one does so at its next start.
+const REMOVED: &str = "
+    CREATE TABLE removed (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        hash BLOB NOT NULL
+    ) STRICT;
+";
+
 /// Brings the file to this version, in one transaction.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     // Each in one transaction: another process may bring the file there at this moment.
@@ -95,6 +105,9 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         os::random(&mut key).map_err(StoreError::Random)?;
         transaction.execute("INSERT INTO meta VALUES ('token-key', ?1)", [&key[..]])?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
+    }
+    if !pair::has_identity(&transaction)? {
+        pair::draw_identity(&transaction)?;
     }
     transaction.pragma_update(None, "user_version", STEPS_MAX as i64)?;
     Ok(transaction.commit()?)

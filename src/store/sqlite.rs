@@ -61,7 +61,7 @@ impl Sqlite {
     /// # Errors
     /// Why it cannot be used.
     pub fn open(data: &Path) -> Result<Self, StoreError> {
-        create(data).map_err(StoreError::Create)?;
+        create(data)?;
         Self::open_existing(data)
     }
 
@@ -71,8 +71,16 @@ impl Sqlite {
     /// Why it cannot be used.
     pub fn open_existing(data: &Path) -> Result<Self, StoreError> {
         let path = data.join(FILE);
-        if matches!(path.try_exists(), Ok(false)) {
-            return Err(StoreError::Missing);
+        match path.metadata() {
+            // One of ours is made whole, so this was one that lost its content.
+            Ok(found) if found.len() == 0 => {
+                return Err(StoreError::Damaged("it is empty".to_owned()));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::Missing);
+            }
+            // SQLite says what is wrong.
+            Ok(_) | Err(_) => {}
         }
         let connection = connect(&path)?;
         let verdict: String =
@@ -218,25 +226,49 @@ impl Store for Sqlite {
     }
 }
 
-/// Makes the folder and an empty file for their owner only; SQLite gives its other files the mode
-/// of this one. A file that is there is not even opened: to close it would take SQLite's locks.
-fn create(data: &Path) -> io::Result<()> {
-    os::create_private_dir(data)?;
-    match os::create_private_file(&data.join(FILE)) {
-        Ok(file) => {
-            file.sync_all()?;
-            os::sync_dir(data)?;
-            // The folder may be new as well.
-            data.parent().filter(|parent| parent.is_dir()).map_or(Ok(()), os::sync_dir)
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
+/// Makes the folder and a store without content for their owner only, if there is none; SQLite gives
+/// its other files the mode of this one. It gets its name once it is whole: one that is empty has
+/// lost what was in it. A file that is there is not even opened: to close it would take SQLite's
+/// locks.
+fn create(data: &Path) -> Result<(), StoreError> {
+    let (path, new) = (data.join(FILE), data.join(format!("{FILE}.{}.new", std::process::id())));
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
     }
+    if data.join(format!("{FILE}-wal")).symlink_metadata().is_ok() {
+        // What is in it would be taken for the new one's.
+        return Err(StoreError::Beheaded);
+    }
+    os::create_private_dir(data).map_err(StoreError::Create)?;
+    let made = fill(&new).and_then(|()| {
+        std::fs::rename(&new, &path).map_err(StoreError::Create)?;
+        os::sync_dir(data).map_err(StoreError::Create)?;
+        // The folder may be new as well.
+        let above = data.parent().filter(|parent| parent.is_dir());
+        above.map_or(Ok(()), os::sync_dir).map_err(StoreError::Create)
+    });
+    if made.is_err() {
+        // Nobody else has it.
+        let _ = std::fs::remove_file(&new);
+    }
+    made
 }
 
+/// Makes a file with the tables of a store, on the disk.
+fn fill(new: &Path) -> Result<(), StoreError> {
+    let _ = std::fs::remove_file(new);
+    let file = os::create_private_file(new).map_err(StoreError::Create)?;
+    drop(file);
+    let mut connection = Connection::open_with_flags(new, OPEN)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    schema::migrate(&mut connection)
+}
+
+/// Nothing of SQLite's own makes a file.
+const OPEN: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
 fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags)?;
+    let mut connection = Connection::open_with_flags(path, OPEN)?;
     connection.busy_timeout(STORE_BUSY)?;
     // Room for every statement of `jobs`: to prepare one costs more than to run it.
     connection.set_prepared_statement_cache_capacity(32);
@@ -290,16 +322,19 @@ fn files(file: &Connection, troubles: &mut Vec<String>) -> Result<Catalogue, Sto
     let mut catalogue = Catalogue::default();
     let mut rows = file.prepare(&format!("SELECT {STORED} FROM files ORDER BY number"))?;
     let mut found = rows.query([])?;
+    let mut highest = 0;
     while let Some(row) = found.next()? {
         let stored = rows::file(row);
+        let number: i64 = row.get(0)?;
+        highest = highest.max(number);
         if stored.is_none() {
-            let number: i64 = row.get(0)?;
             troubles.push(format!("file {number} is damaged and left out"));
             catalogue.is_damaged = true;
         }
         catalogue.files.extend(stored);
     }
-    let highest = catalogue.files.last().map_or(0, |stored| stored.line.transfer.0);
+    // Of damaged ones as well: what they were is not written over.
+    let highest = u32::try_from(highest).unwrap_or_default();
     catalogue.next = highest.max(last_file(file, troubles)?).saturating_add(1);
     Ok(catalogue)
 }

@@ -59,8 +59,9 @@ fn tree(folder: &Path) -> BTreeSet<PathBuf> {
     all
 }
 
+/// But for what tells which store a folder belongs to.
 fn is_empty(folder: &Path) -> bool {
-    fs::read_dir(folder).unwrap().next().is_none()
+    fs::read_dir(folder).unwrap().all(|entry| entry.unwrap().file_name() == ".store")
 }
 
 /// Nothing is on its way any more: the worker has removed what it had to.

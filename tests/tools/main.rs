@@ -13,6 +13,7 @@ mod json;
 mod menu;
 mod refusals;
 mod say;
+mod stores;
 
 #[path = "../scenarios/support/mod.rs"]
 #[allow(dead_code, unused_imports)] // the scenarios use all of it

@@ -9,6 +9,14 @@ use sha2::Digest as _;
 const ONE: TransferId = TransferId(1);
 const TWO: TransferId = TransferId(2);
 
+/// The wall clock of a start.
+const NOW_MS: u64 = 1_000_000_000_000;
+
+/// Only one content is needed, and the others were removed.
+fn only(needed: Digest) -> impl Fn(&Digest) -> Fate {
+    move |content| if *content == needed { Fate::Stays } else { Fate::Goes }
+}
+
 struct Rig {
     data: tempfile::TempDir,
     disk: Disk,
@@ -17,7 +25,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
-        let (disk, halves) = Disk::open(data.path(), |_| false).unwrap();
+        let (disk, halves) = Disk::open(data.path(), NOW_MS, |_| Fate::Goes).unwrap();
         assert_eq!(halves, []);
         Self { data, disk }
     }
@@ -35,7 +43,7 @@ impl Rig {
 
     /// A server that died, and the next one, which needs everything.
     fn reopen(&mut self) -> Vec<Half> {
-        let (disk, halves) = Disk::open(self.data.path(), |_| true).unwrap();
+        let (disk, halves) = Disk::open(self.data.path(), NOW_MS, |_| Fate::Stays).unwrap();
         self.disk = disk;
         halves
     }
@@ -353,18 +361,18 @@ fn what_nobody_needs_is_swept_and_nothing_else() {
     std::fs::create_dir(rig.data.path().join("temp/8.part")).unwrap();
 
     let data = rig.data.path().to_owned();
-    let (mut listed, _) = scan(&data, |digest| *digest == needed).unwrap();
+    let (mut listed, _) = scan(&data, only(needed)).unwrap();
     listed.sort_by_key(|leftover| leftover.path.clone());
     let leftover = |name: &str, bytes, why| Leftover { path: data.join(name), bytes, why };
     let expected = [
-        leftover(&format!("files/{unneeded}"), 8, Why::Unneeded),
+        leftover(&format!("files/{unneeded}"), 8, Why::Removed),
         leftover(&format!("temp/{empty}"), 0, Why::Empty),
         leftover("temp/7.part", 3, Why::Broken),
     ];
     assert_eq!(listed, expected);
     assert!(listed.iter().all(|leftover| leftover.path.exists()), "listing removes nothing");
 
-    let (_, halves) = Disk::open(&data, |digest| *digest == needed).unwrap();
+    let (_, halves) = Disk::open(&data, NOW_MS, only(needed)).unwrap();
     assert_eq!(halves.iter().map(|half| half.bytes).collect::<Vec<_>>(), [4]);
     assert_eq!(halves[0].id, half("bob"));
     let temp = ["007.part", BOBS, "8.part", "film.mkv.part", "notes.txt"];
@@ -372,13 +380,13 @@ fn what_nobody_needs_is_swept_and_nothing_else() {
     let mut files = [needed.to_string(), capitals, "notes.txt".to_owned()];
     files.sort();
     assert_eq!(rig.names("files"), files);
-    assert_eq!(scan(&data, |digest| *digest == needed).unwrap().0, []);
+    assert_eq!(scan(&data, only(needed)).unwrap().0, []);
 }
 
 #[test]
 fn a_folder_that_is_not_there_has_no_leftovers() {
     let data = tempfile::tempdir().unwrap();
-    assert_eq!(scan(data.path(), |_| false).unwrap().0, []);
+    assert_eq!(scan(data.path(), |_| Fate::Goes).unwrap().0, []);
     assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0);
 }
 
@@ -415,9 +423,9 @@ fn a_link_with_one_of_our_names_is_not_followed() {
     rig.disk.run(FileJob::Delete { blob });
     link(&links[2]);
 
-    let (listed, _) = scan(&data, |_| false).unwrap();
+    let (listed, _) = scan(&data, |_| Fate::Goes).unwrap();
     assert_eq!(listed.iter().map(|left| left.why).collect::<Vec<_>>(), [Why::NoFile; 3]);
-    let (disk, halves) = Disk::open(&data, |_| false).unwrap();
+    let (disk, halves) = Disk::open(&data, NOW_MS, |_| Fate::Goes).unwrap();
     rig.disk = disk;
     assert_eq!(halves, []);
     rig.has(&[], &[]);
@@ -457,4 +465,21 @@ fn a_half_whose_sync_fails_is_not_kept_and_a_whole_file_is_not_told_of() {
         }
         rig.has(&[], &[]);
     }
+}
+
+#[test]
+fn what_is_aside_is_counted_as_free_and_goes_when_room_is_needed() {
+    let mut rig = Rig::new();
+    let blob = blake3("nobody's");
+    rig.put(&format!("files/{blob}"), "nobody's");
+    let data = rig.data.path().to_owned();
+    (rig.disk, _) = Disk::open(&data, NOW_MS, |_| Fate::Aside).unwrap();
+    assert_eq!((rig.disk.aside_bytes(), rig.names("files")), (8, strings(&[".aside"])));
+    rig.upload(ONE, "goes on");
+    rig.disk.tidy_aside();
+    assert_eq!(rig.names("files/.aside"), [blob.to_string()]);
+    // More than any disk has.
+    rig.disk.keep_free(u64::MAX / 2);
+    rig.upload(TWO, "needs it");
+    assert_eq!((rig.disk.aside_bytes(), rig.names("files/.aside")), (0, strings(&[])));
 }

@@ -4,8 +4,10 @@ use super::super::tests::{
     add, create, keep, keep_once, letters, numbers, remove, stored, texts, user,
 };
 use super::*;
-use crate::id::LetterId;
+use crate::id::{LetterId, StoreId};
 use crate::job::{Account, Letter};
+use crate::limits::REMOVED_MAX;
+use crate::message::Digest;
 use crate::store::{Import, Imported};
 use std::fs::File;
 use tempfile::TempDir;
@@ -258,10 +260,10 @@ fn a_store_that_is_not_there_is_made_only_when_asked() {
 #[test]
 fn a_file_of_a_newer_parlor_or_of_another_program_is_refused_and_left_alone() {
     let (data, store) = new();
-    store.connection.as_ref().unwrap().pragma_update(None, "user_version", 4).unwrap();
+    store.connection.as_ref().unwrap().pragma_update(None, "user_version", 9).unwrap();
     drop(store);
     let error = Sqlite::open(data.path()).unwrap_err().to_string();
-    assert_eq!(error, "a newer Parlor wrote it (schema 4, this one knows 3); run that one");
+    assert_eq!(error, "a newer Parlor wrote it (schema 9, this one knows 4); run that one");
 
     let data = tempfile::tempdir().unwrap();
     let path = data.path().join(FILE);
@@ -269,6 +271,60 @@ fn a_file_of_a_newer_parlor_or_of_another_program_is_refused_and_left_alone() {
     let before = std::fs::read(&path).unwrap();
     assert!(matches!(Sqlite::open(data.path()), Err(StoreError::Foreign)));
     assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_store_gets_its_name_once_it_is_whole_and_never_beside_a_log() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().join(FILE);
+    let log = data.path().join("parlor.db-wal");
+    std::fs::write(&log, "of the one that is gone").unwrap();
+    assert!(matches!(Sqlite::open(data.path()), Err(StoreError::Beheaded)));
+    assert!(!path.exists() && log.exists());
+    std::fs::remove_file(log).unwrap();
+    super::create(data.path()).unwrap();
+    assert!(std::fs::metadata(&path).unwrap().len() > 0);
+    assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 1);
+    // What has lost its content is not made anew.
+    std::fs::write(&path, "").unwrap();
+    let error = Sqlite::open(data.path()).unwrap_err();
+    assert!(error.to_string().starts_with("it is damaged (it is empty)"), "{error}");
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+}
+
+#[test]
+fn a_store_has_an_identity_of_its_own_and_counts_its_generations() {
+    let ((_one, mut store), (_two, mut other)) = (new(), new());
+    let id = store.id().unwrap();
+    assert_eq!((id.generation, id == store.id().unwrap()), (0, true));
+    assert_ne!(id.identity, other.id().unwrap().identity);
+    assert_eq!(store.begin_generation(7).unwrap(), StoreId { generation: 7, ..id });
+    assert_eq!(store.id().unwrap().generation, 7);
+}
+
+#[test]
+fn the_contents_that_were_removed_last_are_known_until_the_next_generation() {
+    let (data, mut store) = new();
+    let content = |number: u32| {
+        let mut file = stored(number);
+        file.line.hash = Digest([u8::try_from(number % 256).unwrap(); 32]);
+        StoreJob::AddFile(Box::new(file))
+    };
+    store.commit(&[content(1), content(2), content(3)]);
+    store.commit(&[remove(1), remove(3), remove(3), remove(9)]);
+    let hashes = [1, 3].map(|number| Digest([number; 32]));
+    assert_eq!(store.removed().unwrap(), hashes.into());
+    drop(store);
+    let mut store = Sqlite::open(data.path()).unwrap();
+    assert_eq!(store.removed().unwrap(), hashes.into());
+    let numbers: Vec<_> = (10..10 + u32::try_from(REMOVED_MAX).unwrap() + 5).collect();
+    let all = numbers.iter().flat_map(|&number| [content(number), remove(number)]);
+    store.commit(&all.collect::<Vec<_>>());
+    let count = "SELECT count(*) FROM removed";
+    let kept = store.with(|file| Ok(file.query_row(count, [], |row| row.get::<_, i64>(0))?));
+    assert_eq!(kept.unwrap(), REMOVED_MAX);
+    store.begin_generation(1).unwrap();
+    assert_eq!(store.removed().unwrap(), [].into());
 }
 
 #[test]
