@@ -13,12 +13,15 @@ pub use gc::{gc, gc_command};
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::config::{self, Config, Mistake};
 use crate::job::{PasswordJob, PasswordOutcome, StoreJob, StoreOutcome};
+use crate::limits::STORE_BUSY;
 use crate::message::{Refusal, UserName, visible};
+use crate::os::{self, FolderLock};
 use crate::passwords::Hasher;
 use crate::serve::{
     self,
@@ -32,6 +35,9 @@ of --password-file. All of it also works while the server runs. Exit codes: docs
 
 const IMPORT_AFTER: &str = "\
 One account a line: its name, a blank, its password to the end of the line. All are made or none.";
+
+/// How often a store that somebody else makes is looked for.
+const MAKE_LOOK: Duration = Duration::from_millis(10);
 
 /// Why a command was not done. One line each.
 #[derive(Debug, thiserror::Error)]
@@ -302,9 +308,13 @@ impl Opened {
     fn new(options: &ArgMatches) -> Result<Self, AdminError> {
         let path = data(options)?;
         match fit::check_missing(&path) {
+            Ok(Ok(())) if !path.join(FILE).exists() => {
+                let _lock = lock_to_make(&path)?;
+                Self::open(options, Sqlite::open)
+            }
             Ok(Ok(())) => Self::open(options, Sqlite::open),
             Ok(Err(misfit)) => Err(AdminError::Misfit { path, misfit }),
-            Err(error) => Err(AdminError::Read { what: shown(&path), error }),
+            Err(error) => Err(read_error(&path, error)),
         }
     }
 
@@ -343,6 +353,27 @@ impl Opened {
             None => Err(self.trouble("it did not answer")),
         }
     }
+}
+
+/// Keeps others from making a store at the same moment; whoever finds it made needs no lock. They
+/// are waited for.
+fn lock_to_make(data: &Path) -> Result<Option<FolderLock>, AdminError> {
+    os::create_private_dir(data).map_err(|error| read_error(data, error))?;
+    let until = Instant::now() + STORE_BUSY;
+    loop {
+        let lock = FolderLock::take(data).map_err(|error| read_error(data, error))?;
+        if lock.is_some() || data.join(FILE).exists() {
+            return Ok(lock);
+        }
+        if Instant::now() >= until {
+            return Err(AdminError::InUse { path: data.to_owned() });
+        }
+        std::thread::sleep(MAKE_LOOK);
+    }
+}
+
+fn read_error(path: &Path, error: io::Error) -> AdminError {
+    AdminError::Read { what: shown(path), error }
 }
 
 /// The folder that a command is about.

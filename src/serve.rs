@@ -16,12 +16,12 @@ use crate::job::{Catalogue, Half, StoreJob, StoreOutcome, StoredFile};
 use crate::limits::DESCRIPTORS_KEPT;
 use crate::logging::{self, Log, LogFormat};
 use crate::message::{Digest, visible};
-use crate::os;
+use crate::os::{self, FolderLock};
 use crate::reactor::{self, Reactor};
 use crate::store::{self, Sqlite, Store as _};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ pub enum ServeError {
     /// The folder cannot be written to or locked.
     #[error("cannot lock {}: {error}; choose another folder with --data", shown(path))]
     Lock {
-        /// The lock file.
+        /// The folder.
         path: PathBuf,
         /// What the system said.
         error: io::Error,
@@ -338,24 +338,14 @@ fn make_absolute(config: &mut Config) {
 }
 
 /// Makes the folder if need be and locks it. The lock ends with the process, however it ends.
-fn lock_folder(folder: &Path) -> Result<File, ServeError> {
-    os::create_private_dir(folder)
-        .map_err(|error| ServeError::Folder { path: folder.to_owned(), error })?;
-    let path = folder.join("lock");
-    let file = match os::open_private_file(&path) {
-        Ok(file) => file,
-        Err(error) => return Err(ServeError::Lock { path, error }),
-    };
-    match file.try_lock() {
-        Ok(()) => {
-            // For those who want to send a signal; a lock that says nothing is a lock all the same.
-            let _ = file.set_len(0);
-            let _ = writeln!(&file, "{}", std::process::id());
-            Ok(file)
-        }
-        Err(TryLockError::WouldBlock) => Err(ServeError::Held { path: folder.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(ServeError::Lock { path, error }),
-    }
+fn lock_folder(folder: &Path) -> Result<FolderLock, ServeError> {
+    let path = || folder.to_owned();
+    os::create_private_dir(folder).map_err(|error| ServeError::Folder { path: path(), error })?;
+    let lock = FolderLock::take(folder);
+    let lock = lock.map_err(|error| ServeError::Lock { path: path(), error })?;
+    let lock = lock.ok_or_else(|| ServeError::Held { path: path() })?;
+    lock.note_process();
+    Ok(lock)
 }
 
 /// More connections than descriptors is no mistake, for nobody may ever come; but worth a word.

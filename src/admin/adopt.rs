@@ -6,17 +6,18 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::gc::{gc_command, lock, trouble};
+use super::gc::{gc_command, trouble};
 use super::{AdminError, Opened, say, with_data};
 use crate::files::{self, Disk, Fate};
 use crate::job::{Catalogue, StoreJob};
 use crate::message::{Digest, visible};
+use crate::os::FolderLock;
 use crate::serve::{fit::Survey, wall_ms};
 use crate::store::{Sqlite, Store as _};
 
 const AFTER: &str = "\
-For a store or files that were put back, moved or lost: a server refuses to start with them. None may
-run in the folder. Example: parlor store files adopt --dry-run";
+For a store or files that were put back, moved or lost: a server refuses to start with them. None
+may run in the folder. Example: parlor store files adopt --dry-run";
 
 /// `parlor store`, for clap.
 #[must_use]
@@ -53,7 +54,7 @@ pub fn store(matches: &ArgMatches) -> Result<(), AdminError> {
 fn adopt(options: &ArgMatches) -> Result<(), AdminError> {
     let dry = options.get_flag("dry-run");
     let data = super::data(options)?;
-    let held = lock(&data).map_err(|error| trouble(&data, error))?;
+    let held = FolderLock::take(&data).map_err(|error| trouble(&data, error))?;
     if held.is_none() {
         return Err(AdminError::InUse { path: data });
     }

@@ -4,7 +4,6 @@
 //! nothing is removed while a server uses the folder, for what is on its way has no record yet.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +15,7 @@ use crate::files::{self, Disk, Fate};
 use crate::id::after;
 use crate::job::{Catalogue, FileJob, Half, StoreJob};
 use crate::message::{Digest, visible};
+use crate::os::FolderLock;
 use crate::serve::fit::{Misfit, Survey};
 use crate::serve::{self, wall_ms};
 use crate::store::Store as _;
@@ -44,7 +44,7 @@ pub fn gc(options: &ArgMatches) -> Result<(), AdminError> {
     let config = Config::resolve(config::given(options), env, serve::read_config, u64::MAX)?;
     let data = config.data.clone();
     let mut opened = Opened::existing(options)?;
-    let lock = lock(&data).map_err(|error| trouble(&data, error))?;
+    let lock = FolderLock::take(&data).map_err(|error| trouble(&data, error))?;
     if lock.is_none() && !dry {
         return Err(AdminError::Busy { path: data });
     }
@@ -155,12 +155,6 @@ impl Rest<'_> {
         }
         Ok(())
     }
-}
-
-/// The lock of a server, held until it is dropped; `None` while a server has it.
-pub(super) fn lock(data: &Path) -> io::Result<Option<File>> {
-    let file = crate::os::open_append(&data.join("lock"))?;
-    Ok(file.try_lock().is_ok().then_some(file))
 }
 
 pub(super) fn trouble(data: &Path, error: io::Error) -> AdminError {

@@ -32,14 +32,11 @@ struct Held {
     until: Instant,
 }
 
-/// A content that is aside: since when, which, and how long it is.
-pub(super) type Found = (u64, Digest, u64);
-
-/// Lists what is aside, the oldest first.
+/// Lists what is aside, the oldest first: since when, which, and how long it is.
 ///
 /// # Errors
 /// Those of the system; a folder that is not there is no error.
-pub(super) fn list(data: &Path) -> io::Result<Vec<Found>> {
+pub(super) fn list(data: &Path) -> io::Result<Vec<(u64, Digest, u64)>> {
     let entries = match std::fs::read_dir(folder(data)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,

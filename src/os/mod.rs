@@ -7,6 +7,7 @@
 //! SIGPIPE has no place here: the standard library ignores it from the start of `main`, so a write
 //! to a peer that is gone is an error and not the end of the process.
 
+mod lock;
 mod memory;
 mod stream;
 #[cfg(unix)]
@@ -26,12 +27,13 @@ use unix as platform;
 #[cfg(windows)]
 use windows as platform;
 
+pub(crate) use lock::FolderLock;
 pub(crate) use memory::MemoryUse;
 pub use platform::raise_descriptor_limit;
 pub(crate) use platform::{
     DATA_DIR_IN_WORDS, Hidden, LocalListener, Signals, begin_write_back, connect_local,
-    create_private_dir, free_bytes, hide_input, is_at, limit_unconfirmed, lower_thread_priority,
-    open_reserve, sync_dir, thread_cpu,
+    create_private_dir, free_bytes, has_other_names, hide_input, is_at, limit_unconfirmed,
+    lower_thread_priority, open_reserve, sync_dir, thread_cpu,
 };
 pub(crate) use stream::ByteStream;
 
@@ -122,15 +124,6 @@ pub(crate) fn default_data_dir(variable: impl Fn(&str) -> Option<OsString>) -> P
 /// Those of the system.
 pub(crate) fn open_append(path: &Path) -> io::Result<File> {
     platform::owner_only(OpenOptions::new().read(true).append(true).create(true)).open(path)
-}
-
-/// Opens a file to write and to read from its beginning, made for its owner only if it is new.
-///
-/// # Errors
-/// Those of the system.
-pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    platform::owner_only(options.read(true).write(true).create(true).truncate(false)).open(path)
 }
 
 /// Makes a new file for its owner only, to write and to read.

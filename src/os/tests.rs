@@ -53,8 +53,7 @@ fn folders_and_files_are_for_their_owner_only() {
     create_private_file(&dir.join("file")).unwrap();
     assert_eq!((mode(&dir.join("log")), mode(&dir.join("file"))), (0o600, 0o600));
     std::fs::write(dir.join("file"), "kept").unwrap();
-    open_private_file(&dir.join("file")).unwrap();
-    open_private_file(&dir.join("lock")).unwrap();
+    FolderLock::take(&dir).unwrap().unwrap();
     assert_eq!(mode(&dir.join("lock")), 0o600);
     assert_eq!(std::fs::read(dir.join("file")).unwrap(), b"kept");
     assert!(create_private_file(&dir.join("file")).is_err());
@@ -166,4 +165,38 @@ fn free_bytes_are_those_of_a_file_system() {
     assert!(free > 0 && free < 1 << 60, "{free}");
     assert_eq!(free_bytes(Path::new("/proc")).unwrap(), Some(0));
     assert!(free_bytes(Path::new("/nowhere")).is_err());
+}
+
+#[test]
+fn a_folder_has_one_lock_whatever_becomes_of_the_file_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, link) = (dir.path().join("data"), dir.path().join("link"));
+    std::fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink(&folder, &link).unwrap();
+    let path = folder.join("lock");
+    let held = FolderLock::take(&folder).unwrap().unwrap();
+    held.note_process();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
+    for change in [&|| {}, &|| std::fs::remove_file(&path).unwrap(), &|| {
+        std::fs::write(dir.path().join("other"), "").unwrap();
+        std::fs::rename(dir.path().join("other"), &path).unwrap();
+    }] as [&dyn Fn(); 3]
+    {
+        change();
+        assert!(FolderLock::take(&folder).unwrap().is_none());
+        assert!(FolderLock::take(&link).unwrap().is_none());
+    }
+    drop(held);
+    // One that somebody else's server holds by the file alone, as older ones do.
+    let older = std::fs::File::open(&path).unwrap();
+    older.lock().unwrap();
+    assert!(FolderLock::take(&folder).unwrap().is_none());
+    drop(older);
+    // A link is not followed, be what it points to held or not.
+    std::fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink(dir.path().join("victim"), &path).unwrap();
+    assert!(FolderLock::take(&folder).is_err());
+    assert!(!dir.path().join("victim").exists());
+    std::fs::remove_file(&path).unwrap();
+    assert!(FolderLock::take(&folder).unwrap().is_some());
 }

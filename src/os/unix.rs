@@ -204,6 +204,24 @@ pub(crate) fn free_bytes(path: &Path) -> io::Result<Option<u64>> {
     Ok(Some(system.f_bavail.saturating_mul(system.f_frsize)))
 }
 
+/// A folder, to be locked.
+pub(super) fn open_folder(folder: &Path) -> io::Result<Option<File>> {
+    File::open(folder).map(Some)
+}
+
+/// Opens the file of a lock, made for its owner only if it is new; never what a link points to.
+pub(super) fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    owner_only(options.read(true).write(true).create(true).truncate(false));
+    let file = open_no_link(&mut options, path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(super::not_regular()) }
+}
+
+/// Whether a file can be reached by another path as well.
+pub(crate) fn has_other_names(metadata: &Metadata) -> bool {
+    metadata.nlink() > 1
+}
+
 pub(super) fn open_no_link(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     // What is no regular file must not keep whoever opens it waiting; of one that is, the
     // second flag changes nothing.

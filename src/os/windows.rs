@@ -7,6 +7,7 @@ use super::{Arc, ByteStream, Duration, File, OpenOptions, Path, PathBuf, Signal,
 use mio::event::Source;
 use mio::{Interest, Registry, Token, Waker};
 use socket2::Socket;
+use std::os::windows::fs::OpenOptionsExt as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use winapi_util::{HandleRef, console};
 
@@ -157,6 +158,31 @@ pub(crate) fn begin_write_back(file: &File, _: u64, _: u64) -> io::Result<()> {
 /// None.
 pub(crate) fn free_bytes(_: &Path) -> io::Result<Option<u64>> {
     Ok(None)
+}
+
+/// Folders are not locked here: [`open_lock`] keeps its file from being removed.
+pub(super) fn open_folder(_: &Path) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
+/// Opens the file of a lock, made if it is new. As long as it is open nobody can remove it or give
+/// it another name: others may read and write it, and not delete it.
+pub(super) fn open_lock(path: &Path) -> io::Result<File> {
+    if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+        return Err(super::not_regular());
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE).open(path)
+}
+
+/// Of winnt.h.
+const FILE_SHARE_READ: u32 = 0x1;
+const FILE_SHARE_WRITE: u32 = 0x2;
+
+/// Not told here.
+pub(crate) const fn has_other_names(_: &std::fs::Metadata) -> bool {
+    false
 }
 
 /// Looks first and opens then: whoever swaps the two in between owns the folder anyway.

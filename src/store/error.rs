@@ -7,8 +7,6 @@ use std::io;
 
 use rusqlite::ErrorCode;
 
-use super::sqlite::FILE;
-
 /// Why the store cannot be used; the texts do not name the file.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -19,8 +17,11 @@ pub enum StoreError {
     #[error("it does not exist; check --data, or make an account")]
     Missing,
     /// There is none, but its log is there.
-    #[error("it is missing, but its log {FILE}-wal is there; put both back, or move that away")]
+    #[error("it is missing, but its log parlor.db-wal is there; put both back, or move that away")]
     Beheaded,
+    /// It is a link, or no file, or has another name.
+    #[error("it is a link, or another file is linked to it; put a copy in its place")]
+    Link,
     /// A newer Parlor has written it.
     #[error("a newer Parlor wrote it (schema {found}, this one knows {known}); run that one")]
     Newer {

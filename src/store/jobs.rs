@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::mailboxes::Mailboxes;
 use super::rows::{self, ACCOUNT, LETTER, STORED, signed};
-use super::{pair, sent};
+use super::{pair, sent, taken};
 use crate::id::{AccountId, LetterId};
 use crate::job::{Account, StoreJob, StoreOutcome, StoredFile};
 use crate::message::{Text, UserName};
@@ -168,7 +168,8 @@ fn letters(
     Ok(StoreOutcome::Letters { letters, more: false })
 }
 
-/// What was there under its number, damaged perhaps, makes way: `Done` means that this is there.
+/// What is there under its number stays: two servers on one store would take a file from each
+/// other. The same file again is done.
 fn add_file(file: &Connection, stored: &StoredFile) -> Result<StoreOutcome> {
     let line = &stored.line;
     let (kind, to) = rows::target(&line.to);
@@ -188,9 +189,14 @@ fn add_file(file: &Connection, stored: &StoredFile) -> Result<StoreOutcome> {
         rows::seal_file(stored),
     ];
     let sql = format!(
-        "INSERT OR REPLACE INTO files ({STORED})
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+        "INSERT INTO files ({STORED})
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING"
     );
-    file.prepare_cached(&sql)?.execute(values)?;
-    Ok(StoreOutcome::Done)
+    if file.prepare_cached(&sql)?.execute(values)? > 0 {
+        return Ok(StoreOutcome::Done);
+    }
+    let sql = format!("SELECT {STORED} FROM files WHERE number = ?1");
+    let there = file.query_row(&sql, [line.transfer.0], |row| Ok(rows::file(row))).optional()?;
+    let is_same = there.flatten().as_ref() == Some(stored);
+    Ok(if is_same { StoreOutcome::Done } else { taken(line.transfer) })
 }

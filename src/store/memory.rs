@@ -1,9 +1,10 @@
 //! The store without a disk, for tests: the same answers, and failures when they are asked for.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::sent::is_fresh;
-use super::{Store, writes};
+use super::{Store, taken, writes};
 use crate::id::{AccountId, LetterId, TransferId};
 use crate::job::{Account, Catalogue, Directory, Letter, StoreJob, StoreOutcome, StoredFile};
 use crate::message::{MessageKey, UserName};
@@ -126,7 +127,11 @@ impl Content {
             StoreJob::Letters { account, after, most } => self.letters(*account, *after, *most),
             StoreJob::AddFile(file) => {
                 self.last_file = self.last_file.max(file.line.transfer.0);
-                self.files.insert(file.line.transfer, StoredFile::clone(file));
+                match self.files.entry(file.line.transfer) {
+                    Entry::Vacant(place) => _ = place.insert(StoredFile::clone(file)),
+                    Entry::Occupied(there) if there.get() == &**file => {}
+                    Entry::Occupied(_) => return taken(file.line.transfer),
+                }
                 StoreOutcome::Done
             }
             StoreJob::RemoveFile { transfer } => {

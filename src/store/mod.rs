@@ -6,6 +6,7 @@
 //! of one commit share its fate; and what is read damaged is reported and never handed on.
 
 mod error;
+mod generation;
 mod jobs;
 mod mailboxes;
 mod memory;
@@ -23,6 +24,7 @@ pub use owner::{Import, Imported};
 pub use sqlite::{FILE, Sqlite};
 pub use worker::{StoreReport, StoreWorker};
 
+use crate::id::TransferId;
 use crate::job::{Catalogue, Directory, StoreJob, StoreOutcome};
 
 /// Where all that must last is kept.
@@ -46,7 +48,8 @@ pub trait Store: Send {
     fn token_key(&mut self) -> Result<[u8; 32], String>;
 
     /// Does all jobs in one transaction, in their order, and makes them durable with one sync. The
-    /// outcomes are in the order of the jobs; either none or each of them is `Failed`.
+    /// outcomes are in the order of the jobs; either none or each of them is `Failed`, but for a
+    /// file whose number is taken, which fails alone.
     fn commit(&mut self, jobs: &[StoreJob]) -> Vec<StoreOutcome>;
 
     /// Whether somebody else may have changed the accounts since the directory was last read. What
@@ -74,6 +77,11 @@ const fn writes(job: &StoreJob) -> bool {
         | StoreJob::Arrived { .. } => true,
         StoreJob::Letters { .. } => false,
     }
+}
+
+/// There is a file of that number, and not this one.
+fn taken(transfer: TransferId) -> StoreOutcome {
+    StoreOutcome::Failed(format!("file {transfer} is there already and is not written over"))
 }
 
 #[cfg(test)]

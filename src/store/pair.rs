@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::error::StoreError;
-use super::sqlite::{Access, Sqlite};
 use crate::id::{StoreId, TransferId};
 use crate::limits::REMOVED_MAX;
 use crate::message::Digest;
@@ -17,40 +16,6 @@ use crate::os;
 
 const IDENTITY: &str = "identity";
 const GENERATION: &str = "generation";
-
-impl Sqlite {
-    /// Which store this is.
-    ///
-    /// # Errors
-    /// Why the store cannot tell.
-    pub(crate) fn id(&mut self) -> Result<StoreId, StoreError> {
-        self.transact(Access::Read, |file, _| id(file))
-    }
-
-    /// Contents that were removed and may be there still.
-    ///
-    /// # Errors
-    /// Why the store cannot tell.
-    pub(crate) fn removed(&mut self) -> Result<BTreeSet<Digest>, StoreError> {
-        self.transact(Access::Read, |file, _| {
-            let mut rows = file.prepare("SELECT hash FROM removed")?;
-            let hashes = rows.query_map([], |row| row.get(0).map(Digest))?;
-            Ok(hashes.collect::<rusqlite::Result<_>>()?)
-        })
-    }
-
-    /// Another generation begins; what was removed in those before it is done with.
-    ///
-    /// # Errors
-    /// Why the store cannot note it.
-    pub(crate) fn begin_generation(&mut self, generation: u64) -> Result<StoreId, StoreError> {
-        self.transact(Access::Write, |file, _| {
-            put(file, GENERATION, &generation.to_be_bytes())?;
-            file.execute("DELETE FROM removed", [])?;
-            id(file)
-        })
-    }
-}
 
 /// A file is about to be forgotten; its content goes soon after, unless the server dies.
 pub(super) fn note_removed(file: &Connection, transfer: TransferId) -> rusqlite::Result<()> {
@@ -75,11 +40,26 @@ pub(super) fn draw_identity(file: &Connection) -> Result<(), StoreError> {
     put(file, IDENTITY, &identity)
 }
 
-fn id(file: &Connection) -> Result<StoreId, StoreError> {
+/// Which store this is.
+pub(super) fn id(file: &Connection) -> Result<StoreId, StoreError> {
     let damaged = || StoreError::Damaged("it has no identity".to_owned());
     let identity = get(file, IDENTITY)?.ok_or_else(damaged)?;
     let generation = get(file, GENERATION)?.map_or(0, u64::from_be_bytes);
     Ok(StoreId { identity, generation })
+}
+
+/// Another generation begins; what was removed in those before it is done with.
+pub(super) fn begin(file: &Connection, generation: u64) -> Result<StoreId, StoreError> {
+    put(file, GENERATION, &generation.to_be_bytes())?;
+    file.execute("DELETE FROM removed", [])?;
+    id(file)
+}
+
+/// Contents that were removed and may be there still.
+pub(super) fn removed(file: &Connection) -> Result<BTreeSet<Digest>, StoreError> {
+    let mut rows = file.prepare("SELECT hash FROM removed")?;
+    let hashes = rows.query_map([], |row| row.get(0).map(Digest))?;
+    Ok(hashes.collect::<rusqlite::Result<_>>()?)
 }
 
 fn get<const N: usize>(file: &Connection, key: &str) -> Result<Option<[u8; N]>, StoreError> {

@@ -71,7 +71,11 @@ impl Sqlite {
     /// Why it cannot be used.
     pub fn open_existing(data: &Path) -> Result<Self, StoreError> {
         let path = data.join(FILE);
-        match path.metadata() {
+        match path.symlink_metadata() {
+            // By another name another server would write to it beside another log.
+            Ok(found) if !found.is_file() || os::has_other_names(&found) => {
+                return Err(StoreError::Link);
+            }
             // One of ours is made whole, so this was one that lost its content.
             Ok(found) if found.len() == 0 => {
                 return Err(StoreError::Damaged("it is empty".to_owned()));
@@ -81,6 +85,10 @@ impl Sqlite {
             }
             // SQLite says what is wrong.
             Ok(_) | Err(_) => {}
+        }
+        let is_link = |path: PathBuf| path.symlink_metadata().is_ok_and(|found| !found.is_file());
+        if ["-wal", "-shm"].iter().any(|end| is_link(data.join(format!("{FILE}{end}")))) {
+            return Err(StoreError::Link);
         }
         let connection = connect(&path)?;
         let verdict: String =
@@ -226,10 +234,10 @@ impl Store for Sqlite {
     }
 }
 
-/// Makes the folder and a store without content for their owner only, if there is none; SQLite gives
-/// its other files the mode of this one. It gets its name once it is whole: one that is empty has
-/// lost what was in it. A file that is there is not even opened: to close it would take SQLite's
-/// locks.
+/// Makes the folder and a store without content for their owner only, if there is none; SQLite
+/// gives its other files the mode of this one. It gets its name once it is whole: one that is empty
+/// has lost what was in it. A file that is there is not even opened: to close it would take
+/// SQLite's locks.
 fn create(data: &Path) -> Result<(), StoreError> {
     let (path, new) = (data.join(FILE), data.join(format!("{FILE}.{}.new", std::process::id())));
     if path.symlink_metadata().is_ok() {

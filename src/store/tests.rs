@@ -334,6 +334,7 @@ fn all_that_is_known_of_a_file_comes_back_as_it_was() {
             let both = [guests, theirs];
             store.commit(&both.clone().map(|file| StoreJob::AddFile(Box::new(file))));
             let found = store.files().unwrap();
+            store.commit(&[remove(1), remove(2)]);
             assert_eq!((&found.files[..], found.is_damaged), (&both[..], false));
             // Names are equal without case.
             assert_eq!(format!("{:?}", found.files), format!("{both:?}"));
@@ -362,4 +363,22 @@ fn the_memory_fails_as_often_as_it_is_asked_to_and_changes_nothing() {
     assert_eq!(store.directory().unwrap().accounts, []);
     assert_eq!(numbers(&mut store), (vec![], 1));
     assert!(matches!(store.commit(&[create("alice")])[0], StoreOutcome::Created(_)));
+}
+
+#[test]
+fn a_file_is_never_written_over_by_another_of_its_number() {
+    both(|store| {
+        let mut other = stored(1);
+        other.line.size = 7;
+        let other = StoreJob::AddFile(Box::new(other));
+        assert_eq!(store.commit(&[add(1)]), [StoreOutcome::Done]);
+        // The same again, and what stands beside one that fails, are done.
+        let outcomes = store.commit(&[add(1), other, add(2)]);
+        let [StoreOutcome::Done, StoreOutcome::Failed(why), StoreOutcome::Done] = &outcomes[..]
+        else {
+            panic!("{outcomes:?}")
+        };
+        assert_eq!(why, "file 1 is there already and is not written over");
+        assert_eq!(store.files().unwrap().files, [stored(1), stored(2)]);
+    });
 }

@@ -10,6 +10,7 @@ mod errands;
 mod gc;
 mod interrupts;
 mod json;
+mod locks;
 mod menu;
 mod refusals;
 mod say;

@@ -36,7 +36,7 @@ fn join(dir: &Path, store: &str, files: &str) -> std::path::PathBuf {
 }
 
 /// A server that does not start: its one line.
-fn refused(data: &Path) -> String {
+pub(crate) fn refused(data: &Path) -> String {
     let mut command = parlor(Path::new("/"), &["serve", "--listen", "127.0.0.1:0", "--data"]);
     let mut child = command.arg(data).spawn().unwrap();
     let until = std::time::Instant::now() + std::time::Duration::from_secs(5);
@@ -51,7 +51,7 @@ fn refused(data: &Path) -> String {
     text
 }
 
-fn owner(data: &Path, args: &[&str]) -> Ran {
+pub(crate) fn owner(data: &Path, args: &[&str]) -> Ran {
     let all = [args, &["--data", data.to_str().unwrap()]].concat();
     Ran::new(&parlor(Path::new("/"), &all).output().unwrap())
 }

@@ -292,6 +292,40 @@ fn a_store_gets_its_name_once_it_is_whole_and_never_beside_a_log() {
     assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_store_that_has_another_name_is_refused_by_each_of_them() {
+    let (data, store) = new();
+    let other = tempfile::tempdir().unwrap();
+    let (path, link) = (data.path().join(FILE), other.path().join(FILE));
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let refused = |folder: &TempDir| matches!(Sqlite::open(folder.path()), Err(StoreError::Link));
+    assert!(refused(&other) && !refused(&data));
+    std::fs::remove_file(&link).unwrap();
+    std::fs::hard_link(&path, &link).unwrap();
+    assert!(refused(&other) && refused(&data));
+    std::fs::remove_file(&link).unwrap();
+    drop(store);
+    std::os::unix::fs::symlink(other.path().join("log"), data.path().join("parlor.db-wal"))
+        .unwrap();
+    assert!(refused(&data));
+    assert_eq!(std::fs::read_dir(other.path()).unwrap().count(), 0);
+}
+
+/// The next number is beyond every row, also one that cannot be read.
+#[test]
+fn the_number_of_a_damaged_file_is_not_given_again() {
+    let (data, mut store) = new();
+    store.commit(&[add(4), add(5)]);
+    drop(store);
+    let other = Connection::open(data.path().join(FILE)).unwrap();
+    other.execute("UPDATE files SET seal = 0 WHERE number = 5", []).unwrap();
+    other.execute("DELETE FROM sqlite_sequence", []).unwrap();
+    drop(other);
+    let mut store = Sqlite::open(data.path()).unwrap();
+    assert_eq!(numbers(&mut store), (vec![4], 6));
+}
+
 #[test]
 fn a_store_has_an_identity_of_its_own_and_counts_its_generations() {
     let ((_one, mut store), (_two, mut other)) = (new(), new());
@@ -377,7 +411,7 @@ fn a_damaged_letter_is_left_out_and_reported_and_those_around_it_arrive() {
 }
 
 #[test]
-fn a_damaged_file_is_left_out_and_reported_until_it_is_added_anew_or_removed() {
+fn a_damaged_file_is_left_out_and_reported_until_it_is_removed() {
     for part in ["Zoe", "Alice", "(1).tar", "hhhhhhhh", "ssssssss"] {
         let (data, mut store) = new();
         store.commit(&[add(5)]);
@@ -388,7 +422,10 @@ fn a_damaged_file_is_left_out_and_reported_until_it_is_added_anew_or_removed() {
         assert_eq!(numbers(&mut store), (vec![4, 6], 7), "{part}");
         assert_eq!(store.troubles(), ["file 5 is damaged and left out"]);
         assert!(store.files().unwrap().is_damaged);
-        store.commit(&[add(5)]);
+        // It is not written over.
+        assert!(is_failed(&store.commit(&[add(5)])));
+        assert!(store.files().unwrap().is_damaged);
+        store.commit(&[remove(5), add(5)]);
         assert_eq!(store.files().unwrap().files, [4, 5, 6].map(stored));
         assert!(!store.files().unwrap().is_damaged);
     }
