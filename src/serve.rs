@@ -22,14 +22,14 @@ use crate::store::{self, Sqlite, Store as _};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal as _, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Longest configuration file that is read; a device or a wrong name shall not fill the memory.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
-/// Width of the lines that list the limits.
+/// Width of the lines that list the settings.
 const WIDTH: usize = 78;
 
 /// Why a server did not start, or did not go on. One line each.
@@ -121,10 +121,29 @@ pub fn run(options: Vec<(String, String)>) -> Result<(), ServeError> {
     // Held until the end of the process; the log's drop is what writes out its rest.
     let _lock = lock_folder(&config.data)?;
     let format = if config.log_lines { LogFormat::Line } else { LogFormat::Json };
-    let _log = Log::open(&config.log, config.log_level, format)
+    let is_watched = is_watched(&config.log);
+    let _log = Log::open_and_show(&config.log, config.log_level, format, is_watched)
         .map_err(|error| ServeError::Log { path: config.log.clone(), error })?;
     note_descriptors(config.limits.connections, descriptors);
     react(&config)
+}
+
+/// What `parlor config show` prints: every setting in force, and where it comes from.
+///
+/// # Errors
+/// A mistake in one of them.
+pub fn show_config(options: Vec<(String, String)>) -> Result<String, Mistake> {
+    let descriptors = os::raise_descriptor_limit();
+    let (mut config, places) =
+        Config::traced(options, std::env::vars_os(), read_config, descriptors)?;
+    make_absolute(&mut config);
+    Ok(config.shown(&places))
+}
+
+/// Whether somebody at a terminal is to see what happens, and does not see it in the log already.
+fn is_watched(log: &Path) -> bool {
+    let is_log_here = log == Path::new(logging::STANDARD_ERROR) && io::stderr().is_terminal();
+    io::stdout().is_terminal() && !is_log_here
 }
 
 /// Listens, says so, and serves until told to stop.
@@ -230,27 +249,32 @@ fn announce(bound: &[Address], config: &Config) {
     logging::note(ServerFact::Listening { addresses, version }.into());
 }
 
-/// The words at the start: where the server listens, what is in force, how to connect. Plain lines
-/// for people, journals and scripts alike.
+/// The words at the start: where the server listens, where its data and its log are, what is not
+/// the default, how to connect. Plain lines for people, journals and scripts alike.
 #[must_use]
 pub fn banner(bound: &[Address], config: &Config) -> String {
     let mut text = format!("parlor {} listens on {}\n", env!("CARGO_PKG_VERSION"), joined(bound));
-    let limits = config.limits_in_force();
-    let limits = limits.iter().map(|(key, value)| format!("{key} {value}"));
-    text += &listed("limits:   ", limits);
-    let registration = if config.policy.registration { "open" } else { "closed" };
-    let guests = config.policy.guests;
-    let _ = writeln!(text, "accounts: guests {guests}, registration {registration}");
     let _ = writeln!(text, "data:     {}", shown(&config.data));
-    let _ = writeln!(text, "log:      {}", shown(&config.log));
+    let is_on_screen = config.log == Path::new(logging::STANDARD_ERROR);
+    let log = if is_on_screen { "standard error".to_owned() } else { shown(&config.log) };
+    let _ = writeln!(text, "log:      {log}");
+    text += &listed("settings: ", settings(config).into_iter());
     for address in bound.iter().filter(|address| is_of_a_network(address)) {
         let _ = writeln!(text, "note:     what is said through {address} is not encrypted");
     }
     if let Some((address, netcat)) = bound.first().and_then(calls) {
-        let _ = writeln!(text, "connect:  parlor chat {address} --user NAME");
-        let _ = writeln!(text, "or:       nc {netcat}   and then: /login NAME");
+        let connect = format!("parlor chat {address} --user NAME");
+        let _ = writeln!(text, "connect:  {connect}   or: nc {netcat}, then /login NAME");
     }
     text
+}
+
+/// What is not the default, and where the rest is shown.
+fn settings(config: &Config) -> Vec<String> {
+    let changed = config.changed();
+    let rest = if changed.is_empty() { "all by default" } else { "the rest by default" };
+    let changed = changed.into_iter().map(|(key, value)| format!("{key} {value}"));
+    changed.chain([format!("{rest} (parlor config show)")]).collect()
 }
 
 /// Whether others than this machine may reach it.
@@ -330,7 +354,8 @@ fn make_absolute(config: &mut Config) {
         Address::Unix(path) => Some(path),
         Address::Net(_) | Address::Host(_) => None,
     });
-    for path in [&mut config.data, &mut config.log].into_iter().chain(sockets) {
+    let log = Some(&mut config.log).filter(|log| *log != Path::new(logging::STANDARD_ERROR));
+    for path in std::iter::once(&mut config.data).chain(log).chain(sockets) {
         if let Ok(absolute) = std::path::absolute(&*path) {
             *path = absolute;
         }
@@ -374,25 +399,14 @@ mod tests {
     }
 
     #[test]
-    fn the_banner_tells_where_what_and_how_in_plain_lines() {
+    fn the_banner_is_five_lines_where_what_and_how() {
         let text = banner(&listened(&["127.0.0.1:4711", "[::1]:4712"]), &config("/srv/a\x1b[2Jb"));
         let expected = format!(
             "parlor {} listens on 127.0.0.1:4711, [::1]:4712
-limits:   connections 10000, room-members 15, rooms 10000, before-login 1000,
-          before-login-source 16, block-duration 1m, timeout 0ms,
-          letters 1000, presence 1000, message-rate 1000, message-max 4KiB,
-          upload-slots 5, upload-waiting 64, file-max 3MiB,
-          upload-credit 256KiB, upload-stall 30s, files-user 4GiB,
-          files-total 64GiB, files-free 64MiB, files-keep 7d, shelf-keep 30d,
-          partial-keep 1d, output-soft 256KiB, output-soft-wait 10s,
-          output-hard 1MiB, output-before-login 8KiB, output-total 256MiB,
-          first-byte-before 5s, login-before 30s, heartbeat 30s,
-          dead-after 90s, drain 10s
-accounts: guests true, registration open
 data:     /srv/a\\x1b[2Jb
 log:      /srv/a\\x1b[2Jb{}parlor.log
-connect:  parlor chat 127.0.0.1:4711 --user NAME
-or:       nc 127.0.0.1 4711   and then: /login NAME
+settings: all by default (parlor config show)
+connect:  parlor chat 127.0.0.1:4711 --user NAME   or: nc 127.0.0.1 4711, then /login NAME
 ",
             env!("CARGO_PKG_VERSION"),
             std::path::MAIN_SEPARATOR
@@ -401,23 +415,33 @@ or:       nc 127.0.0.1 4711   and then: /login NAME
     }
 
     #[test]
+    fn the_banner_names_what_is_not_the_default() {
+        let options = [("room-members", "40"), ("accounts-guests", "false"), ("log", "-")];
+        let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let config = Config::resolve(options, [], |_| Ok(String::new()), 1 << 20).unwrap();
+        let text = banner(&listened(&["127.0.0.1:1"]), &config);
+        let expected = "log:      standard error\n\
+                        settings: accounts-guests false, room-members 40, the rest by default\n";
+        let text = text.replace(" (parlor config show)", "").replace("\n          ", " ");
+        assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
     fn who_listens_everywhere_is_called_at_home_and_warned() {
         let text = banner(&listened(&["0.0.0.0:1", "[::]:2"]), &config("/d"));
-        assert!(text.contains("connect:  parlor chat 127.0.0.1:1 --user NAME\n"), "{text}");
+        assert!(text.contains("connect:  parlor chat 127.0.0.1:1 --user NAME "), "{text}");
         assert!(text.contains("through 0.0.0.0:1 is not encrypted\n"), "{text}");
         assert!(text.contains("through [::]:2 is not encrypted\n"), "{text}");
         let text = banner(&listened(&["[::]:2"]), &config("/d"));
-        assert!(text.contains("or:       nc ::1 2   and then: /login NAME\n"), "{text}");
+        assert!(text.contains("or: nc ::1 2, then /login NAME\n"), "{text}");
     }
 
     #[test]
     fn a_socket_in_the_file_system_is_called_by_its_path_and_needs_no_warning() {
         let text = banner(&listened(&["unix:/run/parlor.sock"]), &config("/d"));
-        assert!(
-            text.contains("connect:  parlor chat unix:/run/parlor.sock --user NAME\n"),
-            "{text}"
-        );
-        assert!(text.contains("or:       nc -U /run/parlor.sock   and then"), "{text}");
+        let connect = "connect:  parlor chat unix:/run/parlor.sock --user NAME ";
+        assert!(text.contains(connect), "{text}");
+        assert!(text.contains("or: nc -U /run/parlor.sock, then"), "{text}");
         assert!(!text.contains("not encrypted"), "{text}");
     }
 

@@ -16,6 +16,7 @@ mod file;
 mod mistake;
 mod options;
 mod settings;
+mod show;
 mod value;
 
 pub use mistake::{Mistake, nearest};
@@ -83,11 +84,24 @@ impl Config {
         read_file: impl Fn(&Path) -> io::Result<String>,
         descriptors: u64,
     ) -> Result<Self, Mistake> {
+        Self::traced(options, env, read_file, descriptors).map(|(config, _)| config)
+    }
+
+    /// The same, and where each setting was written that somebody gave.
+    ///
+    /// # Errors
+    /// The first mistake found.
+    pub(crate) fn traced(
+        options: impl IntoIterator<Item = (String, String)>,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
+        read_file: impl Fn(&Path) -> io::Result<String>,
+        descriptors: u64,
+    ) -> Result<(Self, Origins), Mistake> {
         let env: BTreeMap<OsString, OsString> = env.into_iter().collect();
         let options = from_options(options)?;
         let variables = from_variables(&env)?;
         let mut draft = SettingsDraft::default();
-        let mut places = Places::new();
+        let mut places = Origins::new();
         // Only for the name of the file; what it says comes first and is then overruled.
         for given in variables.iter().chain(&options) {
             given.put_into(&mut draft)?;
@@ -103,7 +117,7 @@ impl Config {
         }
         check_limits(&draft, &places)?;
         draft.limits.connections = connections(&draft, &places, descriptors);
-        Ok(Self::from_draft(draft, |name| env.get(OsStr::new(name)).cloned()))
+        Ok((Self::from_draft(draft, |name| env.get(OsStr::new(name)).cloned()), places))
     }
 
     fn from_draft(draft: SettingsDraft, variable: impl Fn(&str) -> Option<OsString>) -> Self {
@@ -113,17 +127,23 @@ impl Config {
         Self { listen, data, log, log_level, log_lines, policy, limits }
     }
 
-    /// Each limit by its key, with the value in force as people write it.
-    #[must_use]
-    pub(crate) fn limits_in_force(&self) -> Vec<(&'static str, String)> {
-        let draft = SettingsDraft { limits: self.limits.clone(), ..SettingsDraft::default() };
-        let limits = SETTINGS.iter().filter(|setting| setting.is_limit());
-        limits.map(|setting| (setting.key, setting.value(&draft))).collect()
+    /// What it would be made of.
+    fn to_draft(&self) -> SettingsDraft {
+        SettingsDraft {
+            listen: self.listen.clone(),
+            config: None,
+            data: Some(self.data.clone()),
+            log: Some(self.log.clone()),
+            log_level: self.log_level,
+            log_lines: self.log_lines,
+            policy: self.policy,
+            limits: self.limits.clone(),
+        }
     }
 }
 
 /// Where each setting that somebody gave was written last.
-type Places = BTreeMap<&'static str, String>;
+pub(crate) type Origins = BTreeMap<&'static str, String>;
 
 impl Given {
     fn put_into(&self, draft: &mut SettingsDraft) -> Result<(), Mistake> {
@@ -186,7 +206,7 @@ fn from_file(
 }
 
 /// Whether the limits fit each other; if not, names where those that do not were written.
-fn check_limits(draft: &SettingsDraft, places: &Places) -> Result<(), Mistake> {
+fn check_limits(draft: &SettingsDraft, places: &Origins) -> Result<(), Mistake> {
     let Err(text) = draft.limits.check() else { return Ok(()) };
     let named: Vec<&Setting> =
         text.split([' ', ',']).filter_map(|word| SETTINGS.iter().find(|s| s.key == word)).collect();
@@ -199,7 +219,7 @@ fn check_limits(draft: &SettingsDraft, places: &Places) -> Result<(), Mistake> {
 }
 
 /// Never 0: a server without descriptors for one connection says so when it starts to listen.
-fn connections(draft: &SettingsDraft, places: &Places, descriptors: u64) -> u64 {
+fn connections(draft: &SettingsDraft, places: &Origins, descriptors: u64) -> u64 {
     let possible = descriptors.saturating_sub(DESCRIPTORS_KEPT).clamp(1, settings::CONNECTIONS_MAX);
     match (places.contains_key("connections"), draft.limits.connections) {
         (false, default) => default.min(possible),

@@ -15,6 +15,15 @@ struct Written<'a> {
 
 impl Written<'_> {
     fn resolve(&self) -> Result<Config, Mistake> {
+        self.traced().map(|(config, _)| config)
+    }
+
+    fn shown(&self) -> String {
+        let (config, places) = self.traced().unwrap();
+        config.shown(&places)
+    }
+
+    fn traced(&self) -> Result<(Config, Origins), Mistake> {
         let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         let mut options: Vec<(String, String)> = self.options.iter().map(owned).collect();
         if self.file.is_some() {
@@ -25,7 +34,7 @@ impl Written<'_> {
             _ => Err(io::ErrorKind::NotFound.into()),
         };
         let env = self.env.iter().map(|(key, value)| ((*key).into(), (*value).into()));
-        Config::resolve(options, env, read, self.descriptors.unwrap_or(1 << 20))
+        Config::traced(options, env, read, self.descriptors.unwrap_or(1 << 20))
     }
 
     fn mistake(&self) -> String {
@@ -374,16 +383,42 @@ fn connections_follow_the_descriptors_unless_they_are_given() {
 }
 
 #[test]
-fn the_limits_in_force_are_all_limits() {
+fn what_is_not_the_default_is_named() {
     let config = Written { options: &OTHERS, ..Written::default() }.resolve().unwrap();
-    let shown = config.limits_in_force();
     let expected = OTHERS.map(|(key, text)| match key {
         "message-max" | "file-max" | "files-user" | "files-total" | "files-free" => {
             (key, format!("{text}B"))
         }
         _ => (key, text.to_owned()),
     });
-    assert_eq!(shown, expected);
+    assert_eq!(config.changed(), expected);
+    let config = Written { file: Some("listen = '[::1]:1'\ndata = '/d'"), ..Written::default() };
+    assert_eq!(config.resolve().unwrap().changed(), []);
+}
+
+#[test]
+fn what_is_shown_says_whence_and_is_a_file_that_means_the_same() {
+    let written = Written {
+        options: &[("room-members", "40"), ("data", "/a \"b\\c")],
+        env: &[("PARLOR_DRAIN", "3s"), ("HOME", "/home/a")],
+        file: Some("[accounts]\nguests = false\n"),
+        ..Written::default()
+    };
+    let shown = written.shown();
+    let rows: Vec<_> =
+        shown.lines().map(|row| row.split_whitespace().collect::<Vec<_>>()).collect();
+    let rows: Vec<_> = rows.iter().map(|words| words.join(" ")).collect();
+    for row in [
+        "listen = [\"127.0.0.1:7575\"] # default",
+        "data = \"/a \\\"b\\\\c\" # --data",
+        "accounts-guests = \"false\" # parlor.toml line 2",
+        "room-members = 40 # --room-members",
+        "drain = \"3s\" # PARLOR_DRAIN",
+    ] {
+        assert!(rows.iter().any(|shown| shown == row), "{row}\n{shown}");
+    }
+    let again = Written { file: Some(&shown), ..Written::default() };
+    assert_eq!(again.resolve().unwrap(), written.resolve().unwrap());
 }
 
 /// The table between the marks in docs/server.md.

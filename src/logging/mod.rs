@@ -5,7 +5,7 @@
 //! ```
 //!
 //! ```text
-//! note(fact) ------------------------------> Queue ==> thread: Renderer -> file
+//! note(fact) ------------------------------> Queue ==> thread: Renderer -> file, LogScreen
 //! log::info!(..) -> OneLine -> simplelog ----^
 //!        `- the caller's thread, memory only -'
 //! ```
@@ -23,6 +23,8 @@ mod line;
 mod macros;
 mod queue;
 mod render;
+mod screen;
+mod sink;
 mod thread;
 
 use crate::facts::{Fact, Level};
@@ -32,10 +34,12 @@ use macros::OneLine;
 use queue::{Queue, What};
 pub use render::LogFormat;
 use render::Renderer;
+use screen::LogScreen;
+use sink::LogFile;
+pub(crate) use sink::STANDARD_ERROR;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use thread::LogFile;
 use time::UtcOffset;
 
 /// The process's log; there is one, as there is one `log`.
@@ -56,10 +60,26 @@ impl Log {
     /// # Errors
     /// The file cannot be opened, no thread can be started, or the process has a log already.
     pub fn open(path: &Path, level: log::LevelFilter, format: LogFormat) -> io::Result<Self> {
+        Self::open_and_show(path, level, format, false)
+    }
+
+    /// The same, where `-` is standard error; if `is_watched`, its lines go to standard output
+    /// as well.
+    ///
+    /// # Errors
+    /// Those of [`Log::open`].
+    pub(crate) fn open_and_show(
+        path: &Path,
+        level: log::LevelFilter,
+        format: LogFormat,
+        is_watched: bool,
+    ) -> io::Result<Self> {
         let offset = UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC);
         let queue = Arc::new(Queue::new(LOG_BYTES_MAX));
         let file = LogFile::open(path)?;
-        thread::start(Arc::clone(&queue), file, Renderer::new(format, offset))?;
+        let lines = Renderer::new(LogFormat::Line, offset);
+        let screen = is_watched.then(|| LogScreen::start(io::stdout(), lines)).transpose()?;
+        thread::start(Arc::clone(&queue), file, Renderer::new(format, offset), screen)?;
         let logger = OneLine::new(level, Arc::clone(&queue));
         log::set_boxed_logger(Box::new(logger)).map_err(io::Error::other)?;
         log::set_max_level(level);

@@ -6,10 +6,10 @@
 
 use super::queue::{Batch, Noted, Queue, What};
 use super::render::Renderer;
+use super::screen::LogScreen;
+use super::sink::Sink;
 use crate::facts::TroubleFact;
-use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Bytes of lines that are written at once.
@@ -17,48 +17,15 @@ const WRITE: usize = 64 * 1024;
 /// Entries for which there is room while the log is idle.
 const IDLE_KEPT: usize = 512;
 
-/// Where lines go; a file, and in tests whatever can block or fail.
-pub(super) trait Sink: Write + Send + 'static {
-    /// Opens the same name again.
-    fn reopen(&mut self) -> io::Result<()>;
-}
-
-/// A file that can be renamed away under us.
-#[derive(Debug)]
-pub(super) struct LogFile {
-    path: PathBuf,
-    file: File,
-}
-
-impl LogFile {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), file: crate::os::open_append(path)? })
-    }
-}
-
-impl Write for LogFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Sink for LogFile {
-    fn reopen(&mut self) -> io::Result<()> {
-        self.file = crate::os::open_append(&self.path).map_err(|error| {
-            io::Error::other(format!("{} cannot be opened anew: {error}", self.path.display()))
-        })?;
-        Ok(())
-    }
-}
-
 /// Starts the thread; it ends when the queue is closed and empty.
-pub(super) fn start(queue: Arc<Queue>, sink: impl Sink, renderer: Renderer) -> io::Result<()> {
+pub(super) fn start(
+    queue: Arc<Queue>,
+    sink: impl Sink,
+    renderer: Renderer,
+    screen: Option<LogScreen>,
+) -> io::Result<()> {
     let lines = Vec::new();
-    let mut writer = Writer { sink, renderer, lines, lost: 0, torn: false, failing: false };
+    let mut writer = Writer { sink, renderer, screen, lines, lost: 0, torn: false, failing: false };
     std::thread::Builder::new().name("parlor-log".into()).spawn(move || {
         let mut used = Vec::new();
         while let Some(mut batch) = queue.take(used) {
@@ -69,6 +36,7 @@ pub(super) fn start(queue: Arc<Queue>, sink: impl Sink, renderer: Renderer) -> i
             used = batch.entries;
             used.shrink_to(IDLE_KEPT);
         }
+        drop(writer);
         queue.end();
     })?;
     Ok(())
@@ -77,6 +45,8 @@ pub(super) fn start(queue: Arc<Queue>, sink: impl Sink, renderer: Renderer) -> i
 struct Writer<S> {
     sink: S,
     renderer: Renderer,
+    /// Where somebody watches, if anybody does.
+    screen: Option<LogScreen>,
     /// What is being written.
     lines: Vec<u8>,
     /// Lines that are missing in the file and not yet reported there.
@@ -119,6 +89,9 @@ impl<S: Sink> Writer<S> {
     /// Writes the lines of entries; once a write has failed, what is left is lost without being
     /// made into lines. Returns how many lines were.
     fn write_entries(&mut self, entries: &mut Vec<Noted>) -> u64 {
+        if let Some(screen) = &mut self.screen {
+            screen.show(entries);
+        }
         let mut entries = entries.drain(..);
         while let Some(entry) = entries.next() {
             self.renderer.add(&entry, &mut self.lines);

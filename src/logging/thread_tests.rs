@@ -2,7 +2,9 @@
 
 use super::super::macros::Intake;
 use super::super::render::LogFormat;
+use super::super::sink::LogFile;
 use super::*;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -69,7 +71,7 @@ impl Scene {
         let (leave, leave_rx) = channel();
         let content = Arc::default();
         let gate = Gate { arrived: arrived_tx, leave: leave_rx, content: Arc::clone(&content) };
-        start(Arc::clone(&queue), gate, utc()).unwrap();
+        start(Arc::clone(&queue), gate, utc(), None).unwrap();
         Self { intake: Intake::new(Arc::clone(&queue)), queue, arrived, leave, content }
     }
 
@@ -171,7 +173,7 @@ fn dev_full_loses_every_line_and_says_so() {
     let queue = Arc::new(Queue::new(10_000));
     let file = LogFile::open(Path::new("/dev/full")).unwrap();
     let mut intake = Intake::new(Arc::clone(&queue));
-    start(Arc::clone(&queue), file, utc()).unwrap();
+    start(Arc::clone(&queue), file, utc(), None).unwrap();
     for _ in 0..7 {
         intake.write_all(b"lost\n").unwrap();
     }
@@ -187,7 +189,7 @@ fn a_pipe_that_nobody_reads_neither_holds_up_the_start_nor_those_who_log() {
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
     rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
     let queue = Arc::new(Queue::new(1024 * 1024));
-    start(Arc::clone(&queue), LogFile::open(&path).unwrap(), utc()).unwrap();
+    start(Arc::clone(&queue), LogFile::open(&path).unwrap(), utc(), None).unwrap();
     let mut intake = Intake::new(Arc::clone(&queue));
     let line = [[b'x'; 1023].as_slice(), b"\n"].concat();
     // A pipe holds 64 KiB and the queue one mebibyte, so two of three have no place.
@@ -203,7 +205,7 @@ fn after_a_rename_a_reopened_log_continues_under_the_old_name() {
     let dir = tempfile::tempdir().unwrap();
     let (path, rotated) = (dir.path().join("log"), dir.path().join("log.1"));
     let queue = Arc::new(Queue::new(10_000));
-    start(Arc::clone(&queue), LogFile::open(&path).unwrap(), utc()).unwrap();
+    start(Arc::clone(&queue), LogFile::open(&path).unwrap(), utc(), None).unwrap();
     let mut intake = Intake::new(Arc::clone(&queue));
     intake.write_all(b"before\n").unwrap();
     let deadline = std::time::Instant::now() + SOON;
