@@ -1,4 +1,4 @@
-//! I/O. What the owner of a server does to its store on a command line: users and backups.
+//! I/O. What the owner of a server does to its store on a command line: users, backups, files.
 //!
 //! Refuses to know whether a server runs: SQLite lets both work on the file, and the server looks
 //! once a second. The rules it keeps: a password is never an argument, where every process of the
@@ -7,9 +7,11 @@
 mod adopt;
 mod gc;
 mod input;
+mod stored;
 
-pub use adopt::{store, store_command};
 pub use gc::{gc, gc_command};
+pub use stored::{backup, store};
+use stored::{backup_command, store_command};
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -30,11 +32,20 @@ use crate::serve::{
 use crate::store::{FILE, Import, Imported, Sqlite, Store as _, StoreError};
 
 const USER_AFTER: &str = "\
-The password is asked for at a terminal; elsewhere it is that of PARLOR_PASSWORD, or the first line
-of --password-file. All of it also works while the server runs. Exit codes: docs/server.md";
+Examples:
+  parlor user add alice
+  parlor user list --data /srv/parlor
+  parlor user import accounts.txt
+
+At a terminal you are asked for the password; elsewhere it is read from PARLOR_PASSWORD, or from \
+the first line of --password-file. Exit codes: docs/server.md";
 
 const IMPORT_AFTER: &str = "\
-One account a line: its name, a blank, its password to the end of the line. All are made or none.";
+Each line is an account: its name, a space, and its password to the end of the line. Either all \
+accounts are made or none.
+
+Example:
+  parlor user import accounts.txt";
 
 /// How often a store that somebody else makes is looked for.
 const MAKE_LOOK: Duration = Duration::from_millis(10);
@@ -133,23 +144,25 @@ impl AdminError {
     }
 }
 
-/// `parlor user` and `parlor backup`, for clap.
+/// `parlor user` and `parlor store`, for clap, and the old name of a command of the latter.
 #[must_use]
-pub fn commands() -> [Command; 2] {
+pub fn commands() -> [Command; 3] {
     let user = Command::new("user")
         .about("Make, change, list and remove accounts, also while the server runs")
-        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
         .after_help(USER_AFTER)
         .subcommand(with_password(named("add", "Make an account")))
-        .subcommand(with_password(named("passwd", "Give an account another password")))
-        .subcommand(named("remove", "Remove an account with all that is kept for it"))
-        .subcommand(with_data(Command::new("list").about("Print the names, one a line")))
+        .subcommand(with_password(named("passwd", "Change the password of an account")))
+        .subcommand(named("remove", "Remove an account, its blocks and the messages kept for it"))
+        .subcommand(list_command())
         .subcommand(import_command());
-    let file = Arg::new("file").value_name("FILE").required(true).value_parser(path());
-    let backup = Command::new("backup")
-        .about("Copy the store to a new file, also while the server runs")
-        .arg(file.help("The copy; never overwrites"));
-    [user, with_data(backup)]
+    [user, store_command(), backup_command().hide(true)]
+}
+
+fn list_command() -> Command {
+    with_data(Command::new("list").about("Print the names, one per line"))
+        .after_help("Example:\n  parlor user list --data /srv/parlor")
 }
 
 fn import_command() -> Command {
@@ -158,12 +171,14 @@ fn import_command() -> Command {
     with_data(Command::new("import").about("Make many accounts at once"))
         .after_help(IMPORT_AFTER)
         .arg(file.help("Lines of names and passwords; - is standard input"))
-        .arg(replace.help("Give names that are taken the password of the file"))
+        .arg(replace.help("Change the passwords of accounts that exist"))
 }
 
 fn named(command: &'static str, about: &'static str) -> Command {
     let name = Arg::new("name").value_name("NAME").required(true);
-    with_data(Command::new(command).about(about).arg(name.help("1 to 16 letters and digits")))
+    with_data(Command::new(command).about(about))
+        .after_help(format!("Example:\n  parlor user {command} alice"))
+        .arg(name.help("1 to 16 letters and digits"))
 }
 
 fn with_data(command: Command) -> Command {
@@ -198,18 +213,6 @@ pub fn user(matches: &ArgMatches) -> Result<(), AdminError> {
         "import" => import(options),
         _ => list(options),
     }
-}
-
-/// Does `parlor backup`.
-///
-/// # Errors
-/// Why it was not done.
-pub fn backup(options: &ArgMatches) -> Result<(), AdminError> {
-    let to = file(options);
-    let mut opened = Opened::existing(options)?;
-    opened.store.backup(&to).map_err(|error| AdminError::Backup { path: to.clone(), error })?;
-    say(&format!("backed up to {}", shown(&to)));
-    Ok(())
 }
 
 fn add(options: &ArgMatches) -> Result<(), AdminError> {

@@ -19,43 +19,58 @@ const RECONNECT_FOR: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 3600);
 
 const CHAT_AFTER: &str = "\
-A drop box: parlor chat --user box --accept-files DIR --stay </dev/null
-The password of an account: asked for, or in PARLOR_PASSWORD, or in a file; never an option.
-Commands: /help, once it runs. Exit codes: docs/client.md";
+Examples:
+  parlor chat --user alice
+  parlor chat 10.0.0.7 --user alice
+
+A drop box, which saves every file that is sent to it:
+  parlor chat 10.0.0.7 --user box --accept-files DIR --stay </dev/null
+
+/help lists the commands once it runs. You are asked for your password, or put it in \
+PARLOR_PASSWORD or a file. Exit codes: docs/client.md";
 
 const MENU_AFTER: &str = "\
-For people who do not want commands, and for scripts:
+Examples:
   parlor menu 10.0.0.7 --user alice
   printf '1\\nreport.pdf\\n\\n6\\n' | parlor menu 10.0.0.7 --user alice
-The end of the input is as good as quit. Exit codes: docs/client.md";
+
+A script writes choices and answers, one per line; the end of the input is quit. \
+Exit codes: docs/client.md";
 
 const SEND_AFTER: &str = "\
-For example:
+Examples:
   parlor send 10.0.0.7 --user alice --to bob report.pdf
   parlor send 10.0.0.7 --user alice --shelf --room lobby *.jpg
-Prints the number of each file that the server has, whole and on its disk. What was interrupted goes
-on where it stopped when the same is sent again. Exit codes: docs/client.md";
+
+Prints the number and the name of each file that the server has stored. Interrupted uploads resume \
+when you run the same command again. Exit codes: docs/client.md";
 
 const SAY_AFTER: &str = "\
-For example:
+Examples:
   parlor say 10.0.0.7 --user box --room ops 'the backup is done'
   make 2>&1 | tail -3 | parlor say 10.0.0.7 --user box --to alice
-A line is a message, also one that begins with a slash. What is kept for somebody who is away counts
-as said. Exit codes: docs/client.md";
+
+Each line is a message, also one that begins with a slash. A message that is kept for an offline \
+user counts as said. Exit codes: docs/client.md";
 
 const GET_AFTER: &str = "\
-For example:
+Examples:
   parlor get 10.0.0.7 --user bob 17
   parlor get 10.0.0.7 --user bob backup.tar --output - | tar x
-Prints where the file is once its hash is verified. A file that exists is never overwritten. What
-was interrupted goes on where it stopped when the same is asked again.
-Exit codes: docs/client.md";
+
+Prints the path of the file once its hash is verified. An existing file is never overwritten. \
+Interrupted downloads resume when you run the same command again. Exit codes: docs/client.md";
 
 const FILES_AFTER: &str = "\
-For example:
+Examples:
   parlor files 10.0.0.7 --user bob '*.pdf'
   parlor files 10.0.0.7 --user bob --json | jq -r '.[].sha256'
+
 Exit codes: docs/client.md";
+
+/// Headings of the help.
+const LOGIN: &str = "Login";
+const CONNECTION: &str = "Connection";
 
 /// The commands, for clap.
 pub(crate) fn commands() -> [Command; 6] {
@@ -77,12 +92,12 @@ pub(crate) fn run(name: &str, given: &ArgMatches) -> Option<ExitCode> {
 }
 
 fn chat_command() -> Command {
-    let accept = "Accept files that people send, and save them in this folder; never overwrites";
+    let accept = "Download every file that is sent to you, into this folder";
     let stay = "Go on after the end of the input, until the server or a signal ends it";
-    let json = "Print one JSON object a line, for programs; docs/client.md has each kind";
+    let json = "Print one JSON object per line, for programs (docs/client.md)";
     Command::new("chat")
         .after_help(CHAT_AFTER)
-        .about("Talk on a server: commands from standard input, one line an event")
+        .about("Talk on a server")
         .arg(addr().default_value(config::ADDRESS))
         .arg(user())
         .arg(path("accept-files", "DIR").help(accept))
@@ -94,10 +109,10 @@ fn chat_command() -> Command {
 fn menu_command() -> Command {
     Command::new("menu")
         .after_help(MENU_AFTER)
-        .about("Files and messages by a menu of numbered choices")
+        .about("Messages and files by numbered choices")
         .arg(addr().default_value(config::ADDRESS))
         .arg(user())
-        .arg(room("Go to this room first; the shelf is then the room's"))
+        .arg(room("Join this room first, and use its shelf"))
         .arg(path("output", "DIR").help("Save files in this folder [default: the current one]"))
         .args(login_args())
 }
@@ -111,7 +126,7 @@ fn say_command() -> Command {
         .arg(addr().required(true))
         .arg(text.help("What to say, or - for each line of standard input"))
         .arg(user())
-        .arg(to.help("To this user alone, also one with an account who is not online now"))
+        .arg(to.help("To this user, who may be offline if they have an account"))
         .arg(room("To the members of this room"))
         .group(ArgGroup::new("whom").args(["to", "room"]).required(true))
         .args(login_args())
@@ -120,14 +135,14 @@ fn say_command() -> Command {
 fn send_command() -> Command {
     let files = Arg::new("files").value_name("FILE").num_args(1..).required(true);
     let to = Arg::new("to").long("to").value_name("USER").conflicts_with_all(["room", "shelf"]);
-    let shelf = "Put the files on the public shelf, or with --room on that room's";
+    let shelf = "Put the files on the public shelf, or with --room on that room's shelf";
     Command::new("send")
         .after_help(SEND_AFTER)
         .about("Send files to a user, a room or a shelf, and leave")
         .arg(addr().required(true))
         .arg(files.value_parser(clap::value_parser!(PathBuf)).help("The files"))
         .arg(user())
-        .arg(to.help("For this user, also one who is not online now"))
+        .arg(to.help("For this user, who may be offline if they have an account"))
         .arg(room("For the members of this room"))
         .arg(Arg::new("shelf").long("shelf").action(ArgAction::SetTrue).help(shelf))
         .group(ArgGroup::new("whom").args(["to", "room", "shelf"]).multiple(true).required(true))
@@ -135,16 +150,16 @@ fn send_command() -> Command {
 }
 
 fn get_command() -> Command {
-    let file = Arg::new("file").value_name("ID|FILENAME").required(true);
+    let file = Arg::new("file").value_name("NUMBER|FILENAME").required(true);
     let output = "A folder, or the file to write, or - for standard output \
                   [default: the current folder]";
     Command::new("get")
         .after_help(GET_AFTER)
-        .about("Take a file, verify its hash, and leave")
+        .about("Download a file, verify its hash, and leave")
         .arg(addr().required(true))
-        .arg(file.help("Its number, or its name; of several the newest"))
+        .arg(file.help("Its number, or its name (the newest of that name)"))
         .arg(user())
-        .arg(room("Go to this room first, for files of its members and its shelf"))
+        .arg(room("Join this room first, for its files and its shelf"))
         .arg(path("output", "PATH").short('o').help(output))
         .args(login_args())
 }
@@ -155,25 +170,27 @@ fn files_command() -> Command {
     let pattern = Arg::new("pattern").value_name("PATTERN");
     Command::new("files")
         .after_help(FILES_AFTER)
-        .about("List the files that you may take, with their hashes, and leave")
+        .about("List the files that you may download, and leave")
         .args_conflicts_with_subcommands(true)
         .subcommand_negates_reqs(true)
         .arg(addr().required(true))
         .arg(pattern.help("Only names that match: * is anything, ? is one character"))
         .arg(user())
-        .arg(room("Go to this room first, for files of its members and its shelf"))
+        .arg(room("Join this room first, for its files and its shelf"))
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help(json))
         .args(login_args())
 }
 
 fn addr() -> Arg {
-    Arg::new("addr").value_name("ADDR").help("The server")
+    Arg::new("addr")
+        .value_name("ADDR")
+        .help("The server: HOST, HOST:PORT or unix:PATH; port 7575 if none is given")
 }
 
 fn user() -> Arg {
     let user = "Log in with this name \
                 [default: $PARLOR_USER, then the letters and digits of $USER, then asked for]";
-    Arg::new("user").long("user").value_name("NAME").help(user)
+    Arg::new("user").long("user").value_name("NAME").help_heading(LOGIN).help(user)
 }
 
 fn room(help: &'static str) -> Arg {
@@ -186,19 +203,24 @@ fn path(name: &'static str, value: &'static str) -> Arg {
 
 /// Options about coming in and coming back.
 fn login_args() -> [Arg; 3] {
-    let file = "The account's password is the first line of this file [default: $PARLOR_PASSWORD]";
-    let never = "End when the connection is lost, instead of coming back";
-    let time = "Time to try to come back when the connection is lost \
-                [default: for ever at a terminal, or else 10m]";
+    let file = "The password is the first line of this file [default: $PARLOR_PASSWORD]";
+    let never = "End when the connection is lost, instead of reconnecting";
+    let time = "How long to try to reconnect when the connection is lost, like 30s, 10m or 24h \
+                [default: without limit at a terminal, elsewhere 10m]";
     let seconds = |text: &str| config::parse_time(text, &RECONNECT_FOR);
     [
-        path("password-file", "FILE").help(file),
-        Arg::new("no-reconnect").long("no-reconnect").action(ArgAction::SetTrue).help(never),
+        path("password-file", "FILE").help_heading(LOGIN).help(file),
+        Arg::new("no-reconnect")
+            .long("no-reconnect")
+            .action(ArgAction::SetTrue)
+            .help_heading(CONNECTION)
+            .help(never),
         Arg::new("reconnect-for")
             .long("reconnect-for")
             .value_name("TIME")
             .value_parser(seconds)
             .conflicts_with("no-reconnect")
+            .help_heading(CONNECTION)
             .help(time),
     ]
 }

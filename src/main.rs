@@ -4,10 +4,9 @@
 //! standard error that says what to do next, and a standard error that is closed is no mistake.
 
 mod cli;
+mod help;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command};
-use parlor::message::visible;
 use parlor::{admin, config, serve};
 use std::ffi::OsString;
 use std::io::Write;
@@ -19,38 +18,54 @@ const EXIT_CONFIG: u8 = 78;
 const EXIT_USAGE: u8 = 2;
 
 const SERVE_AFTER: &str = "\
-SIZE is a whole number with B, KiB, MiB, GiB or TiB; TIME is one with ms, s, m, h or d.
-Each option is also a variable (PARLOR_ROOM_MEMBERS) and a key of the file (room-members).
-The first of option, variable, file, default decides. All about it: docs/server.md";
+Examples:
+  parlor serve
+  parlor serve --listen 0.0.0.0:7575 --data /srv/parlor --file-max 20MiB
+  parlor serve --config /etc/parlor.toml
+
+SIZE is a whole number with B, KiB, MiB, GiB or TiB; TIME is one with ms, s, m, h or d. Without \
+a unit they are bytes and seconds.
+
+Each option is also a variable (PARLOR_ROOM_MEMBERS) and a key of the configuration file \
+(room-members). The option wins over the variable, the variable over the file. `parlor config \
+show` prints the settings in force. All about it: docs/server.md";
+
+const CONFIG_AFTER: &str = "\
+Examples:
+  parlor config show
+  parlor config show --config /etc/parlor.toml --room-members 40
+
+It takes the options of `parlor serve`. What it prints is a file for --config.";
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
     match command().try_get_matches_from(&args) {
         Ok(matches) => run(&matches),
-        Err(error) if !error.use_stderr() => {
-            // Help or version; who closes the pipe early has read enough.
-            let _ = error.print();
+        Err(error) if help::is_wanted(&error) => {
+            print(&error.render().to_string());
             ExitCode::SUCCESS
         }
         Err(error) => {
-            let serving = args.get(1).is_some_and(|arg| arg == "serve");
-            complain(&one_line(&error, serving, &help_for(&args)));
+            let serving = args.get(1).is_some_and(|arg| arg == "serve" || arg == "config");
+            complain(&help::one_line(&error, &command(), &args));
             ExitCode::from(if serving { EXIT_CONFIG } else { EXIT_USAGE })
         }
     }
 }
 
 fn command() -> Command {
-    Command::new("parlor")
+    let command = Command::new("parlor")
         .version(env!("CARGO_PKG_VERSION"))
         .about(env!("CARGO_PKG_DESCRIPTION"))
-        .subcommand_required(true)
+        .max_term_width(help::WIDTH_MAX)
+        .arg_required_else_help(true)
         .subcommand(serve_command())
+        .subcommand(config_command())
         .subcommands(cli::commands())
-        // Beside the client's `parlor files ADDR`: what the owner does to his folder.
-        .mut_subcommand("files", |files| files.subcommand(admin::gc_command()))
-        .subcommands(admin::commands())
-        .subcommand(admin::store_command())
+        // The old name of `parlor store files gc`.
+        .mut_subcommand("files", |files| files.subcommand(admin::gc_command().hide(true)))
+        .subcommands(admin::commands());
+    help::with_overview(command)
 }
 
 fn serve_command() -> Command {
@@ -60,6 +75,19 @@ fn serve_command() -> Command {
         .args(config::options())
 }
 
+fn config_command() -> Command {
+    let show = Command::new("show")
+        .about("Print all settings in force, and where each comes from")
+        .after_help(CONFIG_AFTER)
+        .args(config::options());
+    Command::new("config")
+        .about("Show the settings of a server")
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .after_help(CONFIG_AFTER)
+        .subcommand(show)
+}
+
 fn run(matches: &ArgMatches) -> ExitCode {
     match matches.subcommand() {
         Some(("serve", options)) => match serve::run(config::given(options)) {
@@ -67,6 +95,16 @@ fn run(matches: &ArgMatches) -> ExitCode {
             Err(error) => {
                 complain(&error.to_string());
                 ExitCode::from(error.exit_code())
+            }
+        },
+        Some(("config", command)) => match serve::show_config(shown_options(command)) {
+            Ok(text) => {
+                print(&text);
+                ExitCode::SUCCESS
+            }
+            Err(mistake) => {
+                complain(&mistake.to_string());
+                ExitCode::from(EXIT_CONFIG)
             }
         },
         Some(("user", command)) => administer(admin::user(command)),
@@ -95,37 +133,11 @@ fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "parlor: {text}");
 }
 
-/// What shows the help of the command that was meant.
-fn help_for(args: &[OsString]) -> String {
-    let command = command();
-    let meant = args.get(1).and_then(|name| command.find_subcommand(name));
-    match meant.map(Command::get_name) {
-        Some(name) => format!("parlor {name} --help"),
-        None => "parlor --help".to_owned(),
-    }
+/// Standard output; whoever closes the pipe early has read enough.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// What clap says in a paragraph, in one line, with a suggestion from our own keys.
-fn one_line(error: &clap::Error, serving: bool, help: &str) -> String {
-    let unknown = match (error.kind(), error.get(ContextKind::InvalidArg)) {
-        (ErrorKind::UnknownArgument, Some(ContextValue::String(option))) => Some(option.as_str()),
-        _ => None,
-    };
-    if unknown == Some("--password") && !serving {
-        return "--password: everybody on this machine could read it; use PARLOR_PASSWORD or \
-                --password-file FILE"
-            .to_owned();
-    }
-    if let Some(option) = unknown {
-        let near = config::nearest(option.trim_start_matches('-'), config::keys());
-        return match near.filter(|_| serving && option.starts_with("--")) {
-            Some(near) => format!("{}: unknown option; did you mean --{near}?", visible(option)),
-            None => format!("{}: not known here; see {help}", visible(option)),
-        };
-    }
-    let text = error.render().to_string();
-    let text = text.strip_prefix("error: ").unwrap_or(&text);
-    let said = text.split("\n\n").next().unwrap_or(text);
-    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("{}; see {help}", visible(&said))
+fn shown_options(command: &ArgMatches) -> Vec<(String, String)> {
+    command.subcommand().map_or_else(Vec::new, |(_, options)| config::given(options))
 }

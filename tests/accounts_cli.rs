@@ -1,4 +1,4 @@
-//! `parlor user` and `parlor backup`, the real binary: what they do, say and refuse.
+//! `parlor user` and `parlor store backup`, the real binary: what they do, say and refuse.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -149,7 +149,7 @@ fn a_password_comes_from_a_file_or_a_variable_and_is_checked() {
 #[test]
 fn a_mistake_on_the_command_line_is_2_and_makes_nothing() {
     let owner = Owner::new();
-    assert!(owner.refused(2, &["user"]).contains("requires a subcommand"));
+    assert!(owner.done(&["user"]).contains("parlor user add alice"), "that is a question for help");
     assert!(owner.refused(2, &["user", "add"]).contains("<NAME>"));
     assert!(owner.refused(2, &["user", "add", "no.dot"]).starts_with("that is no user name"));
     assert!(owner.refused(2, &["user", "list", "--room"]).contains("--room: not known here"));
@@ -263,13 +263,13 @@ fn a_backup_holds_what_the_store_holds_and_overwrites_nothing() {
     // Somebody has the store open, as a server would.
     let held = parlor::store::Sqlite::open(&owner.data()).unwrap();
     std::fs::create_dir(owner.dir.path().join("copy")).unwrap();
-    let said = owner.done(&["backup", "copy/parlor.db"]);
+    let said = owner.done(&["store", "backup", "copy/parlor.db"]);
     assert_eq!(said, "backed up to copy/parlor.db\n");
     drop(held);
     assert_eq!(hashes(&owner.dir.path().join("copy")), hashes(&owner.data()));
 
     let before = std::fs::read(owner.dir.path().join("copy/parlor.db")).unwrap();
-    let again = owner.refused(1, &["backup", "copy/parlor.db"]);
+    let again = owner.refused(1, &["store", "backup", "copy/parlor.db"]);
     assert!(again.starts_with("cannot back up to copy/parlor.db: "), "{again}");
     assert_eq!(std::fs::read(owner.dir.path().join("copy/parlor.db")).unwrap(), before);
     assert!(owner.refused(1, &["backup", "nowhere/b"]).starts_with("cannot back up to nowhere/b"));

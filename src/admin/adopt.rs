@@ -6,7 +6,7 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::gc::{gc_command, trouble};
+use super::gc::trouble;
 use super::{AdminError, Opened, say, with_data};
 use crate::files::{self, Disk, Fate};
 use crate::job::{Catalogue, StoreJob};
@@ -16,42 +16,26 @@ use crate::serve::{fit::Survey, wall_ms};
 use crate::store::{Sqlite, Store as _};
 
 const AFTER: &str = "\
-For a store or files that were put back, moved or lost: a server refuses to start with them. None
-may run in the folder. Example: parlor store files adopt --dry-run";
+For a store or files that were restored, moved or lost: a server refuses to start with them. No \
+server may use the folder.
 
-/// `parlor store`, for clap.
-#[must_use]
-pub fn store_command() -> Command {
+Example:
+  parlor store files adopt --dry-run";
+
+/// `parlor store files adopt`, for clap.
+pub(super) fn adopt_command() -> Command {
     let dry = Arg::new("dry-run").long("dry-run").action(ArgAction::SetTrue);
-    let adopt = with_data(Command::new("adopt"))
-        .about("Say that the files in the folder are those of the store beside them")
+    with_data(Command::new("adopt"))
+        .about("Say that the files in the folder belong to the store beside them")
         .after_help(AFTER)
-        .arg(dry.help("Only say what would become of them"));
-    let files = Command::new("files")
-        .about("Decide about the files on a server's disk")
-        .subcommand_required(true)
-        .subcommand(adopt)
-        .subcommand(gc_command());
-    Command::new("store")
-        .about("Decide about what a server keeps on its disk")
-        .subcommand_required(true)
-        .subcommand(files)
+        .arg(dry.help("Only list what would be done"))
 }
 
-/// Does `parlor store`.
+/// Does `parlor store files adopt`.
 ///
 /// # Errors
 /// Why it was not done.
-pub fn store(matches: &ArgMatches) -> Result<(), AdminError> {
-    let files = matches.subcommand().and_then(|(_, files)| files.subcommand());
-    match files {
-        Some(("adopt", options)) => adopt(options),
-        Some((_, options)) => super::gc(options),
-        None => Ok(()),
-    }
-}
-
-fn adopt(options: &ArgMatches) -> Result<(), AdminError> {
+pub(super) fn adopt(options: &ArgMatches) -> Result<(), AdminError> {
     let dry = options.get_flag("dry-run");
     let data = super::data(options)?;
     let held = FolderLock::take(&data).map_err(|error| trouble(&data, error))?;

@@ -1,4 +1,4 @@
-//! `parlor files gc`: what of the files on the server's disk can go.
+//! `parlor store files gc`: what of the files on the server's disk can go.
 //!
 //! Removes what a server would at its start and in its sweeps, and no more. The rule it keeps:
 //! nothing is removed while a server uses the folder, for what is on its way has no record yet.
@@ -21,20 +21,22 @@ use crate::serve::{self, wall_ms};
 use crate::store::Store as _;
 
 const AFTER: &str = "\
-A running server does this by itself. Without --dry-run none may run in the folder.
-Example: parlor files gc --dry-run";
+A running server does this by itself; while one uses the folder, only --dry-run works.
 
-/// `parlor files gc`, for clap.
+Example:
+  parlor store files gc --dry-run";
+
+/// `parlor store files gc`, for clap.
 #[must_use]
 pub fn gc_command() -> Command {
     let dry = Arg::new("dry-run").long("dry-run").action(ArgAction::SetTrue);
     with_data(Command::new("gc"))
-        .about("Remove what no one will ask for from a server's folder of files")
+        .about("Remove expired files and what is left of broken uploads")
         .after_help(AFTER)
-        .arg(dry.help("Only say what would go"))
+        .arg(dry.help("Only list what would be removed"))
 }
 
-/// Does `parlor files gc`.
+/// Does `parlor store files gc`.
 ///
 /// # Errors
 /// Why it was not done.

@@ -7,7 +7,7 @@ use super::settings::{Kind, SETTINGS, Setting};
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches};
 
-/// The options for clap, limits under a heading of their own.
+/// The options for clap, under headings.
 #[must_use]
 pub fn options() -> Vec<Arg> {
     SETTINGS.iter().map(option).collect()
@@ -38,6 +38,20 @@ pub fn given(matches: &ArgMatches) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Under which heading the help has an option; the first ones have none.
+fn heading(key: &str) -> Option<&'static str> {
+    match key.split('-').next().unwrap_or_default() {
+        "accounts" | "before" | "block" | "login" | "timeout" => Some("Accounts and logins"),
+        "connections" | "room" | "rooms" | "letters" | "presence" | "message" => {
+            Some("People, rooms and messages")
+        }
+        "upload" | "file" | "files" | "shelf" | "partial" => Some("Files"),
+        "output" => Some("Clients that read slowly"),
+        "first" | "heartbeat" | "dead" | "drain" => Some("Silence and the end"),
+        _ => None,
+    }
+}
+
 fn option(setting: &'static Setting) -> Arg {
     let action = match setting.kind {
         Kind::Addresses(_) => ArgAction::Append,
@@ -48,7 +62,6 @@ fn option(setting: &'static Setting) -> Arg {
         | Kind::Level(_)
         | Kind::Choice(..) => ArgAction::Set,
     };
-    let heading = setting.is_limit().then_some("Limits");
     Arg::new(setting.key)
         .long(setting.key)
         .value_name(setting.value_name())
@@ -56,5 +69,17 @@ fn option(setting: &'static Setting) -> Arg {
         .action(action)
         .allow_negative_numbers(true)
         .help(format!("{} [default: {}]", setting.help, setting.default_shown()))
-        .help_heading(heading)
+        .help_heading(heading(setting.key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setting_is_under_a_heading_but_those_that_everybody_needs() {
+        let bare = SETTINGS.iter().filter(|setting| heading(setting.key).is_none());
+        let bare: Vec<_> = bare.map(|setting| setting.key).collect();
+        assert_eq!(bare, ["listen", "data", "log", "log-level", "log-format", "config"]);
+    }
 }

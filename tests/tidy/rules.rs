@@ -58,7 +58,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("os", &["limits"]),
     ("client", &["address", "front", "half", "wire", "message", "id", "limits", "os"]),
 ];
-const COMPOSERS: [&str; 7] = ["lib", "main", "config", "cli", "serve", "options", "admin"];
+const COMPOSERS: [&str; 8] = ["lib", "main", "config", "cli", "help", "serve", "options", "admin"];
 const PURE: [&str; 9] =
     ["id", "limits", "job", "message", "facts", "wire", "front", "hub", "engine"];
 

@@ -1,10 +1,10 @@
-//! `parlor files gc`: the owner asks what of the files on the disk can go.
+//! `parlor store files gc`: the owner asks what of the files on the disk can go.
 
 use super::*;
 
 fn gc(data: &Path, args: &[&str]) -> Ran {
     let data = data.to_str().unwrap();
-    let all = [&["files", "gc", "--data", data][..], args].concat();
+    let all = [&["store", "files", "gc", "--data", data][..], args].concat();
     Ran::new(&parlor(Path::new("/"), &all).output().unwrap())
 }
 

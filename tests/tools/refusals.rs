@@ -92,7 +92,7 @@ fn a_mistake_on_the_command_line_is_2_and_nobody_is_called() {
         (&["send", "addr", "--user", "a", "--room", "no.room", "f"], "--room no.room: "),
         (&["send", "addr", "--shelf", "f"], "--user NAME"),
         (&["send", "addr", "--password", "x", "--shelf", "f"], "PARLOR_PASSWORD"),
-        (&["get", "addr"], "<ID|FILENAME>"),
+        (&["get", "addr"], "<NUMBER|FILENAME>"),
         (&["get", "addr", "a", "b"], "b: not known here"),
         (&["files"], "<ADDR>"),
         (&["files", "addr", "--xml"], "--xml: not known here"),
