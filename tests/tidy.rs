@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 mod tidy {
     pub(crate) mod fronts;
+    pub(crate) mod lexicon;
     pub(crate) mod links;
     pub(crate) mod rules;
     pub(crate) mod shape;
@@ -15,7 +16,7 @@ mod tidy {
 
 use tidy::links::{self, Library};
 use tidy::source::Source;
-use tidy::{fronts, rules, shape, wording};
+use tidy::{fronts, lexicon, rules, shape, wording};
 
 fn sources(folder: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -118,9 +119,10 @@ fn most_files_and_functions_are_short() {
 
 #[test]
 fn what_is_public_is_used_by_another_crate() {
-    let (binary, library): (Vec<Source>, Vec<Source>) = sources("src")
-        .into_iter()
-        .partition(|source| ["src/main.rs", "src/cli.rs"].contains(&source.name.as_str()));
+    let (binary, library): (Vec<Source>, Vec<Source>) =
+        sources("src").into_iter().partition(|source| {
+            ["src/main.rs", "src/cli.rs", "src/help.rs"].contains(&source.name.as_str())
+        });
     let others = ["tests", "benches", "loadtest/src"].iter().flat_map(|folder| sources(folder));
     let others: Vec<Source> = others.chain(binary).collect();
     let faults = shape::public(&library, &others);
@@ -267,6 +269,33 @@ fn a_link_that_leads_nowhere_is_seen() {
     let named = |text: &str| links::missing("x", text, &exists).len();
     assert_eq!(named("see docs/b.md. docs/a.md#x, docs/*.md"), 0);
     assert_eq!(named("see docs/c.md."), 1);
+}
+
+#[test]
+fn a_word_of_the_lexicon_means_one_thing_among_public_types() {
+    let faults = lexicon::faults(&documents()["ARCHITECTURE.md"], &sources("src"));
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn a_word_with_two_meanings_is_seen() {
+    let faults = |row: &str, code: &str| {
+        let head = "\n## Lexicon\n\n| word | means | types |\n| --- | --- | --- |\n";
+        let document = format!("{head}| slot, place | a right | `Slots` |\n{row}\n\n## More\n");
+        let code = format!("pub(crate) struct Slots;\n{code}\n");
+        lexicon::faults(&document, &[Source::new("src/x.rs".into(), code)])
+    };
+    let fine = "| entry | a thing | `Entries`, `LogEntry` |";
+    assert_eq!(faults(fine, "pub struct LogEntry;\npub enum Entries {}\nstruct Place;").len(), 0);
+    assert_eq!(faults("", "pub struct Placed;\npub(super) struct SlotsUsed;").len(), 0);
+    assert_eq!(
+        faults("", "pub struct Slot;"),
+        ["Slot is called by \"slot\", and is not in its row"]
+    );
+    assert_eq!(faults("", "pub(super) type QueuePlaces = u8;").len(), 1);
+    let twice = faults("| seat, slot | an index | `Slots` |", "");
+    assert_eq!(twice, ["the lexicon has \"slot\" twice"]);
+    assert_eq!(faults("| seat | an index | `Seat` |", "struct Seat;").len(), 1);
 }
 
 /// What a rule says of a small file.

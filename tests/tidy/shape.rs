@@ -22,9 +22,12 @@ pub(crate) fn doubles(all: &[Source]) -> Vec<String> {
     doubles.map(|(name, files)| format!("{name} is the name of a type in {files:?}")).collect()
 }
 
-fn public_type(line: &str) -> Option<&str> {
+pub(crate) fn public_type(line: &str) -> Option<&str> {
     let line = line.trim_start();
-    let (visible, rest) = line.split_once(' ')?;
+    let (visible, rest) = match line.strip_prefix("pub(in ") {
+        Some(rest) => ("pub", rest.split_once(") ")?.1),
+        None => line.split_once(' ')?,
+    };
     let is_type = |kind: &&str| rest.starts_with(*kind);
     let kind = ["struct ", "enum ", "trait ", "type "].into_iter().find(is_type)?;
     let name = rest[kind.len()..].split(|c: char| !c.is_alphanumeric()).next();
