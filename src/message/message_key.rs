@@ -7,7 +7,7 @@ use crate::limits::MESSAGE_KEY_MAX;
 pub struct MessageKey(pub [u8; 16]);
 
 impl MessageKey {
-    /// Of what the client sent; nothing if that is empty or longer than [`MESSAGE_KEY_MAX`] bytes.
+    /// Of what the client sent; nothing if that is empty or longer than 32 bytes.
     #[must_use]
     pub fn parse(key: &str) -> Option<Self> {
         if !(1..=MESSAGE_KEY_MAX).contains(&key.len()) {
