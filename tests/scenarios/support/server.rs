@@ -150,7 +150,10 @@ impl Server {
 
     /// The contents that the server has, each once.
     pub(crate) fn contents(&self) -> Vec<PathBuf> {
-        self.below("files")
+        let mut contents = self.below("files");
+        // Which store they belong to.
+        contents.retain(|path| !path.ends_with(".store"));
+        contents
     }
 
     fn below(&self, folder: &str) -> Vec<PathBuf> {
