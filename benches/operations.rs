@@ -92,9 +92,12 @@ fn turns() -> Vec<Operation> {
     rows.push(operation("engine turn", "connect, login, join, exit", 0, || {
         let mut server = room_of(0);
         let mut generation = 0;
-        let requests =
-            [Command::guest("alice"), Command::Join { room: "lobby".into() }, Command::Exit]
-                .map(|command| native::emit_request(1, &command));
+        let requests = [
+            Command::guest("alice"),
+            Command::Join { room: "lobby".into(), open: false },
+            Command::Exit,
+        ]
+        .map(|command| native::emit_request(1, &command));
         Box::new(move || {
             generation += 1;
             server.come_and_go(ConnId { slot: 0, generation }, &requests);
@@ -164,7 +167,7 @@ fn conn(slot: u32) -> ConnId {
 
 fn say(bytes: usize) -> Bytes {
     let text = "x".repeat(bytes);
-    native::emit_request(7, &Command::Say { text: text.into(), me: false })
+    native::emit_request(7, &Command::Say { text: text.into(), me: false, room: None })
 }
 
 fn said(bytes: usize) -> Event {
@@ -174,6 +177,7 @@ fn said(bytes: usize) -> Event {
         text: Text::parse("x".repeat(bytes).into(), 1 << 20).expect("a text"),
         me: false,
         at: NOW.wall_ms,
+        own: false,
     }
 }
 
@@ -201,8 +205,10 @@ fn room_of(members: u32) -> Server {
     let mut server = Server { engine, buffer: vec![0; WRITE_JOIN_BYTES] };
     for slot in 0..members {
         server.engine.handle(NOW, opened(conn(slot)));
-        for command in [Command::guest(format!("u{slot}")), Command::Join { room: "lobby".into() }]
-        {
+        for command in [
+            Command::guest(format!("u{slot}")),
+            Command::Join { room: "lobby".into(), open: false },
+        ] {
             server.engine.handle(NOW, Input::Turn);
             server.read(conn(slot), &native::emit_request(1, &command));
         }

@@ -93,6 +93,34 @@ pub struct Source(pub u64);
 impl Source {
     /// Connections of this machine to itself.
     pub const THIS_MACHINE: Self = Self(0);
+
+    /// An address of IPv4.
+    pub(crate) const fn of_v4(bits: u32) -> Self {
+        Self(1 << 32 | bits as u64)
+    }
+
+    /// The first half of an address of IPv6. None that is in use is as small as those of IPv4 are
+    /// here.
+    pub(crate) const fn of_v6(half: u64) -> Self {
+        Self(half)
+    }
+}
+
+/// An address as people write it.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::THIS_MACHINE {
+            return f.write_str("this machine");
+        }
+        if self.0 >> 33 == 0 {
+            let [.., a, b, c, d] = self.0.to_be_bytes();
+            return write!(f, "{a}.{b}.{c}.{d}");
+        }
+        for shift in [48, 32, 16, 0] {
+            write!(f, "{:x}:", (self.0 >> shift) & 0xffff)?;
+        }
+        f.write_str(":/64")
+    }
 }
 
 /// A job that a worker has been asked to do, by which its completion is known again.
@@ -142,6 +170,13 @@ pub(crate) struct StoreId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_is_written_as_an_address() {
+        assert_eq!(Source::THIS_MACHINE.to_string(), "this machine");
+        assert_eq!(Source::of_v4(0xc000_0207).to_string(), "192.0.2.7");
+        assert_eq!(Source::of_v6(0x2001_0db8_0000_00ff).to_string(), "2001:db8:0:ff::/64");
+    }
 
     #[test]
     fn a_token_carries_both_halves_there_and_back() {

@@ -211,6 +211,19 @@ pub struct Directory {
     pub accounts: Vec<Account>,
     /// Who has blocked whom; the blocked name may have no account.
     pub blocks: Vec<(AccountId, UserName)>,
+    /// Sessions whose tokens are void.
+    pub voided: Vec<Voided>,
+}
+
+/// A session of an account whose tokens are void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Voided {
+    /// Whose.
+    pub account: AccountId,
+    /// The login with which it began.
+    pub origin: u64,
+    /// Since when, in milliseconds since 1970.
+    pub at_ms: u64,
 }
 
 /// A message that is kept for somebody.
@@ -251,6 +264,9 @@ pub enum StoreJob {
         /// Whose.
         account: AccountId,
     },
+    /// Void the tokens of one session of an account until they expire: [`StoreOutcome::Done`], or
+    /// [`StoreOutcome::NoAccount`].
+    Void(Voided),
     /// Take down that `user` is blocked: [`StoreOutcome::Done`], also when it was so before, or
     /// [`StoreOutcome::NoAccount`].
     Block {
@@ -315,6 +331,9 @@ impl std::fmt::Debug for StoreJob {
             Self::Create { name, .. } => write!(f, "create {name}"),
             Self::SetHash { account, .. } => write!(f, "set the hash of {}", account.0),
             Self::Revoke { account } => write!(f, "revoke the tokens of {}", account.0),
+            Self::Void(Voided { account, origin, .. }) => {
+                write!(f, "void the tokens of session {origin} of {}", account.0)
+            }
             Self::Block { account, user } => write!(f, "{} blocks {user}", account.0),
             Self::Unblock { account, user } => write!(f, "{} unblocks {user}", account.0),
             Self::Keep { to, from, text, once, .. } => {

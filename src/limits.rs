@@ -90,6 +90,17 @@ pub(crate) const SOURCES_MAX: usize = 65_536;
 pub const TAKEOVER_WAIT: Duration = Duration::from_secs(2);
 /// How long a resume token is good for.
 pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest name in bytes that a client gives its device.
+pub(crate) const DEVICE_NAME_MAX: usize = 64;
+/// Most sessions of one account that can be configured.
+pub(crate) const ACCOUNT_SESSIONS_MAX: u64 = 64;
+/// Errands of one user at once: scripts that run side by side.
+pub(crate) const ERRANDS_A_USER: usize = 16;
+/// Rooms that one session may be in.
+pub(crate) const OPEN_ROOMS_MAX: usize = 64;
+/// Sessions of one account whose tokens are void until these expire; with one more, all tokens of
+/// the account become void.
+pub(crate) const VOIDED_A_USER: usize = 64;
 /// Longest key in bytes by which a message that is sent twice is known as one.
 pub(crate) const MESSAGE_KEY_MAX: usize = 32;
 /// How long the key of a message is remembered.
@@ -97,6 +108,8 @@ pub(crate) const MESSAGE_KEY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Keys that are remembered for one user; the oldest goes first. More requests than these are never
 /// without an answer.
 pub(crate) const MESSAGE_KEYS_A_USER: u32 = 256;
+/// Keys that are remembered of all users together: some 5 MiB.
+pub(crate) const MESSAGE_KEYS_MAX: usize = 50_000;
 /// Requests of one connection that may wait for the store at once; then it is not read.
 pub(crate) const AWAITED_MAX: u16 = 32;
 /// Letters told at once to somebody who logs in; the next ones follow when these have arrived.
@@ -200,6 +213,9 @@ pub struct Limits {
     /// Connections held at once, logged in or not. 0 in the configuration means "as many as the
     /// process may have descriptors"; here it is always the resolved number.
     pub connections: u64,
+    /// Sessions of one account at once, errands not counted. With 1 a second login is refused, or
+    /// takes over a dead session (system D).
+    pub accounts_sessions: u64,
     /// Members of a room.
     pub room_members: u64,
     /// Rooms that exist at once.
@@ -270,6 +286,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            accounts_sessions: 8,
             room_members: 15,
             rooms: 10_000,
             message_bytes: 4 * KIB,

@@ -85,6 +85,7 @@ fn limits_of(text: &str) -> Limits {
     for (key, value) in settings.flat_map(str::split_whitespace).filter_map(|s| s.split_once('=')) {
         let value: u64 = value.parse().unwrap();
         match key {
+            "accounts_sessions" => limits.accounts_sessions = value,
             "presence_users" => limits.presence_users = value,
             "message_rate" => limits.message_rate = value,
             "letters" => limits.letters = value,

@@ -93,6 +93,9 @@ pub(super) fn parse(line: &str) -> Wish<'_> {
             | Op::Register
             | Op::Passwd
             | Op::Logout
+            | Op::Sessions
+            | Op::EndSession
+            | Op::Room
             | Op::Broadcast
             | Op::WhoElse
             | Op::Block
@@ -222,7 +225,7 @@ mod tests {
         for line in ["/broadcats hi", "/", "//x", "/ say hi", "/sendfiles a b"] {
             assert_eq!(refused(line), "unknown_op", "{line}");
         }
-        let said = Command::Say { text: "sendfile a b".into(), me: false };
+        let said = Command::Say { text: "sendfile a b".into(), me: false, room: None };
         assert_eq!(parse("sendfile a b"), Wish::Ask(said));
         assert_eq!(parse(" "), Wish::Nothing);
     }

@@ -17,7 +17,7 @@ use crate::front::native::{self, FromServer, Problem};
 use crate::id::TransferId;
 use crate::limits::{CHUNK_MAX, FRAME_MAX};
 use crate::message::PROTOCOL_VERSION;
-use crate::message::{Command, Event, Greeting, Op, Reply};
+use crate::message::{ClientTraits, Command, Event, Greeting, Op, Reply};
 use crate::wire::frame::{self, FrameError};
 
 /// Longest line in bytes that is kept of a server that does not answer in frames.
@@ -103,7 +103,8 @@ impl ClientSession {
             heartbeat: None,
             last_id: 0,
         };
-        session.request(Command::Hello { version: PROTOCOL_VERSION });
+        session
+            .request(Command::Hello { version: PROTOCOL_VERSION, about: ClientTraits::default() });
         session
     }
 

@@ -7,7 +7,7 @@
 use super::value;
 use crate::address::Address;
 use crate::engine::Policy;
-use crate::limits::{GIB, KIB, Limits, MIB, UPLOAD_SLOTS_MAX};
+use crate::limits::{ACCOUNT_SESSIONS_MAX, GIB, KIB, Limits, MIB, UPLOAD_SLOTS_MAX};
 use crate::os;
 use log::LevelFilter;
 use std::net::Ipv4Addr;
@@ -82,7 +82,7 @@ const MESSAGE_MAX: u64 = 24 * KIB;
 
 /// Every setting, in the order of the help.
 #[rustfmt::skip]
-pub(super) static SETTINGS: [Setting; 40] = [
+pub(super) static SETTINGS: [Setting; 41] = [
     setting("listen", Kind::Addresses(|d| &mut d.listen),
         "Address to listen on; may be given several times, port 0 takes a free one"),
     in_words("data", Kind::Path(|d| &mut d.data),
@@ -100,6 +100,9 @@ pub(super) static SETTINGS: [Setting; 40] = [
     setting("accounts-registration",
         Kind::Choice(["open", "closed"], |d| &mut d.policy.registration),
         "Whether people make accounts, or only the owner of the server (parlor user add)"),
+    setting("accounts-sessions",
+        Kind::Count(1..=ACCOUNT_SESSIONS_MAX, |d| &mut d.limits.accounts_sessions),
+        "Places where one account can be logged in at once"),
 
     in_words("connections", Kind::Count(0..=CONNECTIONS_MAX, |d| &mut d.limits.connections),
         "Connections at once; 0: as many as the descriptors allow",

@@ -91,7 +91,8 @@ fn who_may_come_in_is_two_words_in_the_file_also_in_a_table() {
 }
 
 /// A value other than the default for every key of `Limits`.
-const OTHERS: [(&str, &str); 32] = [
+const OTHERS: [(&str, &str); 33] = [
+    ("accounts-sessions", "2"),
     ("connections", "11"),
     ("room-members", "12"),
     ("rooms", "13"),
@@ -130,6 +131,7 @@ const OTHERS: [(&str, &str); 32] = [
 fn assert_all_others(limits: Limits) {
     let Limits {
         connections,
+        accounts_sessions,
         room_members,
         rooms,
         message_bytes,
@@ -162,6 +164,7 @@ fn assert_all_others(limits: Limits) {
         dead_after,
         drain,
     } = limits;
+    assert_eq!(accounts_sessions, 2);
     assert_eq!([connections, room_members, rooms, message_bytes], [11, 12, 13, 14]);
     assert_eq!([upload_slots, upload_waiting, file_bytes], [15, 16, 17]);
     assert_eq!([before_login, before_login_source, message_rate], [30, 31, 32]);

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::{Incoming, hint, json, plain};
 use crate::id::{LetterId, TransferId};
 use crate::message::{
-    Announced, CloseReason, Command, Digest, Event, FileRef, Op, Proof, Refusal, Reply, Secret,
-    Text,
+    Announced, ClientTraits, CloseReason, Command, Digest, Event, FileRef, Op, Proof, Refusal,
+    Reply, Secret, Text,
 };
 use crate::wire::frame::{self, Frame, FrameError};
 
@@ -86,6 +86,20 @@ struct Request<'a> {
     after: Option<TransferId>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pattern: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    key: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    device: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    own: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    errand: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    open: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    all: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<u32>,
 }
 
 fn parse_request(json: &[u8]) -> Incoming<'_> {
@@ -119,35 +133,44 @@ fn parse_any_request(json: &[u8]) -> Incoming<'_> {
     }
 }
 
-fn to_command(request: Request<'_>) -> Result<Command<'_>, Refusal> {
+fn to_command<'a>(request: Request<'a>) -> Result<Command<'a>, Refusal> {
     let Request { op, user, room, text, name, me, version, size, transfer, within_s, .. } = request;
     let Request { password, new, token, letter, .. } = request;
-    let Request { hash, again, offset, after, pattern, .. } = request;
-    let missing = |field: &str| Refusal::BadRequest(format!("`{field}` is missing"));
-    let transfer = || transfer.ok_or_else(|| missing("transfer"));
+    let Request { hash, again, offset, after, pattern, key, .. } = request;
+    let Request { device, own, errand, open, all, session, .. } = request;
+    let some = |text: Cow<'a, str>| (!text.is_empty()).then_some(text);
+    let transfer = || need(transfer, "transfer");
     let Some(op) = Op::from_name(&op) else {
         return Err(Refusal::UnknownOp(op.chars().take(32).collect()));
     };
+    let once = |message| match key {
+        Some(key) => Command::Once { key, message: Box::new(message) },
+        None => message,
+    };
     Ok(match op {
-        Op::Hello => Command::Hello { version: version.ok_or_else(|| missing("version"))? },
-        Op::Login => Command::Login { user, proof: to_proof(password, token) },
-        Op::Register => {
-            let password = password.ok_or_else(|| missing("password"))?;
-            Command::Register { user, password: Secret(password) }
+        Op::Hello => {
+            let (own, errand) = (own == Some(true), errand == Some(true));
+            let about = ClientTraits { device, own, errand };
+            Command::Hello { version: need(version, "version")?, about }
         }
-        Op::Passwd => Command::Passwd {
-            old: Secret(password.ok_or_else(|| missing("password"))?),
-            new: Secret(new.ok_or_else(|| missing("new"))?),
-        },
-        Op::Logout => Command::Logout,
-        Op::Join => Command::Join { room },
-        Op::Leave => Command::Leave,
-        Op::Say => Command::Say { text, me: me.unwrap_or(false) },
-        Op::Broadcast => Command::Broadcast { text },
-        Op::Whisper => Command::Whisper { user, text },
-        Op::Got => Command::Got { letter: letter.ok_or_else(|| missing("letter"))? },
+        Op::Login => Command::Login { user, proof: to_proof(password, token) },
+        Op::Register => Command::Register { user, password: Secret(need(password, "password")?) },
+        Op::Passwd => {
+            let (old, new) = (need(password, "password")?, need(new, "new")?);
+            Command::Passwd { old: Secret(old), new: Secret(new) }
+        }
+        Op::Logout => Command::Logout { all: all == Some(true) },
+        Op::Sessions => Command::Sessions,
+        Op::EndSession => Command::EndSession { session: need(session, "session")? },
+        Op::Join => Command::Join { room, open: open == Some(true) },
+        Op::Room => Command::Room { room },
+        Op::Leave => Command::Leave { room: some(room) },
+        Op::Say => once(Command::Say { text, me: me == Some(true), room: some(room) }),
+        Op::Broadcast => once(Command::Broadcast { text }),
+        Op::Whisper => once(Command::Whisper { user, text }),
+        Op::Got => Command::Got { letter: need(letter, "letter")? },
         Op::Rooms => Command::Rooms,
-        Op::Who => Command::Who { room: (!room.is_empty()).then_some(room) },
+        Op::Who => Command::Who { room: some(room) },
         Op::WhoElse => Command::WhoElse { within_s },
         Op::Block => Command::Block { user },
         Op::Unblock => Command::Unblock { user },
@@ -157,20 +180,17 @@ fn to_command(request: Request<'_>) -> Result<Command<'_>, Refusal> {
         Op::Ping => Command::Ping,
         Op::Exit => Command::Exit,
         Op::SendFile | Op::Upload => {
-            let size = size.ok_or_else(|| missing("size"))?;
-            let file = Announced { name, size, hash, again: again.unwrap_or(false) };
-            if op == Op::Upload {
-                Command::Upload { file }
-            } else {
-                Command::SendFile { user: (!user.is_empty()).then_some(user), file }
+            let (size, again) = (need(size, "size")?, again == Some(true));
+            let file = Announced { name, size, hash, again };
+            match op == Op::Upload {
+                true => Command::Upload { room: some(room), file },
+                false => Command::SendFile { user: some(user), room: some(room), file },
             }
         }
         Op::Files => Command::Files { pattern, after },
         Op::Get => {
-            let file = match name.is_empty() {
-                true => FileRef::Number(transfer()?),
-                false => FileRef::Name(name),
-            };
+            let by_name = some(name).map(FileRef::Name);
+            let file = by_name.map_or_else(|| transfer().map(FileRef::Number), Ok)?;
             Command::Get { file, offset: offset.unwrap_or(0) }
         }
         Op::Remove => Command::Remove { transfer: transfer()? },
@@ -181,6 +201,10 @@ fn to_command(request: Request<'_>) -> Result<Command<'_>, Refusal> {
             return Err(Refusal::BadRequest("chunks travel in frames of kind 2".to_owned()));
         }
     })
+}
+
+fn need<T>(value: Option<T>, field: &str) -> Result<T, Refusal> {
+    value.ok_or_else(|| Refusal::BadRequest(format!("`{field}` is missing")))
 }
 
 /// A token says more than a password: it was given for one.
@@ -195,17 +219,27 @@ fn to_proof<'a>(password: Option<Cow<'a, str>>, token: Option<Cow<'a, str>>) -> 
 /// Writes a request, for a client.
 #[must_use]
 pub fn emit_request(id: u64, command: &Command<'_>) -> Bytes {
-    let mut request =
-        Request { id: Some(id), op: command.op().name().into(), ..Request::default() };
+    let mut request = Request { id: Some(id), ..Request::default() };
+    fill(&mut request, command);
+    emit(64 + request.text.len(), &request)
+}
+
+fn fill<'a>(request: &mut Request<'a>, command: &'a Command<'_>) {
+    request.op = command.op().name().into();
     match command {
-        Command::Hello { version } => request.version = Some(*version),
+        Command::Hello { version, about } => {
+            request.version = Some(*version);
+            describe(request, about);
+        }
+        Command::Once { key, message } => {
+            fill(request, message);
+            request.key = Some((**key).into());
+        }
+        Command::Logout { all } => request.all = all.then_some(true),
+        Command::EndSession { session } => request.session = Some(*session),
         Command::Login { user, proof } => {
             request.user = (**user).into();
-            match proof {
-                Proof::None => {}
-                Proof::Password(Secret(password)) => request.password = Some((**password).into()),
-                Proof::Token(Secret(token)) => request.token = Some((**token).into()),
-            }
+            prove(request, proof);
         }
         Command::Register { user, password: Secret(password) } => {
             request.user = (**user).into();
@@ -215,10 +249,15 @@ pub fn emit_request(id: u64, command: &Command<'_>) -> Bytes {
             request.password = Some((**old).into());
             request.new = Some((**new).into());
         }
-        Command::Join { room } => request.room = (**room).into(),
-        Command::Say { text, me } => {
+        Command::Join { room, open } => {
+            request.room = (**room).into();
+            request.open = open.then_some(true);
+        }
+        Command::Room { room } => request.room = (**room).into(),
+        Command::Say { text, me, room } => {
             request.text = (**text).into();
             request.me = me.then_some(true);
+            request.room = room.as_deref().unwrap_or_default().into();
         }
         Command::Whisper { user, text } => {
             request.user = (**user).into();
@@ -226,42 +265,56 @@ pub fn emit_request(id: u64, command: &Command<'_>) -> Bytes {
         }
         Command::Broadcast { text } => request.text = (**text).into(),
         Command::Got { letter } => request.letter = Some(*letter),
-        Command::Who { room } => request.room = room.as_deref().unwrap_or_default().into(),
+        Command::Leave { room } | Command::Who { room } => {
+            request.room = room.as_deref().unwrap_or_default().into()
+        }
         Command::WhoElse { within_s } => request.within_s = *within_s,
         Command::Block { user } | Command::Unblock { user } => request.user = (**user).into(),
-        Command::SendFile { user, file } => {
+        Command::SendFile { user, room, file } => {
             request.user = user.as_deref().unwrap_or_default().into();
-            announce(&mut request, file);
+            announce(request, room.as_deref(), file);
         }
-        Command::Upload { file } => announce(&mut request, file),
+        Command::Upload { room, file } => announce(request, room.as_deref(), file),
         Command::Files { pattern, after } => {
             request.pattern = pattern.as_deref().map(Into::into);
             request.after = *after;
         }
         Command::Get { file, offset } => {
-            match file {
-                FileRef::Number(transfer) => request.transfer = Some(*transfer),
-                FileRef::Name(name) => request.name = (**name).into(),
-            }
+            refer(request, file);
             request.offset = (*offset > 0).then_some(*offset);
         }
         Command::Reject { transfer }
         | Command::Received { transfer }
         | Command::Remove { transfer }
         | Command::Cancel { transfer } => request.transfer = Some(*transfer),
-        Command::Leave
-        | Command::Logout
-        | Command::Rooms
-        | Command::Blocked
-        | Command::Queue
-        | Command::Help
-        | Command::Ping
-        | Command::Exit => {}
+        Command::Sessions | Command::Rooms | Command::Blocked | Command::Queue => {}
+        Command::Help | Command::Ping | Command::Exit => {}
     }
-    emit(64 + request.text.len(), &request)
 }
 
-fn announce<'a>(request: &mut Request<'a>, file: &'a Announced<'_>) {
+fn describe<'a>(request: &mut Request<'a>, about: &'a ClientTraits<'_>) {
+    request.device = about.device.as_deref().map(Into::into);
+    request.own = about.own.then_some(true);
+    request.errand = about.errand.then_some(true);
+}
+
+fn prove<'a>(request: &mut Request<'a>, proof: &'a Proof<'_>) {
+    match proof {
+        Proof::None => {}
+        Proof::Password(Secret(password)) => request.password = Some((**password).into()),
+        Proof::Token(Secret(token)) => request.token = Some((**token).into()),
+    }
+}
+
+fn refer<'a>(request: &mut Request<'a>, file: &'a FileRef<'_>) {
+    match file {
+        FileRef::Number(transfer) => request.transfer = Some(*transfer),
+        FileRef::Name(name) => request.name = (**name).into(),
+    }
+}
+
+fn announce<'a>(request: &mut Request<'a>, room: Option<&'a str>, file: &'a Announced<'_>) {
+    request.room = room.unwrap_or_default().into();
     request.name = (*file.name).into();
     request.size = Some(file.size);
     request.hash = file.hash;
@@ -293,15 +346,16 @@ pub fn emit_answer(id: Option<u64>, answer: &Result<Reply, Refusal>) -> Bytes {
 #[must_use]
 pub fn emit_event(event: &Event) -> Bytes {
     match event {
-        Event::Said { room, from, text, me, at } => {
+        Event::Said { room, from, text, me, at, own: false } => {
             let head = [r#"{"ev":"said","room":""#, room.as_str(), r#"","from":""#, from.as_str()];
             emit_words(&head, text, *me, *at)
         }
-        Event::Whispered { from, text, at, letter: None } => {
+        Event::Whispered { from, text, at, letter: None, to: None, own: false } => {
             emit_words(&[r#"{"ev":"whispered","from":""#, from.as_str()], text, false, *at)
         }
         Event::Bye { reason, .. } => emit_bye(event, *reason),
         event @ (Event::Hello { .. }
+        | Event::Said { .. }
         | Event::Whispered { .. }
         | Event::Broadcast { .. }
         | Event::Online { .. }
@@ -471,13 +525,20 @@ mod tests {
         let transfer = TransferId(7);
         let file = |hash| Announced { name: "a b.pdf".into(), size: 1 << 40, hash, again: false };
         let commands = [
-            Command::Hello { version: 1 },
+            Command::Hello { version: 1, about: ClientTraits::default() },
+            Command::Hello {
+                version: 1,
+                about: ClientTraits { device: Some("phone".into()), own: true, errand: true },
+            },
             Command::Login { user: "alice".into(), proof: Proof::None },
             Command::Login { user: "a".into(), proof: Proof::Password(secret("pass word")) },
             Command::Login { user: "a".into(), proof: Proof::Token(secret("t")) },
             Command::Register { user: "a".into(), password: secret("\"") },
             Command::Passwd { old: secret("o"), new: secret("n") },
-            Command::Logout,
+            Command::Logout { all: false },
+            Command::Logout { all: true },
+            Command::Sessions,
+            Command::EndSession { session: 7 },
             Command::Broadcast { text: "hi".into() },
             Command::Got { letter: LetterId(9) },
             Command::WhoElse { within_s: None },
@@ -485,10 +546,14 @@ mod tests {
             Command::Block { user: "bob".into() },
             Command::Unblock { user: "bob".into() },
             Command::Blocked,
-            Command::Join { room: "lobby".into() },
-            Command::Leave,
-            Command::Say { text: "hi \"you\"\n\u{1f600}".into(), me: false },
-            Command::Say { text: "waves".into(), me: true },
+            Command::join("lobby"),
+            Command::Join { room: "lobby".into(), open: true },
+            Command::Room { room: "lobby".into() },
+            Command::Leave { room: None },
+            Command::Leave { room: Some("lobby".into()) },
+            Command::say("hi \"you\"\n\u{1f600}"),
+            Command::Say { text: "waves".into(), me: true, room: Some("lobby".into()) },
+            Command::Once { key: "k".into(), message: Box::new(Command::say("hi")) },
             Command::Whisper { user: "bob".into(), text: "psst".into() },
             Command::Rooms,
             Command::Who { room: None },
@@ -497,9 +562,11 @@ mod tests {
             Command::Help,
             Command::Ping,
             Command::Exit,
-            Command::SendFile { user: Some("bob".into()), file: file(None) },
-            Command::SendFile { user: None, file: file(Some(Digest([7; 32]))) },
-            Command::Upload { file: Announced { again: true, ..file(None) } },
+            Command::SendFile { user: Some("bob".into()), room: None, file: file(None) },
+            Command::SendFile { user: None, room: None, file: file(Some(Digest([7; 32]))) },
+            Command::SendFile { user: None, room: Some("lobby".into()), file: file(None) },
+            Command::Upload { room: None, file: Announced { again: true, ..file(None) } },
+            Command::Upload { room: Some("lobby".into()), file: file(None) },
             Command::Files { pattern: None, after: None },
             Command::Files { pattern: Some("*.pdf".into()), after: Some(transfer) },
             Command::Get { file: FileRef::Number(transfer), offset: 0 },
@@ -563,7 +630,7 @@ mod tests {
     #[test]
     fn fields_that_are_not_known_are_ignored() {
         let (_, command) = request(r#"{"op":"leave","since":{"a":[1,2,{"b":null}]}}"#);
-        assert_eq!(command, Ok(Command::Leave));
+        assert_eq!(command, Ok(Command::Leave { room: None }));
     }
 
     #[test]
@@ -572,10 +639,12 @@ mod tests {
         let long = format!("{}\"", "x".repeat(200));
         for words in ["hi", "\"", "a\\b", "tab\there", "line\nfeed", "é\u{1f600}", &long] {
             let text = || serde_json::from_value::<Text>(words.into()).unwrap();
+            let whispered =
+                |text, at| Event::Whispered { from, text, at, letter: None, to: None, own: false };
             for (me, at) in [(false, 0), (true, u64::MAX), (false, 1_748_700_162_000)] {
                 for event in [
-                    Event::Said { room, from, text: text(), me, at },
-                    Event::Whispered { from, text: text(), at, letter: None },
+                    Event::Said { room, from, text: text(), me, at, own: false },
+                    whispered(text(), at),
                 ] {
                     assert_eq!(emit_event(&event), emit(0, &event), "{event:?}");
                 }
@@ -599,6 +668,7 @@ mod tests {
             text: Text::parse("hi\tthere".into(), 64).unwrap(),
             me: false,
             at: 5,
+            own: false,
         };
         let bytes = emit_event(&said);
         assert_eq!(

@@ -29,7 +29,7 @@ pub(super) fn parse(json: &[u8]) -> Option<(u64, Command<'_>)> {
     rest.skip(br#","text":""#)?;
     let text = plain(rest.0.strip_suffix(br#""}"#)?)?.into();
     let command = match user {
-        None => Command::Say { text, me: false },
+        None => Command::Say { text, me: false, room: None },
         Some(user) => Command::Whisper { user: user.into(), text },
     };
     Some((id, command))

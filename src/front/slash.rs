@@ -29,9 +29,13 @@ pub const COMMANDS: &[CommandUsage] = &[
     usage(Op::Login, &["login"], " NAME [PASSWORD]", "take a name: 1 to 16 letters and digits"),
     usage(Op::Register, &["register"], " NAME PASSWORD", "make the name yours, and log in"),
     usage(Op::Passwd, &["passwd"], " OLD NEW", "change your password"),
-    usage(Op::Logout, &["logout"], "", "give the name back and stay connected"),
+    usage(Op::Logout, &["logout"], " [all]", "give the name back; all: in all your sessions"),
+    usage(Op::Sessions, &["sessions"], "", "list where you are logged in"),
+    usage(Op::EndSession, &["end"], " N", "end your session N"),
     usage(Op::Join, &["join"], " ROOM", "go to a room; it is made when you are the first"),
-    usage(Op::Leave, &["leave"], "", "leave the room"),
+    usage(Op::Join, &["open"], " ROOM", "go to a room, and stay in the others too"),
+    usage(Op::Room, &["room"], " ROOM", "speak to another one of your rooms"),
+    usage(Op::Leave, &["leave"], " [ROOM]", "leave your room, or one of several"),
     usage(Op::Broadcast, &["broadcast"], " TEXT", "say TEXT to your room, or else to everybody"),
     usage(Op::Say, &["say"], " TEXT", "say TEXT to your room (a line without `/` too)"),
     usage(Op::Say, &["me"], " TEXT", "say TEXT as something you do"),
@@ -98,7 +102,7 @@ pub fn parse(line: &str) -> Incoming<'_> {
         return Incoming::Nothing;
     }
     let Some(rest) = line.strip_prefix('/') else {
-        return request(Ok(Command::Say { text: line.into(), me: false }));
+        return request(Ok(Command::say(line)));
     };
     let (word, arguments) = split_word(rest);
     let Some(usage) = find(word) else {
@@ -142,11 +146,17 @@ fn to_command<'a>(usage: &CommandUsage, arguments: &'a str) -> Option<Command<'a
             let (old, new) = name_and_secret(arguments)?;
             Some(Command::Passwd { old: Secret(old), new: new? })
         }
-        Op::Logout => none(Command::Logout),
-        Op::Join => Some(Command::Join { room: one()? }),
-        Op::Leave => none(Command::Leave),
-        Op::Say => some_text(arguments)
-            .map(|text| Command::Say { text: text.into(), me: usage.words[0] == "me" }),
+        Op::Logout if arguments == "all" => Some(Command::Logout { all: true }),
+        Op::Logout => none(Command::Logout { all: false }),
+        Op::Sessions => none(Command::Sessions),
+        Op::EndSession => Some(Command::EndSession { session: single(arguments)?.parse().ok()? }),
+        Op::Join => Some(Command::Join { room: one()?, open: usage.words[0] == "open" }),
+        Op::Room => Some(Command::Room { room: one()? }),
+        Op::Leave => Some(Command::Leave { room: at_most_one(arguments)? }),
+        Op::Say => {
+            let (text, me) = (some_text(arguments)?.into(), usage.words[0] == "me");
+            Some(Command::Say { text, me, room: None })
+        }
         Op::Whisper => {
             let (user, text) = split_word(arguments);
             Some(Command::Whisper { user: user.into(), text: some_text(text)?.into() })
@@ -154,8 +164,7 @@ fn to_command<'a>(usage: &CommandUsage, arguments: &'a str) -> Option<Command<'a
         Op::Broadcast => some_text(arguments).map(|text| Command::Broadcast { text: text.into() }),
         Op::Got => Some(Command::Got { letter: LetterId(single(arguments)?.parse().ok()?) }),
         Op::Rooms => none(Command::Rooms),
-        Op::Who if arguments.is_empty() => Some(Command::Who { room: None }),
-        Op::Who => Some(Command::Who { room: Some(one()?) }),
+        Op::Who => Some(Command::Who { room: at_most_one(arguments)? }),
         Op::WhoElse if usage.words[0] == "whoelse" => none(Command::WhoElse { within_s: None }),
         Op::WhoElse => Some(Command::WhoElse { within_s: Some(single(arguments)?.parse().ok()?) }),
         Op::Block => Some(Command::Block { user: one()? }),
@@ -170,12 +179,12 @@ fn to_command<'a>(usage: &CommandUsage, arguments: &'a str) -> Option<Command<'a
             let (name, user) = split_last_word(rest)?;
             let user = (user != "*").then_some(user.into());
             let file = Announced { name: name.into(), size, hash, again: false };
-            Some(Command::SendFile { user, file })
+            Some(Command::SendFile { user, room: None, file })
         }
         Op::Upload => {
             let (name, size, hash) = size_and_hash(arguments)?;
             let file = Announced { name: some_text(name)?.into(), size, hash, again: false };
-            Some(Command::Upload { file })
+            Some(Command::Upload { room: None, file })
         }
         Op::Files => {
             Some(Command::Files { pattern: some_text(arguments).map(Cow::Borrowed), after: None })
@@ -187,6 +196,11 @@ fn to_command<'a>(usage: &CommandUsage, arguments: &'a str) -> Option<Command<'a
         Op::Cancel => Some(Command::Cancel { transfer: transfer()? }),
         Op::Hello | Op::Chunk => None,
     }
+}
+
+/// A word, or nothing; more is neither.
+fn at_most_one(arguments: &str) -> Option<Option<Cow<'_, str>>> {
+    if arguments.is_empty() { Some(None) } else { single(arguments).map(|one| Some(one.into())) }
 }
 
 /// A word and what follows it; a password may have blanks in it.
@@ -268,8 +282,9 @@ mod tests {
 
     #[test]
     fn a_line_is_a_command_or_is_said_and_never_both() {
-        assert_eq!(command("hi /there"), Ok(Command::Say { text: "hi /there".into(), me: false }));
-        assert_eq!(command("/me waves"), Ok(Command::Say { text: "waves".into(), me: true }));
+        assert_eq!(command("hi /there"), Ok(Command::say("hi /there")));
+        let waves = Command::Say { text: "waves".into(), me: true, room: None };
+        assert_eq!(command("/me waves"), Ok(waves));
         assert_eq!(command("/broadcats hi").unwrap_err().code(), "unknown_op");
         assert_eq!(command("/").unwrap_err().code(), "unknown_op");
         assert_eq!(command("//x").unwrap_err().code(), "unknown_op");
@@ -293,7 +308,12 @@ mod tests {
             "/join",
             "/broadcast",
             "/whisper bob",
-            "/leave now",
+            "/leave a b",
+            "/end",
+            "/end x",
+            "/sessions now",
+            "/open",
+            "/room",
             "/sendfile f bob",
             "/sendfile f bob many",
             "/get",
@@ -324,15 +344,16 @@ mod tests {
         let user = Some("bob".into());
         assert_eq!(
             command("/sendfile a b.pdf bob 12"),
-            Ok(Command::SendFile { user: user.clone(), file: file(None) })
+            Ok(Command::SendFile { user: user.clone(), room: None, file: file(None) })
         );
         let hash = "0f".repeat(32);
         let line = format!("/sendfile a b.pdf bob 12 {hash}");
         let hash = Digest::parse(&hash);
-        assert_eq!(command(&line), Ok(Command::SendFile { user, file: file(hash) }));
-        let to_room = Command::SendFile { user: None, file: file(None) };
+        assert_eq!(command(&line), Ok(Command::SendFile { user, room: None, file: file(hash) }));
+        let to_room = Command::SendFile { user: None, room: None, file: file(None) };
         assert_eq!(command("/sendfile a b.pdf * 12"), Ok(to_room));
-        assert_eq!(command("/upload a b.pdf 12"), Ok(Command::Upload { file: file(None) }));
+        let shelved = Command::Upload { room: None, file: file(None) };
+        assert_eq!(command("/upload a b.pdf 12"), Ok(shelved));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::{Incoming, hint, slash};
 use crate::id::TransferId;
 use crate::message::{
-    CloseReason, Event, FileLine, Names, Refusal, Reply, Target, UploadLine, visible,
+    CloseReason, Event, FileLine, Names, Refusal, Reply, SessionLine, Target, UploadLine, visible,
 };
 use crate::wire::line;
 
@@ -83,7 +83,7 @@ pub(crate) fn describe_refusal(code: &str, text: &str) -> String {
 #[must_use]
 pub(crate) fn describe_reply(reply: &Reply) -> String {
     match reply {
-        Reply::Done => "* done".to_owned(),
+        Reply::Done | Reply::Able { .. } => "* done".to_owned(),
         Reply::Welcome { user, room: None, .. } => format!("* welcome, {user}"),
         Reply::Welcome { user, room: Some(room), .. } => {
             format!("* welcome back, {user}; you are in {room}")
@@ -91,7 +91,12 @@ pub(crate) fn describe_reply(reply: &Reply) -> String {
         Reply::PasswordChanged { .. } => "* your password is changed".to_owned(),
         Reply::LoggedOut => "* you are logged out; /login NAME to come back".to_owned(),
         Reply::Joined { room, members } => format!("* you are in {room}: {}", list(members)),
-        Reply::Left { room } => format!("* you left {room}"),
+        Reply::Left { room, current: None } => format!("* you left {room}"),
+        Reply::Left { room, current: Some(current) } => {
+            format!("* you left {room}; you are in {current}")
+        }
+        Reply::Current { room } => format!("* you are in {room}"),
+        Reply::Sessions { sessions } => describe_sessions(sessions),
         Reply::Heard { count, blocked } => {
             let whom = if *count == 0 { "nobody".to_owned() } else { count.to_string() };
             let not = if *blocked { "; some did not get it, because a block stands" } else { "" };
@@ -139,6 +144,22 @@ pub(crate) fn describe_reply(reply: &Reply) -> String {
             format!("* transfer {}: comes{from}: {}", file.transfer, describe_file(file))
         }
     }
+}
+
+fn describe_sessions(sessions: &[SessionLine]) -> String {
+    let mut text = String::new();
+    for line in sessions {
+        let what = if line.errand { "errand" } else { "session" };
+        let device = match line.device.is_empty() {
+            true => String::new(),
+            false => format!(" on {}", visible(&line.device)),
+        };
+        let this = if line.this { " (this one)" } else { "" };
+        let (number, since) = (line.session, days(line.since));
+        let from = visible(&line.address);
+        let _ = writeln!(text, "* {what} {number}{this}{device}: from {from} since {since}");
+    }
+    text
 }
 
 fn describe_files(files: &[FileLine], more: bool) -> String {
@@ -209,14 +230,23 @@ pub fn describe_event(event: &Event) -> String {
         Event::Hello { server, .. } => {
             format!("* {}: /login NAME to begin, /help for help", visible(server))
         }
+        Event::Said { room, text, me: false, own: true, .. } => {
+            format!("[{room}] you: {}", visible(text.as_str()))
+        }
         Event::Said { room, from, text, me: false, .. } => {
             format!("[{room}] {from}: {}", visible(text.as_str()))
         }
         Event::Said { room, from, text, me: true, .. } => {
             format!("[{room}] * {from} {}", visible(text.as_str()))
         }
+        Event::Whispered { text, to: Some(to), .. } => {
+            format!("you whispered to {to}: {}", visible(text.as_str()))
+        }
         Event::Whispered { from, text, .. } => {
             format!("{from} whispers: {}", visible(text.as_str()))
+        }
+        Event::Broadcast { text, own: true, .. } => {
+            format!("you to everybody: {}", visible(text.as_str()))
         }
         Event::Broadcast { from, text, .. } => {
             format!("{from} to everybody: {}", visible(text.as_str()))
@@ -316,6 +346,7 @@ mod tests {
             text: Text::parse("hi\n[lobby] bob: forged".into(), 64).unwrap(),
             me: false,
             at: 0,
+            own: false,
         };
         assert_eq!(&emit_event(&event)[..], b"[lobby] eve: hi\\n[lobby] bob: forged\r\n");
     }

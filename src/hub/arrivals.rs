@@ -1,16 +1,15 @@
-//! Sessions begin and end: what a name brings with it, and what goes with it.
+//! Sessions begin: what a name brings with it.
 //!
-//! The one file that speaks to all parts, because all have something of a session: it calls them
-//! and touches nothing that is theirs. The rules it keeps: whatever a session had is given back
-//! with its name; a name that was given back goes to whoever waits for it.
+//! With `departures.rs` the one file that speaks to all parts, because all have something of a
+//! session: it calls them and touches nothing that is theirs. The rule it keeps: a place among the
+//! sessions of a user that is free goes to whoever waits for it.
 
-use super::entrance::{Contest, Decision, Newcomer};
-use super::people::{Mailbox, State, User};
-use super::{Answer, Effect, Hub, Request, UserKey, Waiting};
-use crate::facts::{ConnFact, LoginFact, TroubleFact};
-use crate::id::{AccountId, ConnId, Now, RoomId, Source};
-use crate::job::{StoreJob, StoreOutcome};
-use crate::message::{CloseReason, Event, LogoutReason, Proof, Refusal, Reply, UserName};
+use super::entrance::{Decision, Newcomer};
+use super::people::{Mailbox, Session, State, User};
+use super::{Answer, Effect, Hub, Request, UserKey};
+use crate::facts::{ConnFact, LoginFact};
+use crate::id::{ConnId, Now, Source};
+use crate::message::{CloseReason, Event, Proof, Refusal, Reply, UserName};
 
 impl Hub {
     /// A connection was made.
@@ -34,21 +33,21 @@ impl Hub {
         if let State::Entering { name } = state {
             self.entrance().end_entering(conn, name);
         }
+        let for_good = matches!(reason, CloseReason::Exit | CloseReason::EndedElsewhere);
         // Whoever waited to see whether this one lives has seen it, and takes its place.
-        if let Some(name) = state.name().filter(|_| reason != CloseReason::Exit) {
-            self.pass_on(now, Some(name.key()));
-        }
+        let place = state.name().filter(|_| !for_good && !state.is_errand());
+        self.pass_on(now, place.map(|name| name.key()), Some(conn));
         let name = self.people.name_of(conn).ok();
-        let given_back = self.end_session(now, conn, reason == CloseReason::Exit);
+        let given_back = self.end_session(now, conn, for_good);
         self.out.note(ConnFact::Disconnected { conn, user: name, reason, missed });
         self.people.close(conn);
-        self.pass_on(now, given_back);
+        self.pass_on(now, given_back, None);
     }
 
     /// Something was heard of a connection that had been asked whether it lives.
     pub(crate) fn handle_heard(&mut self, conn: ConnId) {
         if let Ok(user) = self.people.user_of(conn) {
-            self.entrance().refuse_contest(user.name.key());
+            self.entrance().note_alive(user.name.key(), conn);
         }
     }
 
@@ -72,7 +71,7 @@ impl Hub {
     ) {
         let Some(shown) = shown else { return };
         self.answer_first(request, |hub| {
-            let decision = hub.entrance().enter(now, shown?, false)?;
+            let decision = hub.entrance().enter(now, shown?, None)?;
             Ok(hub.let_in(now, decision))
         });
     }
@@ -90,7 +89,7 @@ impl Hub {
 
     fn let_in(&mut self, now: Now, decision: Decision) -> Answer {
         match decision {
-            Decision::Begin(newcomer) => Answer::Now(self.begin_session(now, newcomer, None)),
+            Decision::Begin(newcomer) => Answer::Now(self.begin_session(now, newcomer)),
             Decision::TakeOver { newcomer, owner } => {
                 Answer::Now(self.take_over(now, newcomer, owner))
             }
@@ -100,7 +99,7 @@ impl Hub {
 
     /// Does what a request that had to wait asks for, and answers it before whatever that causes;
     /// not yet, if it has to wait once more.
-    fn answer_first(
+    pub(super) fn answer_first(
         &mut self,
         request: Request,
         act: impl FnOnce(&mut Self) -> Result<Answer, Refusal>,
@@ -110,174 +109,120 @@ impl Hub {
         self.out.answer_at(place, request, answer);
     }
 
-    /// The owner of a name gives way: the newcomer has its name and its room. Whoever waits for
-    /// the owner's death waits for that of somebody who is gone, and the next one lives.
+    /// A session gives way: the newcomer has its name, its rooms and its place among the sessions
+    /// of its user. Whoever waits for the death of that one waits for somebody who is gone, and the
+    /// next one lives.
     fn take_over(&mut self, now: Now, newcomer: Newcomer, owner: ConnId) -> Reply {
-        // A guest is called as the room knows the name; an account as it was registered.
-        let name = self.people.name_of(owner).unwrap_or(newcomer.name);
-        let newcomer = Newcomer { name, ..newcomer };
-        self.entrance().refuse_contest(name.key());
-        self.files().end_session(now, owner, false);
-        let seat = match self.people.session(owner).map(|session| session.state) {
-            Some(State::InRoom { room, seat, .. }) => Some((room, seat)),
-            _ => None,
+        let Ok(before) = self.people.user_of(owner) else {
+            return self.begin_session(now, newcomer);
         };
-        if let Some((room, seat)) = seat {
-            self.rooms.reseat(room, seat, newcomer.request.conn);
+        // A guest is called as the room knows the name; an account as it was registered.
+        let newcomer = Newcomer { name: before.name, ..newcomer };
+        let conn = newcomer.request.conn;
+        self.entrance().note_alive(before.name.key(), owner);
+        self.files().end_session(now, owner, false);
+        let seats = self.people.seats(owner);
+        let mut user = self.new_user(now, &newcomer);
+        if user.origin == before.origin {
+            user.since_ms = before.since_ms;
         }
-        self.people.set_state(owner, State::Nameless);
+        self.people.rename(owner, conn, user);
+        for seat in seats {
+            self.rooms.reseat(seat, conn);
+            self.people.add_seat(conn, seat);
+        }
         self.out.push(Effect::Close { conn: owner, reason: CloseReason::TakenOver });
-        self.out.note(LoginFact::TakenOver { user: name, conn: newcomer.request.conn, owner });
-        self.begin_session(now, newcomer, seat)
+        self.out.note(LoginFact::TakenOver { user: before.name, conn, owner });
+        self.out.push(Effect::Named { conn, named: true });
+        self.settle(now, &newcomer, user)
     }
 
-    /// The connection has the name from now on.
-    fn begin_session(
-        &mut self,
-        now: Now,
-        newcomer: Newcomer,
-        seat: Option<(RoomId, usize)>,
-    ) -> Reply {
-        let Newcomer { request: Request { conn, .. }, name, account, was } = newcomer;
-        let stored = account.and_then(|account| self.people.directory.get(account));
-        let (name, epoch) = stored.map_or((name, 0), |account| (account.name, account.epoch));
-        let (serial, letters) = (self.people.next_serial(now), Mailbox::default());
-        let user = User { name, account, serial, letters };
-        let token = self.entrance.issue(now, &user, epoch);
-        let known = self.people.name(conn, user);
-        self.out.push(Effect::Named { conn, named: true });
-        let room = seat.and_then(|(room, seat)| {
-            self.people.set_state(conn, State::InRoom { user, room, seat });
-            self.rooms.get(room).map(|room| room.name)
-        });
-        if !known {
+    /// A session more.
+    fn begin_session(&mut self, now: Now, newcomer: Newcomer) -> Reply {
+        let conn = newcomer.request.conn;
+        let user = self.new_user(now, &newcomer);
+        let name = user.name;
+        if newcomer.errand {
+            self.people.name_errand(conn, user);
+            self.out.push(Effect::Named { conn, named: true });
             self.out.note(LoginFact::LoggedIn { user: name, conn });
+            return self.welcome(now, conn, &user);
+        }
+        let is_first = !self.people.is_online(name.key());
+        self.people.name(conn, user);
+        self.out.push(Effect::Named { conn, named: true });
+        self.out.note(LoginFact::LoggedIn { user: name, conn });
+        if is_first {
             self.tell_presence(conn, name, Event::Online { user: name, at: now.wall_ms });
         }
-        self.people.note_seen(now, name);
-        if let Some(was) = was.filter(|_| account.is_none()) {
+        self.settle(now, &newcomer, user)
+    }
+
+    /// Somebody as they are from now on.
+    fn new_user(&mut self, now: Now, newcomer: &Newcomer) -> User {
+        let Newcomer { name, account, was, errand, .. } = *newcomer;
+        let stored = account.and_then(|account| self.people.directory.get(account));
+        let name = stored.map_or(name, |account| account.name);
+        let next = self.people.next_serial(now);
+        // Errands of a guest are known as that guest; others are known by themselves.
+        let serial = if errand && account.is_none() { was.unwrap_or(next) } else { next };
+        let several = account.is_some() && self.rules.limits.accounts_sessions > 1;
+        let origin = was.filter(|_| several && !errand).unwrap_or(serial);
+        let (since_ms, letters) = (now.wall_ms, Mailbox::default());
+        User { name, account, serial, origin, since_ms, letters }
+    }
+
+    /// What comes with a visible session.
+    fn settle(&mut self, now: Now, newcomer: &Newcomer, user: User) -> Reply {
+        let conn = newcomer.request.conn;
+        self.people.note_seen(now, user.name);
+        if let Some(was) = newcomer.was.filter(|_| user.account.is_none()) {
             self.files.rebind(was, user.serial);
+            self.people.rebind_errands(user.name.key(), was, user.serial);
         }
         self.post().ask_letters(conn);
         self.files().offer_kept(conn);
-        Reply::Welcome { user: name, guest: account.is_none(), token, room }
+        self.welcome(now, conn, &user)
+    }
+
+    fn welcome(&self, now: Now, conn: ConnId, user: &User) -> Reply {
+        let stored = user.account.and_then(|account| self.people.directory.get(account));
+        let epoch = stored.map_or(0, |account| account.epoch);
+        let token = self.entrance.issue(now, user, epoch);
+        let mut rooms = self.rooms.names_of(&self.people, conn);
+        let room = rooms.first().copied();
+        let asked = self.people.session(conn).is_some_and(Session::hears_own);
+        if !asked || rooms.len() < 2 {
+            rooms.clear();
+        }
+        Reply::Welcome { user: user.name, guest: user.account.is_none(), token, room, rooms }
     }
 
     /// Ends contests whose owner gave no sign of life.
     pub(super) fn end_contests(&mut self, now: Now) {
         while let Some(contest) = self.entrance.take_overdue(now) {
-            self.win(now, contest);
+            self.win(now, contest.newcomer, contest.owners.first().copied());
         }
     }
 
-    fn win(&mut self, now: Now, contest: Contest) {
-        let request = contest.newcomer.request;
-        if let Some(decision) = self.entrance().decide(contest) {
-            self.answer_first(request, |hub| Ok(hub.let_in(now, decision)));
+    fn win(&mut self, now: Now, newcomer: Newcomer, owner: Option<ConnId>) {
+        if let Some(decision) = self.entrance().decide(newcomer, owner) {
+            self.answer_first(newcomer.request, |hub| Ok(hub.let_in(now, decision)));
         }
     }
 
-    /// A name that was given back goes to the one who has been waiting for it.
-    fn pass_on(&mut self, now: Now, given_back: Option<UserKey>) {
-        if let Some(contest) = given_back.and_then(|key| self.entrance.take_contest(key)) {
-            self.win(now, contest);
+    /// The place of `owner`, or one that is free now, goes to whoever has been waiting for it.
+    pub(super) fn pass_on(&mut self, now: Now, place: Option<UserKey>, owner: Option<ConnId>) {
+        if let Some(contest) = place.and_then(|key| self.entrance.take_contest(key)) {
+            self.win(now, contest.newcomer, owner);
         }
-    }
-
-    /// Gives the name back. Tokens of an account are void before the answer says so.
-    pub(super) fn logout(&mut self, now: Now, request: Request) -> Result<Answer, Refusal> {
-        let user = self.people.user_of(request.conn)?;
-        if let Some(account) = user.account {
-            let job = StoreJob::Revoke { account };
-            return self.out.ask_store(Waiting::Logout { request, account }, job);
-        }
-        self.leave_name(now, request.conn);
-        Ok(Answer::Now(Reply::LoggedOut))
-    }
-
-    /// The store has voided the tokens, or could not.
-    pub(super) fn on_revoked(
-        &mut self,
-        now: Now,
-        request: Request,
-        account: AccountId,
-        outcome: &StoreOutcome,
-    ) {
-        if let StoreOutcome::Failed(why) = outcome {
-            self.out.note(TroubleFact::TokensVoid { why: why.clone() });
-        } else {
-            self.people.directory.begin_epoch(account, None);
-        }
-        self.people.directory.void_tokens(account, self.people.last_serial());
-        self.answer_first(request, |hub| {
-            hub.leave_name(now, request.conn);
-            Ok(Answer::Now(Reply::LoggedOut))
-        });
-    }
-
-    /// Logs somebody out who has not asked for it; the connection stays.
-    pub(crate) fn log_out(&mut self, now: Now, conn: ConnId, reason: LogoutReason) {
-        let Ok(user) = self.people.user_of(conn) else { return };
-        self.out.note(LoginFact::LoggedOut { user: user.name, conn, reason });
-        let given_back = self.end_session(now, conn, true);
-        self.out.tell(conn, Event::LoggedOut { reason });
-        self.pass_on(now, given_back);
-    }
-
-    /// Somebody gives their name back because they want to.
-    fn leave_name(&mut self, now: Now, conn: ConnId) {
-        let Ok(user) = self.people.user_of(conn) else { return };
-        self.out.note(LoginFact::NameGivenBack { user: user.name, conn });
-        let given_back = self.end_session(now, conn, true);
-        self.pass_on(now, given_back);
-    }
-
-    /// Takes name, room and uploads from a connection, and tells the others. `for_good`: because
-    /// that was wanted, not because the connection was lost. The name is to be
-    /// passed on ([`Self::pass_on`]) when the log has been told all about its owner.
-    fn end_session(&mut self, now: Now, conn: ConnId, for_good: bool) -> Option<UserKey> {
-        let user = self.people.user_of(conn).ok()?;
-        let key = user.name.key();
-        self.files().end_session(now, conn, for_good);
-        self.talk().leave_room(now, conn);
-        self.people.unname(conn, key);
-        self.out.push(Effect::Named { conn, named: false });
-        self.people.note_seen(now, user.name);
-        if !self.rules.stopping {
-            let event = Event::Offline { user: user.name, at: now.wall_ms };
-            // Who is next is here before the others are told, and need not hear it.
-            let next = self.entrance.contender(key);
-            self.tell_presence(next.unwrap_or(conn), user.name, event);
-        }
-        if user.account.is_none() && self.people.directory.find(key).is_none() {
-            self.people.directory.forget_blocks(key);
-        }
-        Some(key)
     }
 
     /// Tells everybody that somebody came or went, unless so many are here that it would be noise.
-    fn tell_presence(&mut self, conn: ConnId, user: UserName, event: Event) {
+    pub(super) fn tell_presence(&mut self, conn: ConnId, user: UserName, event: Event) {
         if self.people.count() as u64 <= self.rules.limits.presence_users {
             let except = self.people.apart_from(user);
             self.out.push(Effect::TellAll { by: conn, except, event });
-        }
-    }
-
-    /// Another process has changed the accounts: those who lost theirs, and guests whose name is
-    /// now somebody's, are logged out.
-    pub(crate) fn handle_directory(&mut self, now: Now, stored: crate::job::Directory) {
-        self.people.directory.follow(stored);
-        let online: Vec<ConnId> = self.people.online().collect();
-        for conn in online {
-            let Ok(user) = self.people.user_of(conn) else { continue };
-            let account = self.people.directory.find(user.name.key()).map(|account| account.id);
-            match (user.account, account) {
-                (None, Some(_)) => self.log_out(now, conn, LogoutReason::Registered),
-                (Some(own), account) if account != Some(own) => {
-                    self.log_out(now, conn, LogoutReason::Removed);
-                }
-                _ => {}
-            }
         }
     }
 }

@@ -39,6 +39,7 @@ impl Hub {
             other @ (Waiting::Create { .. }
             | Waiting::SetHash { .. }
             | Waiting::Logout { .. }
+            | Waiting::Void { .. }
             | Waiting::Block { .. }
             | Waiting::Keep { .. }
             | Waiting::Letters { .. }
@@ -59,9 +60,15 @@ impl Hub {
             }
             Waiting::SetHash { request, account, hash } => {
                 self.entrance().on_hash_set(now, (request, account, hash), &outcome);
+                if outcome == StoreOutcome::Done {
+                    self.on_password_changed(now, request.conn, account);
+                }
             }
-            Waiting::Logout { request, account } => {
-                self.on_revoked(now, request, account, &outcome);
+            Waiting::Logout { request, account, all } => {
+                self.on_revoked(now, (request, account), all, &outcome);
+            }
+            Waiting::Void { request, conn, of, all } => {
+                self.on_voided(now, (request, conn), (of, all), &outcome);
             }
             Waiting::Block { request, owner, user, blocks } => {
                 self.people.on_block_set(&mut self.out, (request, owner, user), blocks, &outcome);

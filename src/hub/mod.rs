@@ -8,9 +8,11 @@
 
 mod arrivals;
 mod completions;
+mod departures;
 mod effect;
 mod entrance;
 pub mod files;
+mod once;
 mod out;
 mod pace;
 mod people;
@@ -22,6 +24,7 @@ pub use effect::{Effect, Request};
 use entrance::{Entrance, EntranceState};
 pub(crate) use files::Files;
 use files::{FilesState, UploadQueue};
+use once::{Once, SentKeys};
 use out::Out;
 use pace::Buckets;
 use people::People;
@@ -33,8 +36,8 @@ use waiting::Waiting;
 use crate::facts::{ConnFact, Who};
 use crate::id::{AccountId, ConnId, LetterId, Now, RoomId, Ticket};
 use crate::job;
-use crate::limits::{Limits, USER_NAME_MAX};
-use crate::message::{CloseReason, Command, Key, PROTOCOL_VERSION, Refusal, Reply};
+use crate::limits::{Limits, MESSAGE_KEY_MAX, USER_NAME_MAX};
+use crate::message::{CloseReason, Command, Key, MessageKey, Refusal, Reply};
 
 /// What a user is found by.
 type UserKey = Key<USER_NAME_MAX>;
@@ -119,6 +122,7 @@ pub struct Hub {
     entrance: EntranceState,
     rooms: Rooms,
     post: PostState,
+    sent: SentKeys,
     files: FilesState,
     out: Out,
 }
@@ -134,6 +138,7 @@ impl Hub {
             entrance: EntranceState::new(limits.block_duration, token_key),
             rooms: Rooms::default(),
             post: PostState::default(),
+            sent: SentKeys::default(),
             files: FilesState::new(&limits, setup.catalogue, setup.halves),
             out: Out::new(log_bodies),
             rules: Rules { limits, policy, stopping: false },
@@ -203,17 +208,49 @@ impl Hub {
     pub(crate) fn handle_command(&mut self, now: Now, request: Request, command: Command<'_>) {
         debug_assert!(self.out.is_drained(), "effects were not drained");
         let conn = request.conn;
-        let Some(session) = self.people.session(conn).copied() else { return };
+        let Some(state) = self.people.session(conn).map(|session| session.state) else { return };
         let op = command.op();
-        let answer = match session.state.may(op) {
-            Ok(()) => self.dispatch(now, request, command),
-            Err(refusal) => Err(refusal),
+        let answer = if let Command::Once { key, message } = command {
+            self.say_once(now, request, &key, *message)
+        } else {
+            state.may(op).and_then(|()| self.dispatch(now, request, command, None))
         };
         if let Err(refusal) = &answer {
-            let who = Who::new(conn, session.state.name());
+            let who = Who::new(conn, state.name());
             self.out.note(ConnFact::Refused { who, op, code: refusal.code() });
         }
         self.out.answer(request, answer);
+    }
+
+    /// A message under a key: what was said before gets the answer that it got then, whatever may
+    /// be said now.
+    fn say_once(
+        &mut self,
+        now: Now,
+        request: Request,
+        key: &str,
+        message: Command<'_>,
+    ) -> Result<Answer, Refusal> {
+        let state = self.people.session(request.conn).map(|session| session.state);
+        let state = state.ok_or(Refusal::LoginFirst)?;
+        let key = MessageKey::parse(key);
+        let key = key.ok_or(Refusal::BadMessageKey { max: MESSAGE_KEY_MAX })?;
+        let Some(user) = state.user() else {
+            return Err(state.may(message.op()).err().unwrap_or(Refusal::LoginFirst));
+        };
+        let once = (user.name.key(), key);
+        if let Some(answer) = self.sent.known(now, once) {
+            return answer.map(Answer::Now);
+        }
+        state.may(message.op())?;
+        self.sent.begin(now, once);
+        let answer = self.dispatch(now, request, message, Some(once));
+        match &answer {
+            Ok(Answer::Now(reply)) => self.sent.end(once, &Ok(reply.clone())),
+            Ok(Answer::Later) => {}
+            Err(refusal) => self.sent.end(once, &Err(refusal.clone())),
+        }
+        answer
     }
 
     /// A connection that cannot confirm letters has been sent all up to this one; its session may
@@ -251,8 +288,8 @@ impl Hub {
     }
 
     fn post(&mut self) -> Post<'_> {
-        let Self { post: own, people, pace, rules, out, .. } = self;
-        Post { own, people, pace, rules, out }
+        let Self { post: own, people, pace, rules, sent, out, .. } = self;
+        Post { own, people, pace, rules, sent, out }
     }
 
     fn dispatch(
@@ -260,15 +297,19 @@ impl Hub {
         now: Now,
         request: Request,
         command: Command<'_>,
+        once: Option<Once>,
     ) -> Result<Answer, Refusal> {
         let (conn, Self { people, out, .. }) = (request.conn, &mut *self);
         match command {
-            Command::Hello { version } => hello(version),
+            Command::Hello { version, about } => people.hello(conn, version, about),
+            Command::Once { .. } => Err(Refusal::BadRequest("a key within a key".to_owned())),
             Command::Help => Ok(Answer::Now(Reply::Help { text: self.help.clone() })),
             Command::Ping => Ok(Answer::Now(Reply::Pong)),
             Command::Exit => Ok(self.exit(conn)),
             Command::Login { user, proof } => self.login(now, request, &user, proof),
-            Command::Logout => self.logout(now, request),
+            Command::Logout { all } => self.logout(now, request, all),
+            Command::Sessions => people.list_sessions(conn),
+            Command::EndSession { session } => self.end_other(now, request, session),
             Command::Register { user, password } => {
                 self.entrance().register(now, request, &user, password)
             }
@@ -277,19 +318,27 @@ impl Hub {
             Command::Block { user } => people.ask_to_block(out, request, &user),
             Command::Unblock { user } => people.ask_to_unblock(out, request, &user),
             Command::Blocked => people.list_blocked(conn),
-            Command::Join { room } => self.join(now, conn, &room),
-            Command::Leave => self.talk().leave(now, conn),
-            Command::Say { text, me } => self.talk().say(now, conn, text, me),
+            Command::Join { room, open } => self.join(now, conn, &room, open),
+            Command::Room { room } => self.talk().turn(conn, &room),
+            Command::Leave { room } => self.talk().leave(now, conn, room.as_deref()),
+            Command::Say { text, me, room } => {
+                self.talk().say(now, conn, (text, me), room.as_deref())
+            }
             Command::Broadcast { text } => self.talk().broadcast(now, conn, text),
             Command::Rooms => self.talk().list_rooms(),
             Command::Who { room } => self.talk().who(conn, room.as_deref()),
-            Command::Whisper { user, text } => self.post().whisper(now, request, &user, text),
+            Command::Whisper { user, text } => {
+                self.post().whisper(now, request, (&user, text), once)
+            }
             Command::Got { letter } => self.post().got(conn, letter),
             Command::Queue => self.files().show_queue(now),
-            Command::SendFile { user, file } => {
-                self.files().send_file(now, conn, user.as_deref(), file)
+            Command::SendFile { user: Some(user), file, .. } => {
+                self.files().send_file(now, conn, &user, file)
             }
-            Command::Upload { file } => self.files().upload(now, conn, file),
+            Command::SendFile { user: None, room, file } => {
+                self.files().send_to_room(now, conn, room.as_deref(), file)
+            }
+            Command::Upload { room, file } => self.files().upload(now, conn, room.as_deref(), file),
             Command::Files { pattern, after } => {
                 self.files().list_files(now, conn, pattern.as_deref(), after)
             }
@@ -306,9 +355,11 @@ impl Hub {
         Answer::Now(Reply::Done)
     }
 
-    fn join(&mut self, now: Now, conn: ConnId, room: &str) -> Result<Answer, Refusal> {
-        let answer = self.talk().join(now, conn, room)?;
-        self.files().offer_of_room(conn);
+    fn join(&mut self, now: Now, conn: ConnId, room: &str, open: bool) -> Result<Answer, Refusal> {
+        let (answer, is_new) = self.talk().join(now, conn, room, open)?;
+        if is_new {
+            self.files().offer_of_room(conn);
+        }
         Ok(answer)
     }
 
@@ -327,11 +378,4 @@ impl Hub {
 /// A number as the protocol tells it.
 fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-fn hello(version: u32) -> Result<Answer, Refusal> {
-    if version == PROTOCOL_VERSION {
-        return Ok(Answer::Now(Reply::Done));
-    }
-    Err(Refusal::WrongVersion { theirs: version, ours: PROTOCOL_VERSION })
 }

@@ -5,7 +5,7 @@
 use super::post::LetterDraft;
 use super::{Request, UserKey};
 use crate::id::{AccountId, ConnId, Source, TransferId};
-use crate::job::{Account, StoredFile};
+use crate::job::{Account, StoredFile, Voided};
 use crate::message::UserName;
 
 /// What goes on when a worker has finished.
@@ -32,7 +32,9 @@ pub(super) enum Waiting {
     /// The new hash is stored.
     SetHash { request: Request, account: AccountId, hash: String },
     /// Tokens are voided for a logout.
-    Logout { request: Request, account: AccountId },
+    Logout { request: Request, account: AccountId, all: bool },
+    /// Tokens of one session are voided, or all of its account, for it ends.
+    Void { request: Request, conn: ConnId, of: Voided, all: bool },
     /// A block is stored or removed.
     Block { request: Request, owner: UserKey, user: UserName, blocks: bool },
     /// A letter is kept.
@@ -73,6 +75,7 @@ impl Waiting {
             | Self::NewPassword { request, .. }
             | Self::SetHash { request, .. }
             | Self::Logout { request, .. }
+            | Self::Void { request, .. }
             | Self::Block { request, .. }
             | Self::Keep { request, .. } => Some(*request),
             Self::RemoveFile { request, .. } => *request,

@@ -16,6 +16,8 @@ pub enum Command<'a> {
     Hello {
         /// Version of the protocol that the client speaks.
         version: u32,
+        /// What else the client tells of itself.
+        about: ClientTraits<'a>,
     },
     /// Take a name.
     Login {
@@ -39,20 +41,42 @@ pub enum Command<'a> {
         new: Secret<'a>,
     },
     /// Give the name back; the connection stays.
-    Logout,
-    /// Go to a room, leaving the one before.
+    Logout {
+        /// Log out everywhere: all sessions of the user, and all tokens are void.
+        all: bool,
+    },
+    /// List your sessions.
+    Sessions,
+    /// End another session of yours.
+    EndSession {
+        /// Which.
+        session: u32,
+    },
+    /// Go to a room, leaving the current one.
     Join {
         /// The room wanted.
         room: Cow<'a, str>,
+        /// Stay in the current one too.
+        open: bool,
     },
-    /// Leave the room.
-    Leave,
-    /// Say something to the room.
+    /// Make a room that the session is in the current one.
+    Room {
+        /// Which.
+        room: Cow<'a, str>,
+    },
+    /// Leave a room.
+    Leave {
+        /// Which; `None` means the current one.
+        room: Option<Cow<'a, str>>,
+    },
+    /// Say something to a room.
     Say {
         /// What is said.
         text: Cow<'a, str>,
         /// Whether it is told as an action (`/me waves`).
         me: bool,
+        /// Where; `None` means the current room.
+        room: Option<Cow<'a, str>>,
     },
     /// Say something to the room, or to everybody online if one is in no room.
     Broadcast {
@@ -65,6 +89,13 @@ pub enum Command<'a> {
         user: Cow<'a, str>,
         /// What is said.
         text: Cow<'a, str>,
+    },
+    /// Say, whisper or broadcast once, however often it is sent under this key.
+    Once {
+        /// Chosen by the client: 1 to 32 bytes.
+        key: Cow<'a, str>,
+        /// What is said.
+        message: Box<Command<'a>>,
     },
     /// Letters have arrived and need not be kept any longer.
     Got {
@@ -105,13 +136,17 @@ pub enum Command<'a> {
     Exit,
     /// Announce a file to hand over.
     SendFile {
-        /// The receiver; `None` means one's room.
+        /// The receiver; `None` means a room.
         user: Option<Cow<'a, str>>,
+        /// The room, where no user is named; `None` means the current one.
+        room: Option<Cow<'a, str>>,
         /// What.
         file: Announced<'a>,
     },
     /// Announce a file for the shelf of one's room, or else for the public one.
     Upload {
+        /// The room; `None` means the current one.
+        room: Option<Cow<'a, str>>,
         /// What.
         file: Announced<'a>,
     },
@@ -149,6 +184,17 @@ pub enum Command<'a> {
         /// Which.
         transfer: TransferId,
     },
+}
+
+/// What a client tells of itself in its `hello`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientTraits<'a> {
+    /// What the device is called, which only its own user is shown.
+    pub device: Option<Cow<'a, str>>,
+    /// It wants to hear what its user says in other sessions, and knows of several rooms.
+    pub own: bool,
+    /// It is an errand: shown nowhere, and told nothing that it has not asked for.
+    pub errand: bool,
 }
 
 /// A file as its sender announces it.
@@ -203,7 +249,10 @@ pub enum Op {
     Register,
     Passwd,
     Logout,
+    Sessions,
+    EndSession,
     Join,
+    Room,
     Leave,
     Say,
     Broadcast,
@@ -232,13 +281,16 @@ pub enum Op {
 
 impl Op {
     /// Every op, in the order of the documents.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 33] = [
         Self::Hello,
         Self::Login,
         Self::Register,
         Self::Passwd,
         Self::Logout,
+        Self::Sessions,
+        Self::EndSession,
         Self::Join,
+        Self::Room,
         Self::Leave,
         Self::Say,
         Self::Broadcast,
@@ -274,7 +326,10 @@ impl Op {
             Self::Register => "register",
             Self::Passwd => "passwd",
             Self::Logout => "logout",
+            Self::Sessions => "sessions",
+            Self::EndSession => "end_session",
             Self::Join => "join",
+            Self::Room => "room",
             Self::Leave => "leave",
             Self::Say => "say",
             Self::Broadcast => "broadcast",
@@ -316,17 +371,33 @@ impl<'a> Command<'a> {
         Self::Login { user: user.into(), proof: Proof::None }
     }
 
+    /// Go to a room, leaving the current one.
+    #[must_use]
+    pub fn join(room: impl Into<Cow<'a, str>>) -> Self {
+        Self::Join { room: room.into(), open: false }
+    }
+
+    /// Say something to the current room.
+    #[must_use]
+    pub fn say(text: impl Into<Cow<'a, str>>) -> Self {
+        Self::Say { text: text.into(), me: false, room: None }
+    }
+
     /// Which op this is.
     #[must_use]
-    pub const fn op(&self) -> Op {
+    pub fn op(&self) -> Op {
         match self {
+            Self::Once { message, .. } => message.op(),
             Self::Hello { .. } => Op::Hello,
             Self::Login { .. } => Op::Login,
             Self::Register { .. } => Op::Register,
             Self::Passwd { .. } => Op::Passwd,
-            Self::Logout => Op::Logout,
+            Self::Logout { .. } => Op::Logout,
+            Self::Sessions => Op::Sessions,
+            Self::EndSession { .. } => Op::EndSession,
             Self::Join { .. } => Op::Join,
-            Self::Leave => Op::Leave,
+            Self::Room { .. } => Op::Room,
+            Self::Leave { .. } => Op::Leave,
             Self::Say { .. } => Op::Say,
             Self::Broadcast { .. } => Op::Broadcast,
             Self::Whisper { .. } => Op::Whisper,

@@ -34,6 +34,9 @@ pub enum Event {
         me: bool,
         /// When, in milliseconds since 1970.
         at: u64,
+        /// This user said it, in another session.
+        #[serde(default, skip_serializing_if = "is_false")]
+        own: bool,
     },
     /// Something was said to this user alone.
     Whispered {
@@ -46,6 +49,12 @@ pub enum Event {
         /// The server keeps it under this number until the client has confirmed it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         letter: Option<LetterId>,
+        /// To whom, where this user said it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<UserName>,
+        /// This user said it, in another session.
+        #[serde(default, skip_serializing_if = "is_false")]
+        own: bool,
     },
     /// Something was said to everybody online.
     Broadcast {
@@ -55,6 +64,9 @@ pub enum Event {
         text: Text,
         /// When, in milliseconds since 1970.
         at: u64,
+        /// This user said it, in another session.
+        #[serde(default, skip_serializing_if = "is_false")]
+        own: bool,
     },
     /// Somebody logged in.
     Online {
@@ -159,6 +171,33 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The same words, as the other sessions of whoever said them hear them.
+    #[must_use]
+    pub(crate) fn into_own(mut self) -> Self {
+        match &mut self {
+            Self::Said { own, .. } | Self::Whispered { own, .. } | Self::Broadcast { own, .. } => {
+                *own = true;
+            }
+            Self::Hello { .. }
+            | Self::Online { .. }
+            | Self::Offline { .. }
+            | Self::LoggedOut { .. }
+            | Self::Joined { .. }
+            | Self::Left { .. }
+            | Self::Queued { .. }
+            | Self::Admitted { .. }
+            | Self::Credit { .. }
+            | Self::Offered { .. }
+            | Self::Receipt { .. }
+            | Self::Ended { .. }
+            | Self::Ping
+            | Self::Bye { .. } => {}
+        }
+        self
+    }
+}
+
 /// How a transfer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
@@ -205,6 +244,12 @@ pub enum LogoutReason {
     /// The account was removed.
     #[error("the account was removed")]
     Removed,
+    /// The password was changed in another session.
+    #[error("the password was changed in another session")]
+    PasswordChanged,
+    /// Another session logged out everywhere.
+    #[error("you logged out everywhere")]
+    Everywhere,
 }
 
 /// Why a connection ends.
@@ -236,6 +281,9 @@ pub enum CloseReason {
     /// of life.
     #[error("the same user logged in on another connection")]
     TakenOver,
+    /// The same user ended it from another session.
+    #[error("you ended this session from another one")]
+    EndedElsewhere,
     /// Too many connections wait for their login.
     #[error("too many connections have not logged in; try again in a moment")]
     TooManyWaiting,
@@ -278,6 +326,7 @@ impl CloseReason {
             | Self::PeerReset => true,
             Self::Exit
             | Self::TakenOver
+            | Self::EndedElsewhere
             | Self::FrameTooLong
             | Self::EmptyFrames
             | Self::UnknownKind

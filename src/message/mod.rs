@@ -19,7 +19,7 @@ mod refusal;
 mod reply;
 mod text;
 
-pub use command::{Announced, Command, FileRef, Op, Proof, Secret};
+pub use command::{Announced, ClientTraits, Command, FileRef, Op, Proof, Secret};
 pub use event::{CloseReason, Ending, Event, Greeting, LogoutReason};
 pub use file::{Digest, FileLine, Target};
 pub use message_key::MessageKey;
@@ -27,6 +27,6 @@ pub use name::{FileName, Key, Name, NameError, RoomName, UserName};
 pub use password::check_password;
 pub(crate) use password::may_be_password;
 pub use refusal::{Hint, Refusal};
-pub use reply::{Names, Reply, RoomLine, UploadLine};
+pub use reply::{Names, Reply, RoomLine, SessionLine, UploadLine};
 pub(crate) use text::is_unprintable;
 pub use text::{Text, TextError, visible};

@@ -32,9 +32,30 @@ pub enum Refusal {
     /// Such a message cannot be.
     #[error("that cannot be said: {0}")]
     BadText(TextError),
+    /// Such a key cannot be.
+    #[error("the key of a message has 1 to {max} bytes")]
+    BadMessageKey {
+        /// Longest in bytes.
+        max: usize,
+    },
     /// Somebody has the name.
     #[error("the name {0} is in use; choose another")]
     NameInUse(UserName),
+    /// As many sessions as one user may have, and all of them live.
+    #[error("you have {limit} sessions already (the server's --accounts-sessions); end one first")]
+    TooManySessions {
+        /// The limit.
+        limit: u64,
+    },
+    /// As many errands as one user may have.
+    #[error("you have {limit} errands under way, the limit; wait until one has ended")]
+    TooManyErrands {
+        /// The limit.
+        limit: u64,
+    },
+    /// No other session of this user has that number.
+    #[error("you have no other session of that number")]
+    NoSuchSession,
     /// The name has a password, or guests may not come in.
     #[error("the name {0} needs a password")]
     PasswordNeeded(UserName),
@@ -116,6 +137,15 @@ pub enum Refusal {
     /// It needs a room.
     #[error("you are in no room")]
     NotInRoom,
+    /// In rooms, but not in that one.
+    #[error("you are not in that room")]
+    NotThere,
+    /// As many rooms as one session may be in.
+    #[error("you are in {limit} rooms, the limit; leave one first")]
+    TooManyOpen {
+        /// The limit.
+        limit: u64,
+    },
     /// One is there.
     #[error("you are in that room already")]
     AlreadyThere,
@@ -221,7 +251,13 @@ impl Refusal {
             | Self::BadRoomName(_)
             | Self::BadFileName(_)
             | Self::BadText(_)
+            | Self::BadMessageKey { .. }
             | Self::NameInUse(_)
+            | Self::TooManySessions { .. }
+            | Self::TooManyErrands { .. }
+            | Self::NoSuchSession
+            | Self::NotThere
+            | Self::TooManyOpen { .. }
             | Self::PasswordNeeded(_)
             | Self::WrongPassword
             | Self::BadPassword { .. }
@@ -277,7 +313,13 @@ impl Refusal {
             | Self::BadRoomName(_)
             | Self::BadFileName(_)
             | Self::BadText(_)
+            | Self::BadMessageKey { .. }
             | Self::NameInUse(_)
+            | Self::TooManySessions { .. }
+            | Self::TooManyErrands { .. }
+            | Self::NoSuchSession
+            | Self::NotThere
+            | Self::TooManyOpen { .. }
             | Self::WrongPassword
             | Self::LockedOut { .. }
             | Self::Busy { .. }
@@ -327,7 +369,13 @@ impl Refusal {
             Self::BadRoomName(_) => "bad_room_name",
             Self::BadFileName(_) => "bad_file_name",
             Self::BadText(_) => "bad_text",
+            Self::BadMessageKey { .. } => "bad_key",
             Self::NameInUse(_) => "name_in_use",
+            Self::TooManySessions { .. } => "too_many_sessions",
+            Self::TooManyErrands { .. } => "too_many_errands",
+            Self::NoSuchSession => "no_such_session",
+            Self::NotThere => "not_there",
+            Self::TooManyOpen { .. } => "too_many_open",
             Self::PasswordNeeded(_) => "password_needed",
             Self::WrongPassword => "wrong_password",
             Self::LockedOut { .. } => "locked_out",

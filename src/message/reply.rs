@@ -14,6 +14,11 @@ use crate::id::TransferId;
 pub enum Reply {
     /// Done, and there is nothing more to say.
     Done,
+    /// To a `hello` that tells of the client: what the server can do for it.
+    Able {
+        /// Keys of messages that are remembered for one user.
+        keys: u32,
+    },
     /// Logged in.
     Welcome {
         /// The name, as it will be shown.
@@ -27,6 +32,10 @@ pub enum Reply {
         /// The room that one is in, if the session was taken over from a dead connection.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         room: Option<RoomName>,
+        /// All rooms that one is in, the current one first; where they are several, and only to a
+        /// client that knows of several.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        rooms: Vec<RoomName>,
     },
     /// The account has another password, and all tokens of before are void.
     PasswordChanged {
@@ -47,6 +56,19 @@ pub enum Reply {
     Left {
         /// The room that was left.
         room: RoomName,
+        /// The room that is current now, where there is another one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        current: Option<RoomName>,
+    },
+    /// Another room is current.
+    Current {
+        /// Which.
+        room: RoomName,
+    },
+    /// The sessions of the user.
+    Sessions {
+        /// Each of them, in the order of their logins.
+        sessions: Vec<SessionLine>,
     },
     /// A message was handed on.
     Heard {
@@ -147,7 +169,7 @@ impl Reply {
     /// A guest is welcome.
     #[must_use]
     pub const fn welcome(user: UserName) -> Self {
-        Self::Welcome { user, guest: true, token: String::new(), room: None }
+        Self::Welcome { user, guest: true, token: String::new(), room: None, rooms: Vec::new() }
     }
 
     /// So many heard it, and nobody was kept from it.
@@ -164,6 +186,26 @@ pub struct Names {
     pub users: Vec<UserName>,
     /// How many there are in all.
     pub total: u32,
+}
+
+/// A session in a list of one's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionLine {
+    /// Its number, by which it can be ended.
+    pub session: u32,
+    /// What its client calls the device; empty if it did not tell.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub device: String,
+    /// Since when it is logged in, in milliseconds since 1970.
+    pub since: u64,
+    /// From which address; of IPv6 the first 64 bits.
+    pub address: String,
+    /// It is an errand.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub errand: bool,
+    /// It is the one that asks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub this: bool,
 }
 
 /// A room in a list.

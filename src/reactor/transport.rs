@@ -76,14 +76,13 @@ pub(super) enum Peer {
 }
 
 impl Peer {
-    /// Whose limits it counts against. The numbers of IPv4 and of IPv6 do not meet: those that are
-    /// routed begin with 001.
+    /// Whose limits it counts against.
     pub(super) fn source(self) -> Source {
         let Self::Net(address) = self else { return Source::THIS_MACHINE };
         match address.ip().to_canonical() {
             ip if ip.is_loopback() => Source::THIS_MACHINE,
-            IpAddr::V4(ip) => Source(1 << 32 | u64::from(ip.to_bits())),
-            IpAddr::V6(ip) => Source((ip.to_bits() >> 64) as u64 | 1 << 63),
+            IpAddr::V4(ip) => Source::of_v4(ip.to_bits()),
+            IpAddr::V6(ip) => Source::of_v6((ip.to_bits() >> 64) as u64),
         }
     }
 }

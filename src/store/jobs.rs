@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::mailboxes::Mailboxes;
 use super::rows::{self, ACCOUNT, LETTER, STORED, signed};
-use super::{pair, sent, taken};
+use super::{pair, sent, taken, voided};
 use crate::id::{AccountId, LetterId};
 use crate::job::{Account, StoreJob, StoreOutcome, StoredFile};
 use crate::message::{Text, UserName};
@@ -20,6 +20,13 @@ pub(super) fn run(
         StoreJob::Create { name, hash } => create(file, *name, hash),
         StoreJob::SetHash { account, hash } => set_hash(file, *account, hash),
         StoreJob::Revoke { account } => revoke(file, *account),
+        StoreJob::Void(of) => {
+            if !exists(file, of.account)? {
+                return Ok(StoreOutcome::NoAccount);
+            }
+            voided::note(file, *of)?;
+            Ok(StoreOutcome::Done)
+        }
         StoreJob::Block { account, user } => block(file, *account, *user),
         StoreJob::Unblock { account, user } => {
             let sql = "DELETE FROM blocks WHERE account = ?1 AND name_key = ?2";
@@ -86,6 +93,7 @@ pub(super) fn set_hash(file: &Connection, account: AccountId, hash: &str) -> Res
                WHERE id = ?1";
     let seal = rows::seal_account(name, hash, epoch);
     file.execute(sql, params![signed(account.0), name.as_str(), key(name), hash, epoch, seal])?;
+    voided::forget(file, account)?;
     Ok(StoreOutcome::Done)
 }
 
@@ -98,6 +106,7 @@ fn revoke(file: &Connection, account: AccountId) -> Result<StoreOutcome> {
         let sql = "UPDATE accounts SET epoch = ?2, seal = ?3 WHERE id = ?1";
         file.execute(sql, params![signed(account.0), epoch, seal])?;
     }
+    voided::forget(file, account)?;
     Ok(StoreOutcome::Done)
 }
 

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::sent::is_fresh;
+use super::voided::is_good;
 use super::{Store, taken, writes};
 use crate::id::{AccountId, LetterId, TransferId};
-use crate::job::{Account, Catalogue, Directory, Letter, StoreJob, StoreOutcome, StoredFile};
+use crate::job::{
+    Account, Catalogue, Directory, Letter, StoreJob, StoreOutcome, StoredFile, Voided,
+};
 use crate::message::{MessageKey, UserName};
 
 /// All that would last.
@@ -27,6 +30,8 @@ struct Content {
     files: BTreeMap<TransferId, StoredFile>,
     /// When a letter was kept under which key of its writer. None is ever forgotten.
     sent: BTreeMap<(AccountId, MessageKey), u64>,
+    /// Since when the tokens of which sessions are void.
+    voided: BTreeMap<(AccountId, u64), u64>,
     last_account: u64,
     last_letter: u64,
     last_file: u32,
@@ -53,13 +58,14 @@ impl Memory {
     /// Removes an account with its blocks and letters, as another process would; files stay. Tells
     /// whether there was one.
     pub fn remove_elsewhere(&mut self, user: UserName) -> bool {
-        let Content { accounts, blocks, letters, sent, .. } = &mut self.content;
+        let Content { accounts, blocks, letters, sent, voided, .. } = &mut self.content;
         let found = accounts.values().find(|account| account.name == user);
         let Some(id) = found.map(|account| account.id) else { return false };
         accounts.remove(&id);
         blocks.retain(|(account, _), _| *account != id);
         letters.retain(|(account, _), _| *account != id);
         sent.retain(|(account, _), _| *account != id);
+        voided.retain(|(account, _), _| *account != id);
         self.is_changed = true;
         true
     }
@@ -71,7 +77,10 @@ impl Store for Memory {
         let accounts = self.content.accounts.values().cloned().collect();
         let blocks = self.content.blocks.iter();
         let blocks = blocks.map(|((account, _), user)| (*account, *user)).collect();
-        Ok(Directory { accounts, blocks })
+        let voided = self.content.voided.iter();
+        let voided =
+            voided.map(|(&(account, origin), &at_ms)| Voided { account, origin, at_ms }).collect();
+        Ok(Directory { accounts, blocks, voided })
     }
 
     fn files(&mut self) -> Result<Catalogue, String> {
@@ -108,6 +117,7 @@ impl Content {
             StoreJob::Create { name, hash } => self.create(*name, hash),
             StoreJob::SetHash { account, hash } => self.change(*account, Some(hash)),
             StoreJob::Revoke { account } => self.change(*account, None),
+            StoreJob::Void(of) => self.void(*of),
             StoreJob::Block { account, user } => {
                 if !self.accounts.contains_key(account) {
                     return StoreOutcome::NoAccount;
@@ -156,8 +166,18 @@ impl Content {
         StoreOutcome::Created(account)
     }
 
+    fn void(&mut self, Voided { account, origin, at_ms }: Voided) -> StoreOutcome {
+        if !self.accounts.contains_key(&account) {
+            return StoreOutcome::NoAccount;
+        }
+        self.voided.retain(|(of, _), since_ms| *of != account || is_good(*since_ms, at_ms));
+        self.voided.insert((account, origin), at_ms);
+        StoreOutcome::Done
+    }
+
     /// A new epoch, and a new hash if there is one.
     fn change(&mut self, account: AccountId, hash: Option<&String>) -> StoreOutcome {
+        self.voided.retain(|(of, _), _| *of != account);
         let Some(account) = self.accounts.get_mut(&account) else {
             return StoreOutcome::NoAccount;
         };

@@ -16,6 +16,7 @@ mod rows;
 mod schema;
 mod sent;
 mod sqlite;
+mod voided;
 mod worker;
 
 pub use error::StoreError;
@@ -69,6 +70,7 @@ const fn writes(job: &StoreJob) -> bool {
         StoreJob::Create { .. }
         | StoreJob::SetHash { .. }
         | StoreJob::Revoke { .. }
+        | StoreJob::Void(_)
         | StoreJob::Block { .. }
         | StoreJob::Unblock { .. }
         | StoreJob::Keep { .. }

@@ -15,7 +15,7 @@ const APPLICATION: i64 = 0x5061_726c;
 /// One step for each version of the schema, never changed once it was released.
 ///
 /// `AUTOINCREMENT` is what keeps a number from being used again after the highest was removed.
-const STEPS: [&str; 4] = [FIRST, FILES, SENT, REMOVED];
+const STEPS: [&str; 5] = [FIRST, FILES, SENT, REMOVED, VOIDED];
 
 const FIRST: &str = "
     CREATE TABLE meta (
@@ -86,6 +86,17 @@ const REMOVED: &str = "
         number INTEGER PRIMARY KEY AUTOINCREMENT,
         hash BLOB NOT NULL
     ) STRICT;
+";
+
+/// Sessions whose tokens are void. It has no seal: a row that is damaged lets a token of a session
+/// that was logged out be good until it expires.
+const VOIDED: &str = "
+    CREATE TABLE voided (
+        account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+        origin INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        PRIMARY KEY (account, origin)
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the file to this version, in one transaction.

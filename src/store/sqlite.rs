@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavio
 use super::error::StoreError;
 use super::mailboxes::Mailboxes;
 use super::rows::{self, ACCOUNT, STORED};
-use super::{Store, jobs, schema, writes};
+use super::{Store, jobs, schema, voided, writes};
 use crate::id::AccountId;
 use crate::job::{Catalogue, Directory, StoreJob, StoreOutcome};
 use crate::limits::STORE_BUSY;
@@ -323,6 +323,7 @@ fn directory(file: &Connection, troubles: &mut Vec<String>) -> Result<Directory,
             None => troubles.push(format!("a block of account {account} is damaged and left out")),
         }
     }
+    directory.voided = voided::read(file)?;
     Ok(directory)
 }
 

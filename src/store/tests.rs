@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{Memory, Sqlite, Store};
 use crate::id::{AccountId, LetterId, TransferId};
-use crate::job::{StoreJob, StoreOutcome, StoredFile};
+use crate::job::{StoreJob, StoreOutcome, StoredFile, Voided};
 use crate::message::{Digest, FileLine, FileName, MessageKey, RoomName, Target, Text, UserName};
 
 pub(super) fn user(name: &str) -> UserName {
@@ -66,6 +66,11 @@ pub(super) fn add(number: u32) -> StoreJob {
     StoreJob::AddFile(Box::new(stored(number)))
 }
 
+/// A session that was ended on a day.
+fn void(account: AccountId, origin: u64, days: u64) -> Voided {
+    Voided { account, origin, at_ms: days * 24 * 60 * 60 * 1000 }
+}
+
 pub(super) fn remove(number: u32) -> StoreJob {
     StoreJob::RemoveFile { transfer: TransferId(number) }
 }
@@ -121,10 +126,12 @@ fn job() -> impl Strategy<Value = StoreJob> {
     let once = prop::option::of((account_id(), "[ab]"));
     let letter = (account_id(), name(), "[ -~]{0,9}x", any::<u64>(), 0_u64..4, once);
     let letters = (account_id(), 0_u64..9, 0_u32..4);
+    let session = (account_id(), 0_u64..4, 0_u64..4);
     prop_oneof![
         1 => (name(), "[a-z]{3}").prop_map(|(name, hash)| StoreJob::Create { name, hash }),
         1 => (account_id(), "[a-z]{3}").prop_map(|(account, hash)| StoreJob::SetHash { account, hash }),
         1 => account_id().prop_map(|account| StoreJob::Revoke { account }),
+        2 => session.prop_map(|(account, origin, days)| StoreJob::Void(void(account, origin, days))),
         1 => (account_id(), name()).prop_map(|(account, user)| StoreJob::Block { account, user }),
         1 => (account_id(), name()).prop_map(|(account, user)| StoreJob::Unblock { account, user }),
         4 => letter.prop_map(|(to, from, text, at_ms, most, once)| {
@@ -222,6 +229,28 @@ fn a_mailbox_takes_as_many_letters_as_it_may_and_more_when_some_have_arrived() {
         // Not the first number again, although no letter is left.
         assert_eq!(store.commit(&[keep(1, "e")]), [StoreOutcome::Kept(LetterId(4))]);
         assert_eq!(texts(store, 1), ["e"]);
+    });
+}
+
+#[test]
+fn a_session_that_was_ended_is_remembered_while_its_tokens_would_be_good() {
+    both(|store| {
+        let [alice, bob] = [AccountId(1), AccountId(2)];
+        store.commit(&[create("alice"), create("bob")]);
+        let [first, second] = [void(alice, 7, 3), void(bob, 7, 3)];
+        let done = [StoreOutcome::Done, StoreOutcome::Done, StoreOutcome::NoAccount];
+        let jobs = [first, second, void(AccountId(3), 7, 3)].map(StoreJob::Void);
+        assert_eq!(store.commit(&jobs), done);
+        assert_eq!(store.directory().unwrap().voided, [first, second]);
+        // A day later that token has expired; bob's is looked at when bob ends a session.
+        let third = void(alice, 8, 4);
+        store.commit(&[StoreJob::Void(third)]);
+        assert_eq!(store.directory().unwrap().voided, [third, second]);
+        // With a new epoch all tokens are void anyway.
+        store.commit(&[StoreJob::Revoke { account: alice }]);
+        let hash = "another".to_owned();
+        store.commit(&[StoreJob::SetHash { account: bob, hash }]);
+        assert_eq!(store.directory().unwrap().voided, []);
     });
 }
 

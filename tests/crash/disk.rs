@@ -179,7 +179,7 @@ impl People {
         let carl = log_in(&mut swarm, "carl", Proof::None);
         log_in(&mut swarm, "dora", Proof::None);
         for line in [carl, anna] {
-            swarm.ask(line, Command::Join { room: "lobby".into() }).unwrap();
+            swarm.ask(line, Command::Join { room: "lobby".into(), open: false }).unwrap();
         }
         Self { swarm, anna, carl, kept: Vec::new() }
     }
@@ -204,7 +204,7 @@ impl People {
         assert_eq!(refused.code, "store_failed");
 
         let text = format!("said {round}");
-        let say = Command::Say { text: text.as_str().into(), me: false };
+        let say = Command::Say { text: text.as_str().into(), me: false, room: None };
         assert_eq!(self.swarm.ask(self.carl, say), Ok(Reply::heard(1)));
         let heard = self.swarm.event(self.anna);
         assert!(matches!(&heard, Event::Said { text: said, .. } if said.as_str() == text));

@@ -122,7 +122,7 @@ impl Client {
             hash: hash.then_some(file.hash),
             again: hash,
         };
-        Ok(match self.ask(&Command::Upload { file: announced })? {
+        Ok(match self.ask(&Command::Upload { room: None, file: announced })? {
             Ok(Reply::Announced { transfer, .. }) => Ok(transfer),
             Err(problem) => Err(problem.code),
             Ok(other) => panic!("{other:?}"),

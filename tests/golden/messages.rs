@@ -3,9 +3,9 @@
 use parlor::id::{LetterId, TransferId};
 use parlor::limits::Limits;
 use parlor::message::{
-    Announced, CloseReason, Command, Digest, Ending, Event, FileLine, FileName, FileRef, Greeting,
-    LogoutReason, NameError, Names, Proof, Refusal, Reply, RoomLine, RoomName, Secret, Target,
-    Text, TextError, UploadLine, UserName,
+    Announced, ClientTraits, CloseReason, Command, Digest, Ending, Event, FileLine, FileName,
+    FileRef, Greeting, LogoutReason, NameError, Names, Proof, Refusal, Reply, RoomLine, RoomName,
+    Secret, SessionLine, Target, Text, TextError, UploadLine, UserName,
 };
 
 const TRANSFER: TransferId = TransferId(7);
@@ -39,18 +39,19 @@ fn login(proof: Proof<'static>) -> Command<'static> {
 pub(crate) fn commands() -> Vec<(&'static str, Command<'static>)> {
     let mut all = commands_of_talk();
     all.extend(commands_of_files());
+    all.extend(commands_of_sessions());
     all
 }
 
 fn commands_of_talk() -> Vec<(&'static str, Command<'static>)> {
     vec![
-        ("hello", Command::Hello { version: 1 }),
+        ("hello", Command::Hello { version: 1, about: ClientTraits::default() }),
         ("login", Command::guest("alice")),
         ("login with a password", login(Proof::Password(secret("open \"sesame\"")))),
         ("login with a token", login(Proof::Token(secret("1.2.3.4.abc")))),
         ("register", Command::Register { user: "alice".into(), password: secret("open sesame") }),
         ("passwd", Command::Passwd { old: secret("one"), new: secret("another") }),
-        ("logout", Command::Logout),
+        ("logout", Command::Logout { all: false }),
         ("broadcast", Command::Broadcast { text: "hi all".into() }),
         ("got", Command::Got { letter: LetterId(u64::MAX) }),
         ("whoelse", Command::WhoElse { within_s: None }),
@@ -58,10 +59,10 @@ fn commands_of_talk() -> Vec<(&'static str, Command<'static>)> {
         ("block", Command::Block { user: "bob".into() }),
         ("unblock", Command::Unblock { user: "bob".into() }),
         ("blocked", Command::Blocked),
-        ("join", Command::Join { room: "lobby".into() }),
-        ("leave", Command::Leave),
-        ("say", Command::Say { text: "hi \"you\"\n\u{1f600}".into(), me: false }),
-        ("me", Command::Say { text: "waves".into(), me: true }),
+        ("join", Command::Join { room: "lobby".into(), open: false }),
+        ("leave", Command::Leave { room: None }),
+        ("say", Command::Say { text: "hi \"you\"\n\u{1f600}".into(), me: false, room: None }),
+        ("me", Command::Say { text: "waves".into(), me: true, room: None }),
         ("whisper", Command::Whisper { user: "bob".into(), text: "psst".into() }),
         ("rooms", Command::Rooms),
         ("who", Command::Who { room: None }),
@@ -80,12 +81,21 @@ fn commands_of_files() -> Vec<(&'static str, Command<'static>)> {
     let bob = || Some("bob".into());
     let after = Some(transfer);
     vec![
-        ("send_file", Command::SendFile { user: bob(), file: new(None) }),
-        ("send_file with a hash", Command::SendFile { user: bob(), file: new(Some(HASH)) }),
-        ("send_file again", Command::SendFile { user: bob(), file: announced(Some(HASH), true) }),
-        ("send_file to a room", Command::SendFile { user: None, file: new(Some(HASH)) }),
-        ("upload", Command::Upload { file: new(None) }),
-        ("upload again", Command::Upload { file: announced(Some(HASH), true) }),
+        ("send_file", Command::SendFile { user: bob(), room: None, file: new(None) }),
+        (
+            "send_file with a hash",
+            Command::SendFile { user: bob(), room: None, file: new(Some(HASH)) },
+        ),
+        (
+            "send_file again",
+            Command::SendFile { user: bob(), room: None, file: announced(Some(HASH), true) },
+        ),
+        (
+            "send_file to a room",
+            Command::SendFile { user: None, room: None, file: new(Some(HASH)) },
+        ),
+        ("upload", Command::Upload { room: None, file: new(None) }),
+        ("upload again", Command::Upload { room: None, file: announced(Some(HASH), true) }),
         ("files", Command::Files { pattern: None, after: None }),
         ("files of a pattern", Command::Files { pattern: Some("*.pdf".into()), after }),
         ("get", Command::Get { file: FileRef::Number(transfer), offset: 0 }),
@@ -95,6 +105,70 @@ fn commands_of_files() -> Vec<(&'static str, Command<'static>)> {
         ("received", Command::Received { transfer }),
         ("cancel", Command::Cancel { transfer: TransferId(u32::MAX) }),
         ("remove", Command::Remove { transfer }),
+    ]
+}
+
+fn commands_of_sessions() -> Vec<(&'static str, Command<'static>)> {
+    let device = Some("my \"phone\"".into());
+    let about = ClientTraits { device, own: true, errand: false };
+    let errand = ClientTraits { errand: true, ..ClientTraits::default() };
+    let attic = || Some("attic".into());
+    let shelved = Announced { name: "a b.pdf".into(), size: 9, hash: None, again: false };
+    let once = |message| Command::Once { key: "k 1".into(), message: Box::new(message) };
+    vec![
+        ("hello of a device", Command::Hello { version: 1, about }),
+        ("hello of an errand", Command::Hello { version: 1, about: errand }),
+        ("logout everywhere", Command::Logout { all: true }),
+        ("sessions", Command::Sessions),
+        ("end_session", Command::EndSession { session: u32::MAX }),
+        ("join, and stay", Command::Join { room: "attic".into(), open: true }),
+        ("room", Command::Room { room: "attic".into() }),
+        ("leave a room", Command::Leave { room: attic() }),
+        ("say to a room", Command::Say { text: "hi".into(), me: false, room: attic() }),
+        ("say once", once(Command::say("hi"))),
+        ("whisper once", once(Command::Whisper { user: "bob".into(), text: "psst".into() })),
+        ("broadcast once", once(Command::Broadcast { text: "hi all".into() })),
+        (
+            "send_file to a room",
+            Command::SendFile { user: None, room: attic(), file: shelved.clone() },
+        ),
+        ("upload to a room", Command::Upload { room: attic(), file: shelved }),
+    ]
+}
+
+fn replies_of_sessions() -> [(&'static str, Reply); 5] {
+    let attic = RoomName::parse("attic").unwrap();
+    let plain = SessionLine {
+        session: 1,
+        device: String::new(),
+        since: AT,
+        address: "192.0.2.7".to_owned(),
+        errand: false,
+        this: false,
+    };
+    let errand = SessionLine { device: "my \"phone\"".to_owned(), errand: true, ..plain.clone() };
+    let this = SessionLine { this: true, ..plain.clone() };
+    let Reply::Welcome { user, guest, token, room: current, .. } = welcome_back() else {
+        unreachable!("it is a welcome")
+    };
+    let rooms = vec![room(), attic];
+    [
+        ("able", Reply::Able { keys: 256 }),
+        ("welcome in rooms", Reply::Welcome { user, guest, token, room: current, rooms }),
+        ("left for another room", Reply::Left { room: room(), current: Some(attic) }),
+        ("current", Reply::Current { room: attic }),
+        ("sessions", Reply::Sessions { sessions: vec![plain, this, errand] }),
+    ]
+}
+
+fn refusals_of_sessions() -> [Refusal; 6] {
+    [
+        Refusal::BadMessageKey { max: 32 },
+        Refusal::TooManySessions { limit: 8 },
+        Refusal::TooManyErrands { limit: 16 },
+        Refusal::NoSuchSession,
+        Refusal::NotThere,
+        Refusal::TooManyOpen { limit: 64 },
     ]
 }
 
@@ -113,7 +187,7 @@ pub(crate) fn answers() -> Vec<(String, Result<Reply, Refusal>)> {
         ("whoelse within", Reply::WhoElse { within_s: Some(60), members: names() }),
         ("blocked", Reply::Blocked { members: names() }),
         ("joined", Reply::Joined { room: room(), members: names() }),
-        ("left", Reply::Left { room: room() }),
+        ("left", Reply::Left { room: room(), current: None }),
         ("heard", Reply::heard(2)),
         ("rooms", Reply::Rooms { rooms: vec![RoomLine { room: room(), members: 2 }], total: 9 }),
         ("who", Reply::Who { room: None, members: names() }),
@@ -128,14 +202,22 @@ pub(crate) fn answers() -> Vec<(String, Result<Reply, Refusal>)> {
         ("getting", Reply::Getting { file: line(Target::Public), offset: 0 }),
         ("getting the rest", Reply::Getting { file: line(Target::Public), offset: 2_999_999 }),
     ];
+    let replies = replies.into_iter().chain(replies_of_sessions());
+    let refusals = refusals().into_iter().chain(refusals_of_sessions());
     let yes = replies.map(|(name, reply)| (format!("answer {name}"), Ok(reply)));
-    let no = refusals().map(|refusal| (format!("error {}", refusal.code()), Err(refusal)));
-    yes.into_iter().chain(no).collect()
+    let no = refusals.map(|refusal| (format!("error {}", refusal.code()), Err(refusal)));
+    yes.chain(no).collect()
 }
 
 fn welcome_back() -> Reply {
     let token = "1.2.3.4.abc".to_owned();
-    Reply::Welcome { user: user("Alice"), guest: false, token, room: Some(room()) }
+    Reply::Welcome {
+        user: user("Alice"),
+        guest: false,
+        token,
+        room: Some(room()),
+        rooms: Vec::new(),
+    }
 }
 
 fn uploads() -> Vec<UploadLine> {
@@ -218,14 +300,28 @@ pub(crate) fn events() -> Vec<(String, Event)> {
     let (transfer, at, from) = (TRANSFER, AT, user("Alice"));
     let limits = Greeting::new(&Limits::default());
     let server = "parlor 1".to_owned();
-    let said = |me, words| Event::Said { room: room(), from, text: text(words), me, at };
+    let said =
+        |me, words| Event::Said { room: room(), from, text: text(words), me, at, own: false };
     let plain = [
         ("hello", Event::Hello { protocol: 1, server, limits }),
         ("said", said(false, "hi \"you\"\n\u{1f600}\u{202e}")),
         ("said me", said(true, "waves")),
-        ("whispered", Event::Whispered { from, text: text("psst"), at, letter: None }),
-        ("letter", Event::Whispered { from, text: text("psst"), at, letter: Some(LetterId(7)) }),
-        ("broadcast", Event::Broadcast { from, text: text("hi all"), at }),
+        (
+            "whispered",
+            Event::Whispered { from, text: text("psst"), at, letter: None, to: None, own: false },
+        ),
+        (
+            "letter",
+            Event::Whispered {
+                from,
+                text: text("psst"),
+                at,
+                letter: Some(LetterId(7)),
+                to: None,
+                own: false,
+            },
+        ),
+        ("broadcast", Event::Broadcast { from, text: text("hi all"), at, own: false }),
         ("online", Event::Online { user: user("bob"), at }),
         ("offline", Event::Offline { user: user("bob"), at }),
         ("logged out idle", Event::LoggedOut { reason: LogoutReason::Idle }),
@@ -251,7 +347,23 @@ pub(crate) fn events() -> Vec<(String, Event)> {
     let plain = plain.map(|(name, event)| (format!("event {name}"), event));
     let offered =
         targets().map(|to| (format!("event offered {to}"), Event::Offered { file: line(to) }));
-    plain.into_iter().chain(offered).chain(ended).chain(bye).collect()
+    let all = plain.into_iter().chain(offered).chain(ended).chain(bye);
+    all.chain(events_of_sessions()).collect()
+}
+
+fn events_of_sessions() -> Vec<(String, Event)> {
+    let (from, at, to) = (user("Alice"), AT, Some(user("bob")));
+    let (letter, own, me) = (None, true, false);
+    let bye = Event::Bye { reason: CloseReason::EndedElsewhere, back: false, missed: 0 };
+    let events = [
+        ("own said", Event::Said { room: room(), from, text: text("hi"), me, at, own }),
+        ("own whispered", Event::Whispered { from, text: text("psst"), at, letter, to, own }),
+        ("own broadcast", Event::Broadcast { from, text: text("hi all"), at, own }),
+        ("logged out by passwd", Event::LoggedOut { reason: LogoutReason::PasswordChanged }),
+        ("logged out everywhere", Event::LoggedOut { reason: LogoutReason::Everywhere }),
+        ("bye EndedElsewhere", bye),
+    ];
+    events.map(|(name, event)| (format!("event {name}"), event)).into()
 }
 
 fn endings() -> [Ending; 9] {

@@ -4,7 +4,7 @@ use parlor::engine::{Engine, Input, Output, Setup};
 use parlor::front::native::emit_request;
 use parlor::id::{ConnId, Now, Source, TransferId};
 use parlor::limits::{Limits, WRITE_BATCH};
-use parlor::message::{Announced, Command};
+use parlor::message::{Announced, ClientTraits, Command};
 use parlor::wire::frame;
 
 const LISTENER: ConnId = ConnId { slot: 0, generation: 1 };
@@ -15,11 +15,11 @@ pub(crate) fn native_stream() -> Vec<u8> {
     let transfer = TransferId(1);
     let file = Announced { name: "a b.txt".into(), size: 6, hash: None, again: false };
     let commands = [
-        Command::Hello { version: 1 },
+        Command::Hello { version: 1, about: ClientTraits::default() },
         Command::guest("bob"),
-        Command::Join { room: "lobby".into() },
-        Command::Say { text: "h\u{e9} \u{1f600}\n\"there\"".into(), me: false },
-        Command::SendFile { user: Some("alice".into()), file },
+        Command::Join { room: "lobby".into(), open: false },
+        Command::Say { text: "h\u{e9} \u{1f600}\n\"there\"".into(), me: false, room: None },
+        Command::SendFile { user: Some("alice".into()), room: None, file },
         Command::Whisper { user: "alice".into(), text: "psst".into() },
     ];
     let mut stream = Vec::new();

@@ -60,7 +60,8 @@ fn mistyped(way: Way) {
     }
     alice.ask("/whisper", "! bad_request: not a request: write it as /whisper USER TEXT");
     alice.ask("/whisper secret", "! bad_request: ");
-    alice.ask("/leave secret", "! bad_request: ");
+    alice.ask("/leave secret", "! not_there: ");
+    alice.ask("/leave the secret", "! bad_request: ");
     alice.say("no secret", 1);
     bob.expect("[lobby] alice: no secret");
     assert_eq!(bob.count("secret"), 1);

@@ -1,6 +1,6 @@
 //! What clients do with names: guests and account holders, honest and not.
 
-use parlor::message::{Command, Op, Proof, Secret};
+use parlor::message::{ClientTraits, Command, Op, Proof, Secret};
 
 use super::actions::{BAD_NAMES, NAMES, somebody};
 use super::asked::{About, Sent, describe};
@@ -76,7 +76,7 @@ pub(crate) fn login(world: &mut World, index: usize) {
     }
     if world.rng.chance(100) && world.clients[index].native {
         let version = u32::from(world.rng.chance(900));
-        world.ask(index, &Command::Hello { version });
+        world.ask(index, &Command::Hello { version, about: ClientTraits::default() });
     }
     if world.clients[index].said > 0 && world.rng.chance(200) {
         (*world.rng.pick(&NAMES)).clone_into(&mut world.clients[index].name);
@@ -162,7 +162,7 @@ pub(crate) fn act(world: &mut World, index: usize) {
                 && !world.clients[index].awaits(Op::SendFile)
                 && !world.clients[index].awaits(Op::Upload) =>
         {
-            Command::Logout
+            Command::Logout { all: false }
         }
         _ => Command::Blocked,
     };

@@ -34,6 +34,7 @@ pub(crate) fn limits(rng: &mut Rng) -> Limits {
         before_login: *rng.pick(&[0, 0, 0, 30]),
         before_login_source: *rng.pick(&[0, 0, 0, 3]),
         letters: *rng.pick(&[3, 20, 1_000]),
+        accounts_sessions: 1,
         room_members: rng.between(2, 4),
         rooms: rng.between(2, 4),
         upload_slots: rng.between(1, 5),
@@ -237,13 +238,13 @@ fn talk(world: &mut World, index: usize) {
         if padding == 10 && client.native { format!("{text}\n\u{1f600}\u{202e}") } else { text }
     };
     let command = match kind {
-        0 => Command::Join { room },
-        1 if !client.in_room => Command::Join { room },
-        1 if padding == 0 => Command::Leave,
-        2 | 3 => Command::Say { text: text('m').into(), me: true },
+        0 => Command::Join { room, open: false },
+        1 if !client.in_room => Command::Join { room, open: false },
+        1 if padding == 0 => Command::Leave { room: None },
+        2 | 3 => Command::Say { text: text('m').into(), me: true, room: None },
         4..=6 => Command::Whisper { user, text: text('w').into() },
         7 => Command::Broadcast { text: text('b').into() },
-        _ => Command::Say { text: text('s').into(), me: false },
+        _ => Command::Say { text: text('s').into(), me: false, room: None },
     };
     world.ask(index, &command);
 }

@@ -63,7 +63,7 @@ pub(crate) fn describe(command: &Command<'_>) -> Asked {
         perhaps: false,
     };
     match command {
-        Command::SendFile { file, .. } | Command::Upload { file } => {
+        Command::SendFile { file, .. } | Command::Upload { room: None, file } => {
             asked.size = file.size;
             let sent = Sent { hash: file.hash, ..Sent::default() };
             asked.file = About::Upload(sent);
@@ -113,7 +113,7 @@ pub(crate) fn to_line(command: &Command<'_>) -> String {
             format!("/register {user} {password}")
         }
         Command::Passwd { old: Secret(old), new: Secret(new) } => format!("/passwd {old} {new}"),
-        Command::Logout => "/logout".to_owned(),
+        Command::Logout { all: false } => "/logout".to_owned(),
         Command::Broadcast { text } => format!("/broadcast {text}"),
         Command::Got { letter } => format!("/got {}", letter.0),
         Command::WhoElse { within_s: None } => "/whoelse".to_owned(),
@@ -121,11 +121,11 @@ pub(crate) fn to_line(command: &Command<'_>) -> String {
         Command::Block { user } => format!("/block {user}"),
         Command::Unblock { user } => format!("/unblock {user}"),
         Command::Blocked => "/blocked".to_owned(),
-        Command::Join { room } => format!("/JOIN {room}"),
-        Command::Leave => "/leave".to_owned(),
-        Command::Say { text, me: true } => format!("/me {text}"),
-        Command::Say { text, me: false } if text.len() % 2 == 0 => text.to_string(),
-        Command::Say { text, me: false } => format!("/say {text}"),
+        Command::Join { room, open: false } => format!("/JOIN {room}"),
+        Command::Leave { room: None } => "/leave".to_owned(),
+        Command::Say { text, me: true, room: None } => format!("/me {text}"),
+        Command::Say { text, me: false, room: None } if text.len() % 2 == 0 => text.to_string(),
+        Command::Say { text, me: false, room: None } => format!("/say {text}"),
         Command::Whisper { user, text } => format!("/whisper {user} {text}"),
         Command::Rooms => "/rooms".to_owned(),
         Command::Who { room: None } => "/who".to_owned(),
@@ -133,12 +133,12 @@ pub(crate) fn to_line(command: &Command<'_>) -> String {
         Command::Queue => "/queue".to_owned(),
         Command::Ping => "/ping".to_owned(),
         Command::Exit => "/exit".to_owned(),
-        Command::SendFile { user, file } => {
+        Command::SendFile { user, room: None, file } => {
             let user = user.as_deref().unwrap_or("*");
             let Announced { name, size, hash, .. } = file;
             format!("/sendfile {name} {user} {size}{}", hash_word(*hash))
         }
-        Command::Upload { file: Announced { name, size, hash, .. } } => {
+        Command::Upload { room: None, file: Announced { name, size, hash, .. } } => {
             format!("/upload {name} {size}{}", hash_word(*hash))
         }
         // What follows tells where the list ends.
@@ -151,6 +151,7 @@ pub(crate) fn to_line(command: &Command<'_>) -> String {
         Command::Reject { transfer } => format!("/reject {transfer}"),
         Command::Received { transfer } => format!("/received {transfer}"),
         Command::Cancel { transfer } => format!("/cancel {transfer}"),
+        other => unreachable!("clients here have one session and one room: {other:?}"),
     }
 }
 

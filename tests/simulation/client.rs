@@ -211,7 +211,7 @@ impl Client {
             Command::Unblock { user } => {
                 self.deaf_to.remove(&user.to_ascii_lowercase());
             }
-            Command::Logout => self.deaf_to.clear(),
+            Command::Logout { all: false } => self.deaf_to.clear(),
             Command::Passwd { .. } => {
                 // It may be answered under a name that is still being asked for.
                 vault.note_try(&self.user, self.source);

@@ -80,9 +80,9 @@ pub(crate) fn announce(world: &mut World, index: usize) {
     let sent = Sent { seed, hash, about, lies, before };
     let file = Announced { name: name.into(), size, hash, again };
     let command = if shelved {
-        Command::Upload { file }
+        Command::Upload { room: None, file }
     } else {
-        Command::SendFile { user: user.map(Into::into), file }
+        Command::SendFile { user: user.map(Into::into), room: None, file }
     };
     world.ask_about(index, &command, sent);
 }
@@ -105,7 +105,7 @@ fn announce_again(world: &mut World, index: usize) -> bool {
     let sent = Sent { seed, hash, about, lies: false, before };
     let file = Announced { name: name.into(), size, hash, again: true };
     let user = Some(to.to_string().into());
-    world.ask_about(index, &Command::SendFile { user, file }, sent);
+    world.ask_about(index, &Command::SendFile { user, room: None, file }, sent);
     true
 }
 

@@ -191,6 +191,9 @@ impl Stream {
 fn read_reply(reply: Reply) -> Yes {
     match reply {
         Reply::Done => Yes::Done,
+        other @ (Reply::Able { .. } | Reply::Current { .. } | Reply::Sessions { .. }) => {
+            panic!("not asked here: {other:?}")
+        }
         Reply::Welcome { user, token, room, .. } => {
             Yes::Welcome { user: user.to_string(), token, in_room: room.is_some() }
         }

@@ -224,7 +224,8 @@ fn shape(world: &World) -> String {
 #[test]
 fn row_50_ten_thousand_logouts_and_logins_on_one_connection_leave_nothing_behind() {
     let (heartbeat, dead_after) = (Duration::from_secs(1_800), Duration::from_secs(3_600));
-    let mut world = World::bounded(Limits { heartbeat, dead_after, ..Limits::default() });
+    let limits = Limits { heartbeat, dead_after, accounts_sessions: 1, ..Limits::default() };
+    let mut world = World::bounded(limits);
     let bob = world.login("bob");
     world.register("eve");
     let conn = world.open();
@@ -401,7 +402,7 @@ fn row_51_an_account_that_is_removed_is_logged_out_and_hears_nothing_more() {
 #[test]
 fn row_51_whoever_waits_for_a_name_does_not_get_in_with_an_account_that_is_gone() {
     // A contest for a name with an account, which is removed before it is decided.
-    let mut world = World::bounded(Limits::default());
+    let mut world = World::bounded(Limits { accounts_sessions: 1, ..Limits::default() });
     let owner = world.register("bob");
     let newcomer = world.open();
     world.put(newcomer, &frame(&login("bob")));

@@ -10,13 +10,16 @@ use serde_json::json;
 /// What a request is answered in each state: nameless, as a guest, with an account, as a guest in a
 /// room. A word with `!` is the code of a refusal, any other the kind of the reply. Between two
 /// states nothing is answered: that is `row_12_while_a_login_is_undecided_nothing_else_is_handled`.
-pub(crate) const TABLE: [(Op, [&str; 4]); 30] = [
+pub(crate) const TABLE: [(Op, [&str; 4]); 33] = [
     (Op::Hello, ["done", "done", "done", "done"]),
     (Op::Login, ["welcome", "!logged_in", "!logged_in", "!logged_in"]),
     (Op::Register, ["welcome", "!logged_in", "!logged_in", "!logged_in"]),
     (Op::Passwd, ["!login_first", "!no_account", "password_changed", "!no_account"]),
     (Op::Logout, ["!login_first", "logged_out", "logged_out", "logged_out"]),
+    (Op::Sessions, ["!login_first", "sessions", "sessions", "sessions"]),
+    (Op::EndSession, ["!login_first", "!no_such_session", "!no_such_session", "!no_such_session"]),
     (Op::Join, ["!login_first", "joined", "joined", "joined"]),
+    (Op::Room, ["!login_first", "!not_in_room", "!not_in_room", "current"]),
     (Op::Leave, ["!login_first", "!not_in_room", "!not_in_room", "left"]),
     (Op::Say, ["!login_first", "!not_in_room", "!not_in_room", "heard"]),
     (Op::Broadcast, ["!login_first", "heard", "heard", "heard"]),
@@ -64,6 +67,9 @@ pub(crate) fn request(op: Op) -> (Vec<u8>, &'static str) {
         Op::Unblock => (json!({"op": "unblock", "user": "bob"}), "/unblock bob"),
         Op::Blocked => (json!({"op": "blocked"}), "/blocked"),
         Op::Join => (json!({"op": "join", "room": "other"}), "/join other"),
+        Op::Sessions => (json!({"op": "sessions"}), "/sessions"),
+        Op::EndSession => (json!({"op": "end_session", "session": 77}), "/end 77"),
+        Op::Room => (json!({"op": "room", "room": "lobby"}), "/room lobby"),
         Op::Leave => (json!({"op": "leave"}), "/leave"),
         Op::Say => (json!({"op": "say", "text": "hi"}), "/say hi"),
         Op::Whisper => (json!({"op": "whisper", "user": "bob", "text": "hi"}), "/whisper bob hi"),

@@ -9,7 +9,7 @@ use parlor::limits::Limits;
 use serde_json::{Value, json};
 
 fn world() -> World {
-    let limits = Limits { message_rate: 0, ..Limits::default() };
+    let limits = Limits { message_rate: 0, accounts_sessions: 1, ..Limits::default() };
     let mut world = World::with(Setup { limits, ..Setup::default() });
     world.now.wall_ms = 1_700_000_000_000;
     world

@@ -37,7 +37,7 @@ fn what_is_refused_is_3() {
 
 #[test]
 fn a_login_that_is_refused_is_3() {
-    let server = Server::start(&["--room-members", "1"]);
+    let server = Server::start(&["--room-members", "1", "--accounts-sessions", "1"]);
     let alice = Person::member(&server, "alice");
     let wrong = Person { password: Some("wrong"), ..Person::guest(&server, "alice") };
     assert!(wrong.refused(3, "files", &[]).contains("! wrong_password: "));

@@ -3,7 +3,7 @@
 //! must, so that the load test is not what a run measures.
 
 use parlor::front::native::{self, FromServer};
-use parlor::message::{Command, Event};
+use parlor::message::{ClientTraits, Command, Event};
 
 use super::{
     EXIT_ID, Garbled, Heard, JOIN_ID, LEAVE_ID, LOGIN_ID, Parsed, Place, Template, room, split,
@@ -25,17 +25,17 @@ const KIND_JSON: u8 = 1;
 const KIND_CHUNK: u8 = 2;
 
 pub(super) fn enter(out: &mut Vec<u8>, who: usize, place: Place) -> u64 {
-    put(out, HELLO_ID, &Command::Hello { version: 1 });
+    put(out, HELLO_ID, &Command::Hello { version: 1, about: ClientTraits::default() });
     put(out, LOGIN_ID, &Command::guest(user(who)));
     let Place::Room(number) = place else {
         return LOGIN_ID;
     };
-    put(out, JOIN_ID, &Command::Join { room: room(number).into() });
+    put(out, JOIN_ID, &Command::Join { room: room(number).into(), open: false });
     JOIN_ID
 }
 
 pub(super) fn leave(out: &mut Vec<u8>) {
-    put(out, LEAVE_ID, &Command::Leave);
+    put(out, LEAVE_ID, &Command::Leave { room: None });
 }
 
 pub(super) fn exit(out: &mut Vec<u8>) {
@@ -49,7 +49,7 @@ pub(super) fn sign_of_life(out: &mut Vec<u8>) {
 pub(super) fn message(place: Place, text: &[u8]) -> Template {
     let text = String::from_utf8_lossy(text);
     let command = match place {
-        Place::Room(_) => Command::Say { text, me: false },
+        Place::Room(_) => Command::Say { text, me: false, room: None },
         Place::Beside(other) => Command::Whisper { user: user(other).into(), text },
     };
     let frame = native::emit_request(MESSAGE_ID_BASE, &command).to_vec();
@@ -144,7 +144,7 @@ mod tests {
         Stamp { sender: 7, number: 42, due_ns: 5 }.emit(&mut template.frame[at..]);
         let (incoming, _) = native::parse(&template.frame, 4096).unwrap().unwrap();
         let text = "0000070000002a000000000005xxxxxx";
-        let command = Ok(Command::Say { text: text.into(), me: false });
+        let command = Ok(Command::Say { text: text.into(), me: false, room: None });
         assert_eq!(incoming, Incoming::Request { id: Some(1_000_000_042), command });
     }
 
@@ -153,9 +153,17 @@ mod tests {
         let from = UserName::parse("u1").unwrap();
         let text = Text::parse("000001deadbeef".into(), 64).unwrap();
         let room = RoomName::parse("text").unwrap();
-        let said = Event::Said { room, from, text: text.clone(), me: false, at: 5 };
-        let whispered = Event::Whispered { from, text: text.clone(), at: 5, letter: None };
-        let letter = Event::Whispered { from, text, at: 5, letter: Some(LetterId(7)) };
+        let said = Event::Said { room, from, text: text.clone(), me: false, at: 5, own: false };
+        let whispered = Event::Whispered {
+            from,
+            text: text.clone(),
+            at: 5,
+            letter: None,
+            to: None,
+            own: false,
+        };
+        let letter =
+            Event::Whispered { from, text, at: 5, letter: Some(LetterId(7)), to: None, own: false };
         for event in [said, whispered, letter] {
             let bytes = native::emit_event(&event);
             assert!(matches!(only(&bytes), Heard::Said(b"000001deadbeef")), "{event:?}");

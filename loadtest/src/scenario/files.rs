@@ -106,7 +106,7 @@ impl Files {
         let user = Some(format!("u{}", 2 * pair + 1).into());
         let name = format!("{pair} {number}.bin").into();
         let file = Announced { name, size: self.size as u64, hash: None, again: false };
-        ask(swarm, 2 * pair, &Command::SendFile { user, file });
+        ask(swarm, 2 * pair, &Command::SendFile { user, room: None, file });
     }
 
     fn send(&mut self, swarm: &mut Swarm, pair: usize) {

@@ -234,7 +234,7 @@ impl<'a> Crowd<'a> {
             Ok(Reply::Welcome { token, .. }) => {
                 self.comers[at].token = Some(token);
                 let room = format!("back{}", at / ROOM).into();
-                let frame = native::emit_request(JOIN_ID, &Command::Join { room });
+                let frame = native::emit_request(JOIN_ID, &Command::Join { room, open: false });
                 swarm.say(at).extend_from_slice(&frame);
             }
             Ok(Reply::Joined { .. }) if id == JOIN_ID => {

@@ -95,7 +95,7 @@ impl Chat {
         if !self.work.has_begun() {
             if let (Some(room), None) = (self.work.room(), self.link.room()) {
                 let room = room.to_owned().into();
-                self.ask_about(About::Enter, Command::Join { room });
+                self.ask_about(About::Enter, Command::Join { room, open: false });
             } else {
                 self.work.begin();
             }

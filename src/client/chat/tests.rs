@@ -215,12 +215,12 @@ fn in_words(command: &Command<'_>) -> Option<String> {
             format!("register {user} {password}")
         }
         Command::Passwd { old: Secret(old), new: Secret(new) } => format!("passwd {old} {new}"),
-        Command::Join { room } => format!("join {room}"),
+        Command::Join { room, open: false } => format!("join {room}"),
         Command::Got { letter } => format!("got {}", letter.0),
-        Command::SendFile { user, file } => {
+        Command::SendFile { user, room: None, file } => {
             announced(&format!("to {}", user.as_deref().unwrap_or("*")), file)
         }
-        Command::Upload { file } => announced("to shelf", file),
+        Command::Upload { room: None, file } => announced("to shelf", file),
         Command::Get { file: FileRef::Number(transfer), offset } => {
             format!("get {transfer} from {offset}")
         }
@@ -400,7 +400,14 @@ fn what_others_say_stands_behind_its_time_and_is_visible() {
     let mut talk = Talk::logged_in(false);
     let room = RoomName::parse("lobby").unwrap();
     let text = Text::parse("hi\n! bye".into(), 64).unwrap();
-    talk.event(&Event::Said { room, from: user("eve"), text, me: false, at: 3_661_000 });
+    talk.event(&Event::Said {
+        room,
+        from: user("eve"),
+        text,
+        me: false,
+        at: 3_661_000,
+        own: false,
+    });
     assert_eq!(talk.shown(), ["01:01:01 [lobby] eve: hi\\n! bye"]);
 }
 

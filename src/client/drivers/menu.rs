@@ -167,7 +167,7 @@ impl Menu {
         match &self.home {
             _ if at_home => {}
             Some(home) => self.join(&home.clone()),
-            None => self.ask_for(Command::Leave, "/leave".to_owned()),
+            None => self.ask_for(Command::Leave { room: None }, "/leave".to_owned()),
         }
     }
 
@@ -183,7 +183,7 @@ impl Menu {
     }
 
     fn join(&mut self, room: &str) {
-        let command = Command::Join { room: room.to_owned().into() };
+        let command = Command::join(room.to_owned());
         self.ask_for(command, format!("/join {room}"));
     }
 
@@ -231,12 +231,14 @@ mod tests {
     fn ask(written: &str) -> Deed {
         let Wish::Ask(command) = commands::parse(written) else { panic!("{written}") };
         let command = match command {
-            Command::Join { room } => Command::Join { room: room.into_owned().into() },
+            Command::Join { room, open: false } => {
+                Command::Join { room: room.into_owned().into(), open: false }
+            }
             Command::Broadcast { text } => Command::Broadcast { text: text.into_owned().into() },
             Command::Whisper { user, text } => {
                 Command::Whisper { user: user.into_owned().into(), text: text.into_owned().into() }
             }
-            Command::Leave => Command::Leave,
+            Command::Leave { room: None } => Command::Leave { room: None },
             Command::Who { room: None } => Command::Who { room: None },
             other => panic!("{other:?}"),
         };

@@ -154,7 +154,7 @@ impl Work {
         let text = line.to_owned().into();
         let command = match to.clone() {
             Some(user) => Command::Whisper { user: user.into(), text },
-            None => Command::Say { text, me: false },
+            None => Command::Say { text, me: false, room: None },
         };
         self.deeds.push_back(Deed::Ask { command, written: line.to_owned() });
     }

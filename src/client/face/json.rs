@@ -62,7 +62,7 @@ mod tests {
         let no = Refused::Answer(Problem { code, text: said, wait_ms: None });
         for (show, expected) in [
             (
-                Show::Event(Event::Broadcast { from, text, at: 7 }),
+                Show::Event(Event::Broadcast { from, text, at: 7, own: false }),
                 r#"{"ev":"broadcast","from":"eve","text":"hi\n{\"ok\":1}","at":7}"#,
             ),
             (Show::Reply(Reply::Pong), r#"{"ok":"pong"}"#),

@@ -89,6 +89,7 @@ mod tests {
             text: Text::parse("hi\n* you won\t\u{202e}".into(), 64).unwrap(),
             me: false,
             at: 1_700_000_000_000,
+            own: false,
         };
         let lines = lines(&Show::Event(said), UtcOffset::UTC);
         assert_eq!(lines, ["22:13:20 [lobby] eve: hi\\n* you won    \\u{202e}"]);

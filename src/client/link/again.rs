@@ -178,7 +178,7 @@ impl Link {
         match self.room {
             Some(room) if !kept => {
                 let room = room.as_str().to_owned().into();
-                self.session.request(Command::Join { room });
+                self.session.request(Command::Join { room, open: false });
             }
             Some(_) | None => self.on_back(),
         }

@@ -126,7 +126,7 @@ impl Link {
         } else if !self.is_in() && length > LINE_BEFORE_LOGIN_MAX {
             self.refuse(Refused::Here(Refusal::LoginFirst));
         } else {
-            if command == Command::Logout && self.is_in() {
+            if matches!(command, Command::Logout { .. }) && self.is_in() {
                 self.login = Login::Asked;
             }
             self.request(command);
@@ -275,7 +275,7 @@ impl Link {
 
     pub(super) fn on_login_answer(&mut self, op: Op, answer: Result<Reply, Problem>) {
         match answer {
-            Ok(Reply::Welcome { user, guest, token, room }) => {
+            Ok(Reply::Welcome { user, guest, token, room, .. }) => {
                 self.on_welcome(user, guest, token, room);
             }
             // Of a server that has another word for it.
@@ -297,7 +297,8 @@ impl Link {
             self.on_returned(room.is_some());
         } else {
             self.room = room;
-            let welcome = Reply::Welcome { user, guest, token: String::new(), room };
+            let token = String::new();
+            let welcome = Reply::Welcome { user, guest, token, room, rooms: Vec::new() };
             self.tell(LinkEvent::Show(Show::Reply(welcome)));
             self.tell(LinkEvent::In { again: false });
         }

@@ -24,7 +24,7 @@ fn answered(link: &mut Link, id: u64, answer: Result<Reply, Refusal>) -> Vec<Lin
 
 fn welcome(room: Option<RoomName>) -> Result<Reply, Refusal> {
     let (user, token) = (UserName::parse("bob").unwrap(), "t1".to_owned());
-    Ok(Reply::Welcome { user, guest: false, token, room })
+    Ok(Reply::Welcome { user, guest: false, token, room, rooms: Vec::new() })
 }
 
 /// Logged in to an account; its connection breaks, and another is wanted.

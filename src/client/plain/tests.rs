@@ -95,7 +95,7 @@ fn serve_until(peer: &mut Peer, last: Op) -> Vec<String> {
             peer.write_all(&native::emit_answer(id, &Ok(reply(&command)))).unwrap();
             asked.push(match &command {
                 Command::Login { proof: Proof::Token(Secret(token)), .. } => token.to_string(),
-                Command::Join { room } => room.to_string(),
+                Command::Join { room, open: false } => room.to_string(),
                 Command::Say { text, .. } => text.to_string(),
                 other => other.op().name().to_owned(),
             });
@@ -118,8 +118,9 @@ fn reply(command: &Command<'_>) -> Reply {
             guest: false,
             token: "t1".to_owned(),
             room: None,
+            rooms: Vec::new(),
         },
-        Command::Join { room } => Reply::Joined {
+        Command::Join { room, open: false } => Reply::Joined {
             room: RoomName::parse(room).unwrap(),
             members: Names { users: Vec::new(), total: 1 },
         },
@@ -229,7 +230,8 @@ fn a_letter_is_confirmed_when_standard_output_has_it() {
         serve_until(&mut peer, Op::Login);
         let from = UserName::parse("eve").unwrap();
         let text = Text::parse("psst".into(), 64).unwrap();
-        let event = Event::Whispered { from, text, at: 0, letter: Some(LetterId(7)) };
+        let event =
+            Event::Whispered { from, text, at: 0, letter: Some(LetterId(7)), to: None, own: false };
         peer.write_all(&native::emit_event(&event)).unwrap();
         let asked = serve_until(&mut peer, Op::Got);
         sender.send(Typed::End).unwrap();

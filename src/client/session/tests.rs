@@ -36,6 +36,7 @@ fn said(text: &str) -> Event {
         text: Text::parse(text.into(), 64).unwrap(),
         me: false,
         at: 5,
+        own: false,
     }
 }
 
@@ -50,7 +51,7 @@ fn the_first_request_is_hello_and_ids_ascend() {
 #[test]
 fn an_answer_names_what_was_asked_and_comes_once() {
     let mut session = ClientSession::new();
-    session.request(Command::Leave);
+    session.request(Command::Leave { room: None });
     let no = native::emit_answer(Some(2), &Err(Refusal::NotInRoom));
     session.handle_bytes(&no).unwrap();
     session.handle_bytes(&no).unwrap();

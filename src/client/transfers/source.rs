@@ -158,9 +158,11 @@ impl SentFile {
         let name = name.as_str().to_owned().into();
         let file = Announced { name, size: *size, hash: self.hash, again };
         match &self.goal {
-            Goal::User(user) => Command::SendFile { user: Some(user.clone().into()), file },
-            Goal::Room(_) => Command::SendFile { user: None, file },
-            Goal::Shelf(_) => Command::Upload { file },
+            Goal::User(user) => {
+                Command::SendFile { user: Some(user.clone().into()), room: None, file }
+            }
+            Goal::Room(_) => Command::SendFile { user: None, room: None, file },
+            Goal::Shelf(_) => Command::Upload { room: None, file },
         }
     }
 

@@ -5,7 +5,7 @@
 
 use super::{Entrance, Newcomer};
 use crate::facts::{LoginFact, TroubleFact};
-use crate::hub::people::State;
+use crate::hub::people::{Session, State};
 use crate::hub::{Answer, Request, Waiting};
 use crate::id::{AccountId, Now, Source};
 use crate::job::{PasswordJob, PasswordOutcome, StoreJob, StoreOutcome};
@@ -31,7 +31,7 @@ impl Entrance<'_> {
         if self.people.directory.find(name.key()).is_some() {
             return Err(Refusal::NameTaken(name));
         }
-        if self.people.is_online(name.key()) || self.own.registering.contains(&name.key()) {
+        if self.people.is_named(name.key()) || self.own.registering.contains(&name.key()) {
             return Err(Refusal::NameInUse(name));
         }
         let from = self.people.source_of(request.conn);
@@ -111,7 +111,9 @@ impl Entrance<'_> {
                 if self.rules.stopping {
                     Err(Refusal::ShuttingDown)
                 } else {
-                    Ok(Newcomer { request, name, account: Some(account_id), was: None })
+                    let session = self.people.session(request.conn);
+                    let errand = session.is_some_and(Session::is_for_errands);
+                    Ok(Newcomer { request, name, account: Some(account_id), was: None, errand })
                 }
             }
             StoreOutcome::Exists => Err(Refusal::NameTaken(name)),

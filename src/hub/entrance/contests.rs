@@ -1,70 +1,125 @@
-//! Names that have an owner and are wanted by somebody else.
+//! Names that have as many sessions as they may have, and are wanted once more.
 //!
-//! The rule it keeps (invariant 11): a name changes hands only when the owner is gone, was asked
-//! and gave no sign of life in [`TAKEOVER_WAIT`], or when the newcomer holds the owner's token.
+//! The rule it keeps (invariant 11): a session is replaced only when it is gone, was asked and gave
+//! no sign of life in [`TAKEOVER_WAIT`], or when the newcomer holds its token.
 
 use super::{Decision, Entrance, Newcomer};
 use crate::facts::LoginFact;
-use crate::hub::people::State;
+use crate::hub::people::{State, User};
 use crate::hub::{Effect, UserKey};
-use crate::id::{ConnId, Now};
-use crate::limits::TAKEOVER_WAIT;
+use crate::id::{AccountId, ConnId, Now};
+use crate::limits::{ERRANDS_A_USER, TAKEOVER_WAIT};
 use crate::message::{Refusal, UserName};
 
-/// A name that has an owner and somebody else who may have it if the owner is dead.
-#[derive(Clone, Copy, Debug)]
+/// A name all of whose sessions are taken, and somebody who may have the place of a dead one.
+#[derive(Clone, Debug)]
 pub(in crate::hub) struct Contest {
-    pub(in crate::hub) owner: ConnId,
+    /// Those who have not shown that they live, in the order of their logins.
+    pub(in crate::hub) owners: Vec<ConnId>,
     pub(in crate::hub) newcomer: Newcomer,
     pub(in crate::hub) until_ms: u64,
 }
 
 impl Entrance<'_> {
-    /// Gives a name to whom it belongs; if it has an owner, only after they were asked, or
-    /// `at_once`.
+    /// Gives a session to whom the name belongs. If there are as many as there may be, one of them
+    /// gives way: `own` at once, which the newcomer has shown to be theirs, or one that was asked
+    /// and is dead.
     pub(in crate::hub) fn enter(
         &mut self,
         now: Now,
         newcomer: Newcomer,
-        at_once: bool,
+        own: Option<ConnId>,
     ) -> Result<Decision, Refusal> {
-        let Newcomer { request, name, account, .. } = newcomer;
-        let in_use = Err(Refusal::NameInUse(name));
+        let Newcomer { request, name, account, errand, .. } = newcomer;
         if self.own.registering.contains(&name.key()) {
-            return in_use;
+            return Err(Refusal::NameInUse(name));
         }
-        let Some(owner) = self.people.session_of(name.key()) else {
-            return Ok(Decision::Begin(newcomer));
-        };
-        if at_once {
+        if errand {
+            return self.enter_errand(newcomer, own);
+        }
+        if let Some(owner) = own {
             return Ok(Decision::TakeOver { newcomer, owner });
         }
+        if self.is_held(&newcomer) && !self.people.is_online(name.key()) {
+            self.out.note(LoginFact::NameInUse { conn: request.conn, user: name });
+            return Err(Refusal::NameInUse(name));
+        }
+        let owners: Vec<_> = self.people.sessions_of(name.key()).collect();
+        let Some(&first) = owners.first().filter(|_| owners.len() as u64 >= self.most(account))
+        else {
+            return Ok(Decision::Begin(newcomer));
+        };
         // Somebody with netcat cannot answer in time, so only a password is stronger than they are.
-        let askable = account.is_some() || self.people.answers_pings(owner);
+        let askable = account.is_some() || self.people.answers_pings(first);
         if !askable || self.own.contests.contains_key(&name.key()) {
             self.out.note(LoginFact::NameInUse { conn: request.conn, user: name });
-            return in_use;
+            return Err(self.no_place(&newcomer));
         }
         self.people.set_state(request.conn, State::Entering { name });
+        for &conn in &owners {
+            self.out.push(Effect::Probe { conn });
+        }
         let until_ms = now.after(TAKEOVER_WAIT);
-        self.own.contests.insert(name.key(), Contest { owner, newcomer, until_ms });
-        self.out.push(Effect::Probe { conn: owner });
+        self.own.contests.insert(name.key(), Contest { owners, newcomer, until_ms });
         Ok(Decision::Later)
     }
 
-    /// The owner of a name lives: whoever waits for it does not get it.
-    pub(in crate::hub) fn refuse_contest(&mut self, key: UserKey) {
-        let Some(contest) = self.own.contests.remove(&key) else { return };
-        let Newcomer { request, name, .. } = contest.newcomer;
-        self.people.set_state(request.conn, State::Nameless);
-        self.out.note(LoginFact::NameInUse { conn: request.conn, user: name });
-        self.out.answer_late(request, Err(Refusal::NameInUse(name)));
+    /// An errand takes nobody's place; one of a guest is the guest's if a token shows it.
+    fn enter_errand(&self, newcomer: Newcomer, own: Option<ConnId>) -> Result<Decision, Refusal> {
+        let name = newcomer.name;
+        let is_theirs = newcomer.account.is_some() || own.is_some();
+        if !is_theirs && self.people.is_named(name.key()) {
+            return Err(Refusal::NameInUse(name));
+        }
+        if self.people.errands_of(name.key()).count() >= ERRANDS_A_USER {
+            return Err(Refusal::TooManyErrands { limit: ERRANDS_A_USER as u64 });
+        }
+        Ok(Decision::Begin(newcomer))
     }
 
-    /// The newcomer of a contest gets the name, from a dead owner or from one who is gone; unless
-    /// the name has become an account, or that account is gone, since they asked.
-    pub(in crate::hub) fn decide(&mut self, contest: Contest) -> Option<Decision> {
-        let Contest { owner, newcomer, .. } = contest;
+    /// Whether a guest's name is held by errands of somebody else.
+    fn is_held(&self, newcomer: &Newcomer) -> bool {
+        let is_own = |user: User| newcomer.was == Some(user.serial);
+        let mut errands = self.people.errands_of(newcomer.name.key());
+        newcomer.account.is_none()
+            && errands.any(|conn| !self.people.user_of(conn).is_ok_and(is_own))
+    }
+
+    /// How many sessions there may be.
+    fn most(&self, account: Option<AccountId>) -> u64 {
+        account.map_or(1, |_| self.rules.limits.accounts_sessions)
+    }
+
+    fn no_place(&self, newcomer: &Newcomer) -> Refusal {
+        match self.most(newcomer.account) {
+            1 => Refusal::NameInUse(newcomer.name),
+            limit => Refusal::TooManySessions { limit },
+        }
+    }
+
+    /// A session lives, or is another one now: if all of its user do, whoever waits gets no place.
+    pub(in crate::hub) fn note_alive(&mut self, key: UserKey, conn: ConnId) {
+        let Some(contest) = self.own.contests.get_mut(&key) else { return };
+        contest.owners.retain(|&owner| owner != conn);
+        if !contest.owners.is_empty() {
+            return;
+        }
+        let Some(Contest { newcomer, .. }) = self.own.contests.remove(&key) else { return };
+        let Newcomer { request, name, .. } = newcomer;
+        self.people.set_state(request.conn, State::Nameless);
+        self.out.note(LoginFact::NameInUse { conn: request.conn, user: name });
+        let refusal = self.no_place(&newcomer);
+        self.out.answer_late(request, Err(refusal));
+    }
+
+    /// The newcomer of a contest gets a place: that of `owner`, who is dead, or the one of somebody
+    /// who is gone; unless the name has become an account, or that account is gone, since they
+    /// asked.
+    pub(in crate::hub) fn decide(
+        &mut self,
+        newcomer: Newcomer,
+        owner: Option<ConnId>,
+    ) -> Option<Decision> {
         let Newcomer { request, name, account, .. } = newcomer;
         let refusal = match self.people.directory.find(name.key()).map(|account| account.id) {
             _ if self.rules.stopping => Some(Refusal::ShuttingDown),
@@ -77,8 +132,12 @@ impl Entrance<'_> {
             self.out.answer_late(request, Err(refusal));
             return None;
         }
-        let owned = self.people.session_of(name.key()) == Some(owner);
-        Some(if owned { Decision::TakeOver { newcomer, owner } } else { Decision::Begin(newcomer) })
+        let owner =
+            owner.filter(|&owner| self.people.sessions_of(name.key()).any(|conn| conn == owner));
+        Some(match owner {
+            Some(owner) => Decision::TakeOver { newcomer, owner },
+            None => Decision::Begin(newcomer),
+        })
     }
 
     /// A connection that wanted a name is gone.

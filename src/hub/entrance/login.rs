@@ -5,9 +5,9 @@
 
 use super::{Decision, Entrance, Newcomer};
 use crate::facts::{LoginFact, TroubleFact};
-use crate::hub::people::State;
-use crate::hub::{Request, Waiting};
-use crate::id::{Now, Source};
+use crate::hub::people::{Claim, Session, State, User};
+use crate::hub::{Request, UserKey, Waiting};
+use crate::id::{ConnId, Now, Source};
 use crate::job::{Account, PasswordJob, PasswordOutcome};
 use crate::message::{Proof, Refusal, Secret, UserName, may_be_password};
 
@@ -24,12 +24,14 @@ impl Entrance<'_> {
             return Err(Refusal::ShuttingDown);
         }
         let account = self.people.directory.find(name.key()).cloned();
+        let errand = self.is_for_errands(request);
         match proof {
             Proof::None if account.is_some() || !self.rules.policy.guests => {
                 Err(Refusal::PasswordNeeded(name))
             }
             Proof::None => {
-                self.enter_or_wait(now, Newcomer { request, name, account: None, was: None }, false)
+                let newcomer = Newcomer { request, name, account: None, was: None, errand };
+                self.enter_or_wait(now, newcomer, None)
             }
             Proof::Token(Secret(token)) => self.resume(now, request, name, account, &token),
             Proof::Password(Secret(password)) => {
@@ -62,20 +64,36 @@ impl Entrance<'_> {
             return Err(Refusal::WrongPassword);
         }
         if let Some((id, _)) = known {
-            if self.people.directory.is_void(id, claim.serial) {
+            if self.people.directory.is_void(id, &claim) {
                 return Err(Refusal::WrongPassword);
             }
-            let newcomer = Newcomer { request, name, account: Some(id), was: None };
-            return self.enter_or_wait(now, newcomer, true);
-        }
-        let owner = self.people.session_of(name.key());
-        let owner = owner.and_then(|conn| self.people.user_of(conn).ok());
-        let own = owner.is_some_and(|user| user.serial == claim.serial);
-        if !self.rules.policy.guests {
+        } else if !self.rules.policy.guests {
             return Err(Refusal::PasswordNeeded(name));
         }
-        let was = Some(claim.serial);
-        self.enter_or_wait(now, Newcomer { request, name, account: None, was }, own)
+        let account = known.map(|(id, _)| id);
+        let was = Some(if account.is_some() { claim.origin } else { claim.serial });
+        let errand = self.is_for_errands(request);
+        let own = self.find_own(name.key(), &claim, errand);
+        self.enter_or_wait(now, Newcomer { request, name, account, was, errand }, own)
+    }
+
+    /// The session that a token is of. Where an account has one session, it stands for any of its
+    /// tokens.
+    fn find_own(&self, key: UserKey, claim: &Claim, errand: bool) -> Option<ConnId> {
+        if claim.account.is_some() && self.rules.limits.accounts_sessions == 1 {
+            return self.people.session_of(key);
+        }
+        let is_own = |user: User| match claim.account {
+            Some(_) => user.origin == claim.origin,
+            None => user.serial == claim.serial,
+        };
+        let is_own = |&conn: &ConnId| self.people.user_of(conn).is_ok_and(is_own);
+        let own = self.people.sessions_of(key).find(is_own);
+        own.or_else(|| self.people.errands_of(key).filter(|_| errand).find(is_own))
+    }
+
+    fn is_for_errands(&self, request: Request) -> bool {
+        self.people.session(request.conn).is_some_and(Session::is_for_errands)
     }
 
     /// Enters, for a request that has not had to wait before.
@@ -83,9 +101,9 @@ impl Entrance<'_> {
         &mut self,
         now: Now,
         newcomer: Newcomer,
-        at_once: bool,
+        own: Option<ConnId>,
     ) -> Result<Decision, Refusal> {
-        let decision = self.enter(now, newcomer, at_once)?;
+        let decision = self.enter(now, newcomer, own)?;
         if let Decision::Later = decision {
             self.out.wait(newcomer.request);
         }
@@ -116,7 +134,8 @@ impl Entrance<'_> {
         Some(answer.and_then(|()| match known {
             _ if self.rules.stopping => Err(Refusal::ShuttingDown),
             Some((id, _)) if known == proven => {
-                Ok(Newcomer { request, name, account: Some(id), was: None })
+                let errand = self.is_for_errands(request);
+                Ok(Newcomer { request, name, account: Some(id), was: None, errand })
             }
             _ => Err(Refusal::WrongPassword),
         }))

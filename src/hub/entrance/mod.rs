@@ -27,8 +27,11 @@ pub(super) struct Newcomer {
     pub(super) request: Request,
     pub(super) name: UserName,
     pub(super) account: Option<AccountId>,
-    /// The login that a guest has shown to be theirs.
+    /// The login that is shown to be theirs by a token: of a guest its number, of an account the
+    /// one with which the session began.
     pub(super) was: Option<u64>,
+    /// It is an errand.
+    pub(super) errand: bool,
 }
 
 /// What becomes of somebody who wants a name.
@@ -36,11 +39,11 @@ pub(super) struct Newcomer {
 pub(super) enum Decision {
     /// The name is free: it is theirs.
     Begin(Newcomer),
-    /// The owner of the name gives way.
+    /// One session of the name's owner gives way.
     TakeOver {
         /// Who gets it.
         newcomer: Newcomer,
-        /// Who has it.
+        /// Which.
         owner: ConnId,
     },
     /// A worker, or the owner of the name, was asked.
@@ -86,16 +89,16 @@ impl EntranceState {
         self.contests.values().map(|contest| contest.until_ms).min()
     }
 
-    /// Who has waited for a name that is free now.
+    /// Who has waited for a place that is free now.
     pub(super) fn take_contest(&mut self, key: UserKey) -> Option<Contest> {
         self.contests.remove(&key)
     }
 
-    /// A contest whose owner gave no sign of life.
+    /// A contest in which some owner gave no sign of life.
     pub(super) fn take_overdue(&mut self, now: Now) -> Option<Contest> {
         let over = |contest: &&Contest| contest.until_ms <= now.mono_ms;
-        let contest = self.contests.values().find(over).copied()?;
-        self.contests.remove(&contest.newcomer.name.key())
+        let key = self.contests.values().find(over)?.newcomer.name.key();
+        self.contests.remove(&key)
     }
 
     /// Who waits for a name.
@@ -116,8 +119,9 @@ impl EntranceState {
         }
         assert_eq!(passwords, self.guard.open(), "passwords under way are miscounted");
         for (key, contest) in &self.contests {
-            let owner = Some(contest.owner);
-            assert_eq!(people.session_of(*key), owner, "a contest without an owner");
+            assert!(!contest.owners.is_empty(), "a contest without an owner");
+            let is_theirs = |&owner: &ConnId| people.sessions_of(*key).any(|conn| conn == owner);
+            assert!(contest.owners.iter().all(is_theirs), "a contest with somebody else");
         }
     }
 }

@@ -5,7 +5,9 @@
 //! restart voids nothing, and a new epoch (another password, a logout) voids all that were given
 //! before. A guest's token is good against the guest's own session only.
 
-use crate::hub::people::User;
+use std::fmt::Write as _;
+
+use crate::hub::people::{Claim, User};
 use crate::id::{AccountId, Now};
 use crate::limits::TOKEN_LIFE;
 use crate::message::UserName;
@@ -14,17 +16,6 @@ use crate::message::UserName;
 #[derive(Clone)]
 pub(super) struct Tokens {
     key: [u8; 32],
-}
-
-/// What a token claims, once its hash was right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Claim {
-    /// `None` for a guest.
-    pub(super) account: Option<AccountId>,
-    /// The epoch of the account.
-    pub(super) epoch: u64,
-    /// Which login of the server it was given for.
-    pub(super) serial: u64,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -43,7 +34,10 @@ impl Tokens {
         let life_s = TOKEN_LIFE.as_secs();
         let until_s = now.wall_ms / 1000 + life_s;
         let account = user.account.map_or(0, |account| account.0);
-        let claim = format!("{account}.{epoch}.{}.{until_s}", user.serial);
+        let mut claim = format!("{account}.{epoch}.{}.{until_s}", user.serial);
+        if user.origin != user.serial {
+            let _ = write!(claim, ".{}", user.origin);
+        }
         format!("{claim}.{}", self.hash(user.name, &claim).to_hex())
     }
 
@@ -57,8 +51,9 @@ impl Tokens {
         let mut numbers = claim.split('.').map(|number| number.parse::<u64>().ok());
         let (account, epoch) = (numbers.next()??, numbers.next()??);
         let (serial, until_s) = (numbers.next()??, numbers.next()??);
+        let origin = numbers.next().flatten().unwrap_or(serial);
         let account = (account > 0).then_some(AccountId(account));
-        (now.wall_ms / 1000 < until_s).then_some(Claim { account, epoch, serial })
+        (now.wall_ms / 1000 < until_s).then_some(Claim { account, epoch, serial, origin })
     }
 
     fn hash(&self, name: UserName, claim: &str) -> blake3::Hash {
@@ -80,7 +75,8 @@ mod tests {
 
     fn user(name: &str, account: Option<AccountId>) -> User {
         let name = UserName::parse(name).unwrap();
-        User { name, account, serial: 7, letters: Mailbox::default() }
+        let letters = Mailbox::default();
+        User { name, account, serial: 7, origin: 7, since_ms: 0, letters }
     }
 
     #[test]
@@ -88,13 +84,21 @@ mod tests {
         let tokens = Tokens::new([1; 32]);
         let bob = user("Bob", Some(AccountId(3)));
         let token = tokens.issue(NOW, &bob, 5);
-        let claim = Claim { account: Some(AccountId(3)), epoch: 5, serial: 7 };
+        let claim = Claim { account: Some(AccountId(3)), epoch: 5, serial: 7, origin: 7 };
         assert_eq!(tokens.check(NOW, bob.name, &token), Some(claim));
         assert_eq!(tokens.check(NOW, user("BOB", None).name, &token), Some(claim));
         assert_eq!(tokens.check(NOW, user("eve", None).name, &token), None);
         assert_eq!(Tokens::new([2; 32]).check(NOW, bob.name, &token), None);
         let late = Now { wall_ms: NOW.wall_ms + 24 * 60 * 60 * 1000, ..NOW };
         assert_eq!(tokens.check(late, bob.name, &token), None);
+    }
+
+    #[test]
+    fn a_token_says_with_which_login_the_session_began() {
+        let tokens = Tokens::new([1; 32]);
+        let bob = User { origin: 3, ..user("bob", Some(AccountId(3))) };
+        let claim = tokens.check(NOW, bob.name, &tokens.issue(NOW, &bob, 5)).unwrap();
+        assert_eq!((claim.serial, claim.origin), (7, 3));
     }
 
     #[test]

@@ -22,18 +22,26 @@ struct Receiver {
 }
 
 impl Files<'_> {
-    /// A file is announced for a user, or for the room of its sender.
+    /// A file is announced for a room.
+    pub(in crate::hub) fn send_to_room(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        room: Option<&str>,
+        file: Announced<'_>,
+    ) -> Result<Answer, Refusal> {
+        let spot = self.rooms.spot(self.people, conn, room)?.ok_or(Refusal::NotInRoom)?;
+        self.announce(now, conn, Target::Room(spot.name), (None, None), file)
+    }
+
+    /// A file is announced for a user.
     pub(in crate::hub) fn send_file(
         &mut self,
         now: Now,
         conn: ConnId,
-        user: Option<&str>,
+        user: &str,
         file: Announced<'_>,
     ) -> Result<Answer, Refusal> {
-        let Some(user) = user else {
-            let room = self.room_name_of(conn).ok_or(Refusal::NotInRoom)?;
-            return self.announce(now, conn, Target::Room(room), (None, None), file);
-        };
         let Receiver { name, account, guest } = self.find_receiver(conn, user)?;
         self.announce(now, conn, Target::User(name), (account, guest), file)
     }
@@ -43,9 +51,11 @@ impl Files<'_> {
         &mut self,
         now: Now,
         conn: ConnId,
+        room: Option<&str>,
         file: Announced<'_>,
     ) -> Result<Answer, Refusal> {
-        let to = self.room_name_of(conn).map_or(Target::Public, Target::Shelf);
+        let spot = self.rooms.spot(self.people, conn, room)?;
+        let to = spot.map_or(Target::Public, |spot| Target::Shelf(spot.name));
         self.announce(now, conn, to, (None, None), file)
     }
 
@@ -57,7 +67,7 @@ impl Files<'_> {
             return Err(Refusal::BlockedBy(wanted));
         }
         let online = self.people.session_of(wanted.key());
-        if online == Some(conn) {
+        if wanted.key() == from.key() {
             return Err(Refusal::ToYourself);
         }
         if let Some(account) = self.people.directory.find(wanted.key()) {

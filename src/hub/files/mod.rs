@@ -117,7 +117,13 @@ impl Files<'_> {
     pub(super) fn end_session(&mut self, now: Now, conn: ConnId, for_good: bool) {
         self.end_uploads_of(now, conn);
         self.end_downloads_of(conn);
-        if let Ok(user) = self.people.user_of(conn) {
+        let Ok(user) = self.people.user_of(conn) else { return };
+        // An errand beside its guest ends for itself alone.
+        let is_beside = self.people.is_errand(conn) && {
+            let mut all = self.people.all_of(user.name.key());
+            all.any(|other| other != conn)
+        };
+        if user.account.is_none() && !is_beside {
             self.end_guest(now, user, for_good);
         }
     }

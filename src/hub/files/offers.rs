@@ -18,18 +18,25 @@ impl Files<'_> {
         let from = file.from;
         match file.to {
             Target::User(user) => {
-                let Some(conn) = self.people.session_of(user.key()) else { return };
-                let is_theirs = self.people.user_of(conn).is_ok_and(|user| is_for(user, entry));
-                if is_theirs && !self.people.directory.has_blocked(user.key(), from.key()) {
-                    self.out.tell(conn, Event::Offered { file });
+                if self.people.directory.has_blocked(user.key(), from.key()) {
+                    return;
+                }
+                let is_theirs = |&conn: &ConnId| {
+                    self.people.user_of(conn).is_ok_and(|user| is_for(user, entry))
+                };
+                let sessions = self.people.sessions_of(user.key()).filter(is_theirs);
+                for conn in sessions.collect::<Vec<_>>() {
+                    self.out.tell(conn, Event::Offered { file: file.clone() });
                 }
             }
             Target::Room(room) => {
                 let Some(room) = self.rooms.find(room) else { return };
                 let mut except = self.people.deaf_to(from);
-                except.retain(|&conn| self.people.room_of(conn) == Some(room));
+                except.retain(|&conn| self.people.is_in(conn, room));
                 // The sender may be anywhere by now; they need no offer of their own file.
                 let sender = self.people.session_of(from.key());
+                except.extend(self.people.sessions_of(from.key()).skip(1));
+                except.sort_unstable();
                 let by = sender.unwrap_or(ConnId { slot: u32::MAX, generation: u32::MAX });
                 let event = Event::Offered { file };
                 self.out.push(Effect::TellRoom { room, by, except, event });
@@ -46,7 +53,8 @@ impl Files<'_> {
 
     /// Tells somebody who has just come into a room what was handed to the room.
     pub(in crate::hub) fn offer_of_room(&mut self, conn: ConnId) {
-        let Some(room) = self.room_name_of(conn) else { return };
+        let room = self.people.room_of(conn).and_then(|id| self.rooms.get(id));
+        let Some(room) = room.map(|room| room.name) else { return };
         let Ok(user) = self.people.user_of(conn) else { return };
         self.offer_all(conn, user.name, |entry| {
             entry.file.line.to == Target::Room(room) && !is_from(user, entry)

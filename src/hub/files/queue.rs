@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::transfer::{Draft, Stage, Upload};
+use super::transfer::{Draft, Party, Stage, Upload};
 use crate::id::{ConnId, Now, TransferId};
 use crate::limits::UPLOADS_A_USER;
 use crate::message::Refusal;
@@ -34,9 +34,9 @@ pub struct UploadQueue {
     resting: bool,
     uploads: BTreeMap<TransferId, Upload>,
     line: VecDeque<TransferId>,
-    /// The uploads that hold a slot, and who sends them: nobody holds two. So what looks at slots
-    /// does not grow with the line.
-    holders: BTreeMap<TransferId, ConnId>,
+    /// The uploads that hold a slot: no user holds two. So what looks at slots does not grow with
+    /// the line.
+    holders: BTreeSet<TransferId>,
 }
 
 impl UploadQueue {
@@ -49,7 +49,7 @@ impl UploadQueue {
             resting: false,
             uploads: BTreeMap::new(),
             line: VecDeque::new(),
-            holders: BTreeMap::new(),
+            holders: BTreeSet::new(),
         }
     }
 
@@ -88,7 +88,7 @@ impl UploadQueue {
 
     /// The uploads that hold a slot, oldest number first.
     pub fn in_slots(&self) -> impl Iterator<Item = &Upload> {
-        self.holders.keys().filter_map(|id| self.uploads.get(id))
+        self.holders.iter().filter_map(|id| self.uploads.get(id))
     }
 
     /// All of them, oldest number first.
@@ -116,11 +116,11 @@ impl UploadQueue {
     /// [`Refusal::TooManyUploads`] when its sender has as many as one user may have.
     pub fn announce(&mut self, now: Now, draft: Draft, stored: u64) -> Result<TransferId, Refusal> {
         let from = draft.from;
-        let own = self.uploads.values().filter(|upload| upload.draft.from.conn == from.conn);
+        let own = self.uploads.values().filter(|upload| upload.burdens(from));
         if own.count() >= UPLOADS_A_USER {
             return Err(Refusal::TooManyUploads { limit: UPLOADS_A_USER as u64 });
         }
-        let at_once = self.has_free_slot() && !self.holds_slot(from.conn);
+        let at_once = self.has_free_slot() && !self.holds_slot(from);
         if !at_once && self.line.len() >= self.bounds.waiting {
             return Err(Refusal::QueueFull { waiting: self.line.len() as u64 });
         }
@@ -147,14 +147,14 @@ impl UploadQueue {
             return None;
         }
         let index = self.line.iter().position(|id| {
-            self.uploads.get(id).is_some_and(|upload| !self.holds_slot(upload.draft.from.conn))
+            self.uploads.get(id).is_some_and(|upload| !self.holds_slot(upload.draft.from))
         })?;
         let id = self.line.remove(index)?;
         let deadline_ms = now.after(self.bounds.stall);
         let upload = self.uploads.get_mut(&id)?;
         let waited_ms = now.mono_ms.saturating_sub(upload.announced_ms);
         upload.stage = Stage::Receiving { waited_ms, deadline_ms };
-        self.holders.insert(id, upload.draft.from.conn);
+        self.holders.insert(id);
         Some(id)
     }
 
@@ -184,7 +184,6 @@ impl UploadQueue {
             && matches!(upload.stage, Stage::Finishing { .. })
         {
             upload.draft.from.conn = conn;
-            self.holders.insert(id, conn);
         }
     }
 
@@ -234,14 +233,14 @@ impl UploadQueue {
         for id in &self.line {
             let upload = self.uploads.get(id).expect("the line names only uploads that exist");
             assert_eq!(upload.stage, Stage::Waiting, "{id} is in line and past it");
-            let admissible = self.has_free_slot() && !self.holds_slot(upload.draft.from.conn);
+            let admissible = self.has_free_slot() && !self.holds_slot(upload.draft.from);
             assert!(!admissible, "{id} waits and could be admitted");
         }
         let past = self.uploads.values().filter(|upload| upload.stage != Stage::Waiting);
-        let past: BTreeMap<_, _> = past.map(|upload| (upload.id, upload.draft.from.conn)).collect();
+        let past: BTreeSet<_> = past.map(|upload| upload.id).collect();
         assert_eq!(past, self.holders, "slots and those who hold them differ");
         let receiving = self.in_slots().filter(|u| matches!(u.stage, Stage::Receiving { .. }));
-        let senders: Vec<_> = receiving.map(|upload| upload.draft.from.conn).collect();
+        let senders: Vec<_> = receiving.map(|upload| upload.draft.from.name.key()).collect();
         let several: BTreeSet<_> = senders.iter().collect();
         assert_eq!(several.len(), senders.len(), "somebody holds several slots");
         for upload in self.uploads.values() {
@@ -253,15 +252,15 @@ impl UploadQueue {
         !self.resting && self.used() < self.bounds.slots
     }
 
-    fn holds_slot(&self, conn: ConnId) -> bool {
-        self.holders.values().any(|&holder| holder == conn)
+    /// Whether a user has a slot. One that is finishing, for another session, does not count.
+    fn holds_slot(&self, of: Party) -> bool {
+        self.in_slots().any(|upload| upload.burdens(of))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::files::Party;
     use crate::limits::STALL_BYTES;
     use crate::message::{FileName, Target, UserName};
 
@@ -366,10 +365,13 @@ mod tests {
         assert_eq!((queue.of(party(1).conn), queue.of(guest)), (vec![id], vec![id]));
         queue.complete(id).unwrap();
         assert_eq!((queue.of(party(1).conn), queue.of(guest)), (vec![], vec![]));
-        queue.adopt(id, party(2).conn);
+        let again = ConnId { slot: 2, generation: 0 };
+        queue.adopt(id, again);
         queue.check_invariants();
-        let second = announce(&mut queue, at(0), 2).unwrap();
-        assert_eq!(queue.place(second), 1, "the slot is that of the new connection");
+        let draft = queue.get(id).unwrap().draft.clone();
+        let second = queue.announce(at(0), draft, 0).unwrap();
+        assert_eq!(queue.admit(at(0)), None, "the slot is that of the new connection");
+        assert_eq!(queue.place(second), 1);
     }
 
     #[test]

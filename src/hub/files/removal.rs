@@ -17,9 +17,6 @@ use crate::message::{Digest, Ending, Event, Refusal, Reply, UserName};
 impl Files<'_> {
     /// A guest is gone: what was handed to them is for nobody, at once or if they do not come back.
     pub(in crate::hub) fn end_guest(&mut self, now: Now, user: User, for_good: bool) {
-        if user.account.is_some() {
-            return;
-        }
         self.own.stored.note_gone(user.serial, now.mono_ms);
         if for_good {
             let is_theirs = |entry: &&Entry| entry.to_guest == Some(user.serial) && !entry.goes;
@@ -40,7 +37,7 @@ impl Files<'_> {
     /// Nobody will ever take a file: its sender is told, if they are here.
     pub(in crate::hub) fn lose_receiver(&mut self, transfer: TransferId) {
         let how = Ending::ReceiverGone;
-        if let Some(sender) = self.sender_of(transfer) {
+        for sender in self.senders_of(transfer) {
             self.out.tell(sender, Event::Ended { transfer, how });
         }
         let file = self.own.stored.get(transfer).map(|entry| Parcel::of(&entry.file.line));
@@ -117,11 +114,12 @@ impl Files<'_> {
         if let Some(request) = request {
             self.out.answer_late(request, Ok(Reply::Done));
         }
-        let sender = self.sender_of(transfer);
+        let senders = self.senders_of(transfer);
         let file = self.own.stored.get_entry(transfer).map(|entry| entry.file.clone());
         if let (Some((by, took)), Some(file)) = (receipt, file) {
             let name = file.line.name.clone();
-            if let Some(conn) = sender {
+            for conn in senders {
+                let name = name.clone();
                 self.out.tell(conn, Event::Receipt { transfer, name, by, took });
             }
             self.remember_taken(file);

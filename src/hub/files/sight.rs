@@ -11,14 +11,14 @@ use crate::message::{FileRef, Refusal, RoomName, Target};
 
 impl Files<'_> {
     /// Whether somebody may see and take a file.
-    pub(super) fn sees(&self, user: User, room: Option<RoomName>, entry: &Entry) -> bool {
+    pub(super) fn sees(&self, user: User, rooms: &[RoomName], entry: &Entry) -> bool {
         let line = &entry.file.line;
         let hears = !self.people.directory.has_blocked(user.name.key(), line.from.key());
         is_from(user, entry)
             || match line.to {
                 Target::User(_) => is_for(user, entry) && hears,
-                Target::Room(of) => room == Some(of) && hears,
-                Target::Shelf(of) => room == Some(of),
+                Target::Room(of) => rooms.contains(&of) && hears,
+                Target::Shelf(of) => rooms.contains(&of),
                 Target::Public => true,
             }
     }
@@ -29,26 +29,22 @@ impl Files<'_> {
         user: User,
         file: &FileRef<'_>,
     ) -> Result<&Entry, Refusal> {
-        let room = self.room_name_of(conn);
+        let rooms = self.rooms.names_of(self.people, conn);
         let found = match file {
             FileRef::Number(transfer) => self.own.stored.get(*transfer),
             FileRef::Name(name) => self.own.stored.after(TransferId(0)).rev().find(|entry| {
-                entry.file.line.name.as_str() == *name && self.sees(user, room, entry)
+                entry.file.line.name.as_str() == *name && self.sees(user, &rooms, entry)
             }),
         };
-        found.filter(|entry| self.sees(user, room, entry)).ok_or(Refusal::NoSuchFile)
+        found.filter(|entry| self.sees(user, &rooms, entry)).ok_or(Refusal::NoSuchFile)
     }
 
-    pub(in crate::hub) fn room_name_of(&self, conn: ConnId) -> Option<RoomName> {
-        Some(self.rooms.get(self.people.room_of(conn)?)?.name)
-    }
-
-    /// Where the sender of a file is, if they are here.
-    pub(super) fn sender_of(&self, transfer: TransferId) -> Option<ConnId> {
-        let entry = self.own.stored.get_entry(transfer)?;
-        let conn = self.people.session_of(entry.file.line.from.key())?;
-        let user = self.people.user_of(conn).ok()?;
-        is_from(user, entry).then_some(conn)
+    /// The sessions of the sender of a file.
+    pub(super) fn senders_of(&self, transfer: TransferId) -> Vec<ConnId> {
+        let Some(entry) = self.own.stored.get_entry(transfer) else { return Vec::new() };
+        let is_sender =
+            |&conn: &ConnId| self.people.user_of(conn).is_ok_and(|user| is_from(user, entry));
+        self.people.sessions_of(entry.file.line.from.key()).filter(is_sender).collect()
     }
 }
 

@@ -35,12 +35,12 @@ impl Files<'_> {
             )));
         }
         // To look through all of them is work.
-        self.pace.take(now, conn)?;
+        self.pace.take(now, self.people.payer(conn))?;
         let mut pattern = pattern.map(Pattern::new);
-        let room = self.room_name_of(conn);
+        let rooms = self.rooms.names_of(self.people, conn);
         let (files, more) = {
             let mut found = self.own.stored.after(after.unwrap_or(TransferId(0))).filter(|entry| {
-                self.sees(user, room, entry)
+                self.sees(user, &rooms, entry)
                     && pattern.as_mut().is_none_or(|p| p.matches(entry.file.line.name.as_str()))
             });
             let line = |entry: &Entry| entry.file.line.clone();
@@ -73,7 +73,9 @@ impl Files<'_> {
         if self.own.downloads.contains(&(conn, line.transfer)) {
             return Err(Refusal::TransferNotReady);
         }
-        if self.downloads_of(conn).count() >= DOWNLOADS_A_USER {
+        let of_user = self.people.all_of(user.name.key());
+        let under_way: usize = of_user.map(|conn| self.downloads_of(conn).count()).sum();
+        if under_way >= DOWNLOADS_A_USER {
             return Err(Refusal::TooManyDownloads { limit: DOWNLOADS_A_USER as u64 });
         }
         let (transfer, file) = (line.transfer, Parcel::of(&line));
@@ -93,8 +95,8 @@ impl Files<'_> {
         transfer: TransferId,
     ) -> Result<Answer, Refusal> {
         let user = self.people.user_of(request.conn)?;
-        let room = self.room_name_of(request.conn);
-        let entry = self.own.stored.get(transfer).filter(|entry| self.sees(user, room, entry));
+        let rooms = self.rooms.names_of(self.people, request.conn);
+        let entry = self.own.stored.get(transfer).filter(|entry| self.sees(user, &rooms, entry));
         let entry = entry.ok_or(Refusal::NoSuchFile)?;
         if !is_for(user, entry) {
             return Ok(Answer::Now(Reply::Done));
@@ -121,8 +123,8 @@ impl Files<'_> {
         transfer: TransferId,
     ) -> Result<Answer, Refusal> {
         let user = self.people.user_of(request.conn)?;
-        let room = self.room_name_of(request.conn);
-        let entry = self.own.stored.get(transfer).filter(|entry| self.sees(user, room, entry));
+        let rooms = self.rooms.names_of(self.people, request.conn);
+        let entry = self.own.stored.get(transfer).filter(|entry| self.sees(user, &rooms, entry));
         if !is_from(user, entry.ok_or(Refusal::NoSuchFile)?) {
             return Err(Refusal::NotYourFile);
         }

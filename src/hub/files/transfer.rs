@@ -99,6 +99,13 @@ impl Upload {
         Self { id, draft, announced_ms, stage: Stage::Waiting, flow, moved_bytes: 0 }
     }
 
+    /// Whether it counts against what somebody may send at once. What is finishing counts for the
+    /// connection that sent it alone: whoever comes back may go on with the next.
+    pub(super) fn burdens(&self, of: Party) -> bool {
+        let from = self.draft.from;
+        from.name.key() == of.name.key() && (from.conn == of.conn || !self.is_finishing())
+    }
+
     /// All of it is here.
     pub(super) const fn is_finishing(&self) -> bool {
         matches!(self.stage, Stage::Finishing { .. })

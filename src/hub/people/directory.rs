@@ -5,9 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::session::Claim;
 use crate::hub::UserKey;
-use crate::id::AccountId;
+use crate::id::{AccountId, after};
 use crate::job::{self, Account};
+use crate::limits::TOKEN_LIFE;
 use crate::message::UserName;
 
 /// Accounts and blocks.
@@ -15,8 +17,11 @@ use crate::message::UserName;
 pub(in crate::hub) struct KnownAccounts {
     accounts: BTreeMap<UserKey, Account>,
     names: BTreeMap<AccountId, UserName>,
-    /// Logins of an account up to which its tokens are void, whatever the store says.
-    void: BTreeMap<AccountId, u64>,
+    /// Login and epoch of an account up to which its tokens are void, whatever the store says.
+    void: BTreeMap<AccountId, (u64, u64)>,
+    /// Sessions of accounts, by the login with which they began, whose tokens are void, and since
+    /// when, in milliseconds since 1970.
+    voided: BTreeMap<(AccountId, u64), u64>,
     /// By the one who blocks.
     blocks: BTreeMap<UserKey, BTreeMap<UserKey, UserName>>,
     /// The same, by the one who is blocked.
@@ -53,6 +58,9 @@ impl KnownAccounts {
         }
         let names = &self.names;
         self.void.retain(|id, _| names.contains_key(id));
+        self.voided.retain(|(id, _), _| names.contains_key(id));
+        let voided = stored.voided.into_iter().filter(|of| names.contains_key(&of.account));
+        self.voided.extend(voided.map(|of| ((of.account, of.origin), of.at_ms)));
         for (owner, user) in stored.blocks {
             if let Some(name) = self.names.get(&owner) {
                 self.block(name.key(), user);
@@ -82,16 +90,35 @@ impl KnownAccounts {
             if let Some(hash) = hash {
                 account.hash = hash;
             }
+            // All tokens are void.
+            self.voided.retain(|(of, _), _| *of != id);
         }
     }
 
     /// Voids the tokens of all logins of an account so far, until the server ends.
     pub(in crate::hub) fn void_tokens(&mut self, id: AccountId, up_to: u64) {
-        self.void.insert(id, up_to);
+        let epoch = self.get(id).map_or(0, |account| account.epoch);
+        self.void.insert(id, (up_to, epoch));
     }
 
-    pub(in crate::hub) fn is_void(&self, id: AccountId, login: u64) -> bool {
-        self.void.get(&id).is_some_and(|&up_to| login <= up_to)
+    /// Voids the tokens of one session.
+    pub(in crate::hub) fn void_session(&mut self, id: AccountId, origin: u64, at_ms: u64) {
+        let is_over = |since_ms: u64| after(since_ms, TOKEN_LIFE) <= at_ms;
+        self.voided.retain(|(of, _), since_ms| *of != id || !is_over(*since_ms));
+        self.voided.insert((id, origin), at_ms);
+    }
+
+    /// Sessions of an account whose tokens are void.
+    pub(in crate::hub) fn voided_of(&self, id: AccountId) -> usize {
+        self.voided.range((id, 0)..=(id, u64::MAX)).count()
+    }
+
+    /// Whether a token is void, of a login of an account that began with `origin`.
+    pub(in crate::hub) fn is_void(&self, id: AccountId, token: &Claim) -> bool {
+        let all = self.void.get(&id);
+        let by_login =
+            all.is_some_and(|&(up_to, epoch)| token.serial <= up_to && token.epoch <= epoch);
+        by_login || self.voided.contains_key(&(id, token.origin))
     }
 
     pub(in crate::hub) fn block(&mut self, owner: UserKey, user: UserName) {
@@ -148,6 +175,7 @@ fn remove<V>(map: &mut BTreeMap<UserKey, V>, key: UserKey, change: impl FnOnce(&
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::millis;
 
     fn name(name: &str) -> UserName {
         UserName::parse(name).unwrap()
@@ -161,7 +189,8 @@ mod tests {
     fn blocks_are_found_from_both_ends() {
         let accounts = vec![account(1, "Bob"), account(2, "eve")];
         let blocks = vec![(AccountId(1), name("eve")), (AccountId(9), name("bob"))];
-        let mut directory = KnownAccounts::new(job::Directory { accounts, blocks });
+        let stored = job::Directory { accounts, blocks, ..job::Directory::default() };
+        let mut directory = KnownAccounts::new(stored);
         let (bob, eve) = (name("bob").key(), name("EVE").key());
         assert!(directory.has_blocked(bob, eve) && !directory.has_blocked(eve, bob));
         assert!(directory.is_apart(eve, bob) && directory.is_apart(bob, eve));
@@ -174,18 +203,40 @@ mod tests {
     #[test]
     fn tokens_that_were_voided_stay_so_whatever_the_store_says() {
         let id = AccountId(1);
-        let stored = || job::Directory { accounts: vec![account(1, "bob")], blocks: Vec::new() };
+        let accounts = || vec![account(1, "bob")];
+        let stored = || job::Directory { accounts: accounts(), ..job::Directory::default() };
+        let token = |serial, epoch| Claim { account: Some(id), epoch, serial, origin: serial };
         let mut directory = KnownAccounts::new(stored());
         directory.void_tokens(id, 7);
         directory.replace(stored());
-        assert!(directory.is_void(id, 7) && !directory.is_void(id, 8));
+        assert!(directory.is_void(id, &token(7, 0)) && !directory.is_void(id, &token(8, 0)));
+        assert!(!directory.is_void(id, &token(7, 1)), "it was given with another password");
         directory.replace(job::Directory::default());
-        assert!(!directory.is_void(id, 7), "nobody has it any more");
+        assert!(!directory.is_void(id, &token(7, 0)), "nobody has it any more");
+    }
+
+    #[test]
+    fn the_tokens_of_one_session_are_void_for_as_long_as_any_are_good() {
+        let id = AccountId(1);
+        let life_ms = millis(TOKEN_LIFE);
+        let voided = vec![job::Voided { account: id, origin: 3, at_ms: 10 }];
+        let accounts = vec![account(1, "bob")];
+        let stored = job::Directory { accounts, voided, ..job::Directory::default() };
+        let mut directory = KnownAccounts::new(stored);
+        let token = |origin| Claim { account: Some(id), epoch: 0, serial: 9, origin };
+        assert!(directory.is_void(id, &token(3)) && !directory.is_void(id, &token(4)));
+        directory.void_session(id, 4, life_ms + 9);
+        assert!(directory.is_void(id, &token(3)) && directory.is_void(id, &token(4)));
+        directory.void_session(id, 5, life_ms + 10);
+        assert_eq!(directory.voided_of(id), 2);
+        directory.begin_epoch(id, None);
+        assert_eq!(directory.voided_of(id), 0, "the epoch says it of all");
     }
 
     #[test]
     fn what_the_store_says_replaces_all_but_the_blocks_of_guests() {
-        let stored = |accounts, blocks| job::Directory { accounts, blocks };
+        let stored =
+            |accounts, blocks| job::Directory { accounts, blocks, ..job::Directory::default() };
         let first = stored(vec![account(1, "bob")], vec![(AccountId(1), name("eve"))]);
         let mut directory = KnownAccounts::new(first);
         directory.block(name("guest").key(), name("bob"));

@@ -20,13 +20,12 @@ impl People {
         let shown = |key: &UserKey| *key != own && !self.directory.is_apart(own, *key);
         let mut users: Vec<UserName> = match within_s {
             None => {
-                let keys = self.users.iter().filter(|(key, _)| shown(key));
-                keys.filter_map(|(_, &conn)| self.name_of(conn).ok()).collect()
+                let names = self.users_online().filter_map(|conn| self.name_of(conn).ok());
+                names.filter(|name| shown(&name.key())).collect()
             }
             Some(seconds) => {
                 let since_ms = now.mono_ms.saturating_sub(seconds.saturating_mul(1000));
-                let recent =
-                    |key: &UserKey, at_ms: u64| self.users.contains_key(key) || at_ms >= since_ms;
+                let recent = |key: &UserKey, at_ms: u64| self.is_online(*key) || at_ms >= since_ms;
                 let seen = self.seen.iter().filter(|(key, _)| shown(key));
                 seen.filter(|(key, (_, at_ms))| recent(key, *at_ms))
                     .map(|(_, &(name, _))| name)

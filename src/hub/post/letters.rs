@@ -2,14 +2,15 @@
 //!
 //! Knows that the store does its jobs in order. The rules it keeps (invariant 6): the sender is
 //! told "kept" from the store's completion and from nothing else; what is kept is told in the order
-//! of its numbers, to one connection at a time, and again to the next one until it was confirmed;
-//! whoever was blocked in the meantime is not heard.
+//! of its numbers, to each session of its receiver, and again to the next one until one of them has
+//! confirmed it; whoever was blocked in the meantime is not heard.
 
 use std::borrow::Cow;
 
 use super::Post;
 use crate::facts::TalkFact;
-use crate::hub::people::{Mailbox, State};
+use crate::hub::once::Once;
+use crate::hub::people::Mailbox;
 use crate::hub::{Answer, Effect, Request, Waiting};
 use crate::id::{AccountId, ConnId, LetterId, Now};
 use crate::job::{Letter, StoreJob, StoreOutcome};
@@ -24,6 +25,7 @@ pub(in crate::hub) struct LetterDraft {
     to_name: UserName,
     text: Text,
     at_ms: u64,
+    once: Option<Once>,
 }
 
 impl Post<'_> {
@@ -31,8 +33,8 @@ impl Post<'_> {
         &mut self,
         now: Now,
         request: Request,
-        user: &str,
-        text: Cow<'_, str>,
+        (user, text): (&str, Cow<'_, str>),
+        once: Option<Once>,
     ) -> Result<Answer, Refusal> {
         let conn = request.conn;
         let from = self.people.name_of(conn)?;
@@ -40,7 +42,7 @@ impl Post<'_> {
         let account =
             self.people.directory.find(wanted.key()).map(|account| (account.id, account.name));
         let online = self.people.session_of(wanted.key());
-        if online == Some(conn) {
+        if wanted.key() == from.key() {
             return Err(Refusal::ToYourself);
         }
         let name = match (account, online) {
@@ -52,21 +54,21 @@ impl Post<'_> {
             return Err(Refusal::BlockedBy(name));
         }
         let text = Text::parse(text, self.rules.limits.message_bytes).map_err(Refusal::BadText)?;
-        self.pace.take(now, conn)?;
+        self.pace.take(now, self.people.payer(conn))?;
         let bytes = text.as_str().len();
         self.out.note(TalkFact::Whispered { from, to: name, bytes });
         self.out.note_body(|| TalkFact::WhisperedText { from, to: name, text: text.clone() });
         let at_ms = now.wall_ms;
         if let Some((to, to_name)) = account {
             let most = self.rules.limits.letters;
-            let job = StoreJob::Keep { to, from, text: text.clone(), at_ms, most, once: None };
-            let draft = LetterDraft { from, to, to_name, text, at_ms };
+            let writer = self.people.user_of(conn)?.account;
+            let key = once.and_then(|(_, key)| Some((writer?, key)));
+            let job = StoreJob::Keep { to, from, text: text.clone(), at_ms, most, once: key };
+            let draft = LetterDraft { from, to, to_name, text, at_ms, once };
             return self.out.ask_store(Waiting::Keep { request, draft }, job);
         }
-        if let Some(to) = online {
-            let event = Event::Whispered { from, text, at: at_ms, letter: None };
-            self.out.push(Effect::Tell { conn: to, by: Some(conn), event });
-        }
+        self.tell_own(conn, (from, name), &text, at_ms);
+        self.tell_unkept(conn, (from, name), &text, at_ms);
         Ok(Answer::Now(Reply::heard(1)))
     }
 
@@ -77,15 +79,18 @@ impl Post<'_> {
         draft: LetterDraft,
         outcome: &StoreOutcome,
     ) {
-        let user = draft.to_name;
-        let online = self.people.session_of(user.key());
+        let (user, once) = (draft.to_name, draft.once);
+        let is_here = self.sessions_of(&draft).next().is_some();
         let answer = match outcome {
             StoreOutcome::Kept(letter) => {
-                let online = online.is_some_and(|to| self.tell_kept(request, to, draft, *letter));
-                Ok(Reply::Kept { user, online })
+                self.tell_own(request.conn, (draft.from, user), &draft.text, draft.at_ms);
+                for to in self.sessions_of(&draft).collect::<Vec<_>>() {
+                    self.tell_kept(request, to, &draft, *letter);
+                }
+                Ok(Reply::Kept { user, online: is_here })
             }
             // Whoever is to have it was told then, or will be told with the others.
-            StoreOutcome::KeptBefore => Ok(Reply::Kept { user, online: online.is_some() }),
+            StoreOutcome::KeptBefore => Ok(Reply::Kept { user, online: is_here }),
             StoreOutcome::Full => {
                 Err(Refusal::MailboxFull { user, limit: self.rules.limits.letters })
             }
@@ -96,48 +101,59 @@ impl Post<'_> {
             | StoreOutcome::Letters { .. }
             | StoreOutcome::Failed(_)) => {
                 let refusal = self.out.store_refusal(outcome);
-                match online.filter(|_| !self.is_deaf(&draft)) {
+                if is_here && !self.is_deaf(&draft) {
                     // It needs no disk to be heard by somebody who is here.
-                    Some(to) if self.is_of(to, draft.to) => {
-                        let LetterDraft { from, text, at_ms: at, .. } = draft;
-                        let event = Event::Whispered { from, text, at, letter: None };
-                        let by = Some(request.conn);
-                        self.out.push(Effect::Tell { conn: to, by, event });
-                        Ok(Reply::heard(1))
-                    }
-                    _ => Err(refusal),
+                    let names = (draft.from, user);
+                    self.tell_own(request.conn, names, &draft.text, draft.at_ms);
+                    self.tell_unkept(request.conn, names, &draft.text, draft.at_ms);
+                    Ok(Reply::heard(1))
+                } else {
+                    Err(refusal)
                 }
             }
         };
+        if let Some(once) = once {
+            self.sent.end(once, &answer);
+        }
         self.out.answer_late(request, answer);
     }
 
-    /// Tells a letter that has just been kept, if its receiver has heard all before it. Says
-    /// whether the receiver is here.
-    fn tell_kept(
-        &mut self,
-        request: Request,
-        to: ConnId,
-        draft: LetterDraft,
-        letter: LetterId,
-    ) -> bool {
-        let Some(mut letters) = self.letters_of(to).filter(|_| self.is_of(to, draft.to)) else {
-            return false;
-        };
+    /// Tells a session a letter that has just been kept, if it was told all before it.
+    fn tell_kept(&mut self, request: Request, to: ConnId, draft: &LetterDraft, letter: LetterId) {
+        let Some(mut letters) = self.letters_of(to) else { return };
         if letters.asked || letters.more {
             // The store did this before it will read them: it is among those that come.
-            return true;
+            return;
         }
         letters.read = letter;
-        let is_deaf = self.is_deaf(&draft);
-        let LetterDraft { from, text, at_ms: at, .. } = draft;
-        if !is_deaf {
+        if !self.is_deaf(draft) {
             letters.told = letter;
-            let event = Event::Whispered { from, text, at, letter: Some(letter) };
+            let event = heard((draft.from, None), &draft.text, draft.at_ms, Some(letter));
             self.out.push(Effect::Tell { conn: to, by: Some(request.conn), event });
         }
         self.set_letters(to, letters);
-        true
+    }
+
+    /// Tells all sessions of the receiver what is not kept.
+    fn tell_unkept(
+        &mut self,
+        by: ConnId,
+        (from, to): (UserName, UserName),
+        text: &Text,
+        at_ms: u64,
+    ) {
+        for conn in self.people.sessions_of(to.key()) {
+            let event = heard((from, None), text, at_ms, None);
+            self.out.push(Effect::Tell { conn, by: Some(by), event });
+        }
+    }
+
+    /// Tells the other sessions of the writer.
+    fn tell_own(&mut self, by: ConnId, (from, to): (UserName, UserName), text: &Text, at_ms: u64) {
+        for own in self.people.others_of(by) {
+            let event = heard((from, Some(to)), text, at_ms, None);
+            self.people.tell_own(self.out, by, own, &event);
+        }
     }
 
     /// Asks for the next letters of somebody who has an account.
@@ -181,7 +197,7 @@ impl Post<'_> {
                 continue;
             }
             state.told = id;
-            let event = Event::Whispered { from, text, at, letter: Some(id) };
+            let event = heard((from, None), &text, at, Some(id));
             self.out.tell(conn, event);
         }
         self.set_letters(conn, state);
@@ -254,6 +270,12 @@ impl Post<'_> {
         self.people.directory.has_blocked(draft.to_name.key(), draft.from.key())
     }
 
+    /// The sessions of the receiver of a letter.
+    fn sessions_of(&self, draft: &LetterDraft) -> impl Iterator<Item = ConnId> {
+        let of = self.people.sessions_of(draft.to_name.key());
+        of.filter(|&conn| self.is_of(conn, draft.to))
+    }
+
     /// Whether a connection belongs to an account.
     fn is_of(&self, conn: ConnId, account: AccountId) -> bool {
         self.people.user_of(conn).is_ok_and(|user| user.account == Some(account))
@@ -264,9 +286,19 @@ impl Post<'_> {
     }
 
     fn set_letters(&mut self, conn: ConnId, letters: Mailbox) {
-        let state = self.people.session_mut(conn).map(|session| &mut session.state);
-        if let Some(State::Named { user } | State::InRoom { user, .. }) = state {
+        let user = self.people.session_mut(conn).and_then(|session| session.state.user_mut());
+        if let Some(user) = user {
             user.letters = letters;
         }
     }
+}
+
+/// A message to one user, as the receiver hears it, or with `to` the writer.
+fn heard(
+    (from, to): (UserName, Option<UserName>),
+    text: &Text,
+    at: u64,
+    letter: Option<LetterId>,
+) -> Event {
+    Event::Whispered { from, text: text.clone(), at, letter, to, own: false }
 }

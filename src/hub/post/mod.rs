@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 pub(super) use letters::LetterDraft;
 
-use super::{Buckets, Out, People, Rules};
+use super::{Buckets, Out, People, Rules, SentKeys};
 use crate::id::ConnId;
 
 /// What the post remembers.
@@ -24,6 +24,7 @@ pub(super) struct Post<'a> {
     pub(super) people: &'a mut People,
     pub(super) pace: &'a mut Buckets,
     pub(super) rules: &'a Rules,
+    pub(super) sent: &'a mut SentKeys,
     pub(super) out: &'a mut Out,
 }
 

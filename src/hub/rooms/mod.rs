@@ -5,7 +5,7 @@
 mod seats;
 mod talk;
 
-pub(super) use seats::Rooms;
+pub(super) use seats::{Rooms, Spot};
 
 use super::{Buckets, Out, People, Rules};
 

@@ -1,13 +1,13 @@
 //! Rooms: made on the first join, gone when the last member leaves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use slab::Slab;
 
 use crate::hub::People;
-use crate::hub::people::State;
+use crate::hub::people::Seat;
 use crate::id::{ConnId, RoomId};
-use crate::message::{Key, RoomName};
+use crate::message::{Key, Refusal, RoomName};
 
 /// One room and who is in it.
 #[derive(Debug)]
@@ -15,6 +15,16 @@ pub(in crate::hub) struct Room {
     pub(in crate::hub) name: RoomName,
     /// In no particular order: a seat that falls free is taken by the last member.
     pub(in crate::hub) members: Vec<ConnId>,
+    /// How many users they are.
+    pub(in crate::hub) people: usize,
+}
+
+/// A room that a request means.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::hub) struct Spot {
+    pub(in crate::hub) name: RoomName,
+    /// Nothing, where an errand means a room that nobody is in.
+    pub(in crate::hub) room: Option<RoomId>,
 }
 
 /// All rooms that exist, found by number and by name.
@@ -47,12 +57,45 @@ impl Rooms {
         self.by_name.values().filter_map(|id| self.get(*id))
     }
 
+    /// The room that a session means by a name, or without one.
+    pub(in crate::hub) fn spot(
+        &self,
+        people: &People,
+        conn: ConnId,
+        name: Option<&str>,
+    ) -> Result<Option<Spot>, Refusal> {
+        let session = people.session(conn).ok_or(Refusal::LoginFirst)?;
+        let Some(name) = name else {
+            let spot = session.extra().and_then(|extra| extra.spot);
+            let room =
+                session.state.seat().map(|seat| seat.room).or(spot.and_then(|s| self.find(s)));
+            let name = room.and_then(|id| Some(self.get(id)?.name)).or(spot);
+            return Ok(name.map(|name| Spot { name, room }));
+        };
+        let wanted = RoomName::parse(name).map_err(Refusal::BadRoomName)?;
+        let room = self.find(wanted);
+        let name = room.and_then(|id| self.get(id)).map_or(wanted, |room| room.name);
+        let is_there = room.is_some_and(|id| session.seat_in(id).is_some());
+        if is_there || session.state.is_errand() {
+            return Ok(Some(Spot { name, room }));
+        }
+        Err(if session.state.seat().is_some() { Refusal::NotThere } else { Refusal::NotInRoom })
+    }
+
+    /// The names of the rooms that a session is in, or that an errand means.
+    pub(in crate::hub) fn names_of(&self, people: &People, conn: ConnId) -> Vec<RoomName> {
+        let Some(session) = people.session(conn) else { return Vec::new() };
+        let spot = session.extra().and_then(|extra| extra.spot);
+        let rooms = session.seats().filter_map(|seat| Some(self.get(seat.room)?.name));
+        rooms.chain(spot).collect()
+    }
+
     /// Finds a room or makes it; also says whether it was made.
     pub(in crate::hub) fn open(&mut self, name: RoomName) -> (RoomId, bool) {
         if let Some(id) = self.find(name) {
             return (id, false);
         }
-        let index = self.rooms.insert(Room { name, members: Vec::new() });
+        let index = self.rooms.insert(Room { name, members: Vec::new(), people: 0 });
         let id = RoomId(u32::try_from(index).expect("rooms are limited far below 2^32"));
         self.by_name.insert(name.key(), id);
         (id, true)
@@ -62,36 +105,43 @@ impl Rooms {
     pub(in crate::hub) fn check_invariants(&self, people: &People, members_max: u64) {
         let mut seated = 0;
         for session in people.sessions() {
-            if let State::InRoom { room, seat, .. } = session.state {
+            let mut rooms = BTreeSet::new();
+            for seat in session.seats() {
                 seated += 1;
-                assert_eq!(self.members(room).get(seat), Some(&session.conn), "a wrong seat");
+                let member = self.members(seat.room).get(seat.index);
+                assert_eq!(member, Some(&session.conn), "a wrong seat");
+                assert!(rooms.insert(seat.room), "two seats in one room");
             }
         }
         let members: usize = self.iter().map(|room| room.members.len()).sum();
         assert_eq!(seated, members, "a member without a session");
         for room in self.iter() {
             assert!(!room.members.is_empty(), "an empty room");
-            assert!(room.members.len() as u64 <= members_max, "a room over its limit");
+            assert_eq!(room.people, people.people_among(&room.members), "people are miscounted");
+            assert!(room.people as u64 <= members_max, "a room over its limit");
         }
     }
 
-    /// Gives a connection a seat.
-    pub(in crate::hub) fn enter(&mut self, id: RoomId, conn: ConnId) -> usize {
-        let members = &mut self.rooms[id.0 as usize].members;
-        members.push(conn);
-        members.len() - 1
+    /// Gives a connection a seat; `first`: its user has none there yet.
+    pub(in crate::hub) fn enter(&mut self, id: RoomId, conn: ConnId, first: bool) -> Seat {
+        let room = &mut self.rooms[id.0 as usize];
+        room.members.push(conn);
+        room.people += usize::from(first);
+        Seat { room: id, index: room.members.len() - 1 }
     }
 
     /// Gives a seat to another connection.
-    pub(in crate::hub) fn reseat(&mut self, id: RoomId, seat: usize, conn: ConnId) {
-        self.rooms[id.0 as usize].members[seat] = conn;
+    pub(in crate::hub) fn reseat(&mut self, seat: Seat, conn: ConnId) {
+        self.rooms[seat.room.0 as usize].members[seat.index] = conn;
     }
 
-    /// Takes a seat away. Answers with the member that moved into it, if one did.
-    pub(in crate::hub) fn vacate(&mut self, id: RoomId, seat: usize) -> Option<ConnId> {
-        let members = &mut self.rooms[id.0 as usize].members;
-        members.swap_remove(seat);
-        members.get(seat).copied()
+    /// Takes a seat away; `last`: its user has no other one there. Answers with the member that
+    /// moved into it, if one did.
+    pub(in crate::hub) fn vacate(&mut self, seat: Seat, last: bool) -> Option<ConnId> {
+        let room = &mut self.rooms[seat.room.0 as usize];
+        room.members.swap_remove(seat.index);
+        room.people -= usize::from(last);
+        room.members.get(seat.index).copied()
     }
 
     /// Removes a room that nobody is in; says whether it did.

@@ -263,7 +263,7 @@ fn a_file_of_a_newer_parlor_or_of_another_program_is_refused_and_left_alone() {
     store.connection.as_ref().unwrap().pragma_update(None, "user_version", 9).unwrap();
     drop(store);
     let error = Sqlite::open(data.path()).unwrap_err().to_string();
-    assert_eq!(error, "a newer Parlor wrote it (schema 9, this one knows 4); run that one");
+    assert_eq!(error, "a newer Parlor wrote it (schema 9, this one knows 5); run that one");
 
     let data = tempfile::tempdir().unwrap();
     let path = data.path().join(FILE);

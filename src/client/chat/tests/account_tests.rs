@@ -9,7 +9,13 @@ fn needed() -> Result<Reply, Refusal> {
 }
 
 fn welcome(name: &str) -> Result<Reply, Refusal> {
-    Ok(Reply::Welcome { user: user(name), guest: false, token: "t1".to_owned(), room: None })
+    Ok(Reply::Welcome {
+        user: user(name),
+        guest: false,
+        token: "t1".to_owned(),
+        room: None,
+        rooms: Vec::new(),
+    })
 }
 
 fn secret(text: &str) -> Option<Secret<'static>> {
@@ -43,7 +49,14 @@ fn with_account() -> Talk {
 
 fn letter(number: u64, text: &str) -> Event {
     let text = Text::parse(text.to_owned().into(), 64).unwrap();
-    Event::Whispered { from: user("eve"), text, at: 0, letter: Some(LetterId(number)) }
+    Event::Whispered {
+        from: user("eve"),
+        text,
+        at: 0,
+        letter: Some(LetterId(number)),
+        to: None,
+        own: false,
+    }
 }
 
 /// What a client that shows its lines does after each turn.
@@ -365,7 +378,7 @@ fn who_comes_and_goes_is_shown_with_the_time() {
     talk.event(&Event::Online { user: user("eve"), at: 3_661_000 });
     talk.event(&Event::Offline { user: user("eve"), at: 3_662_000 });
     let text = Text::parse("hi all".into(), 64).unwrap();
-    talk.event(&Event::Broadcast { from: user("eve"), text, at: 3_663_000 });
+    talk.event(&Event::Broadcast { from: user("eve"), text, at: 3_663_000, own: false });
     let expected = [
         "01:01:01 * eve is online",
         "01:01:02 * eve is offline",

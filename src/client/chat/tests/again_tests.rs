@@ -20,7 +20,13 @@ pub(super) fn bob() -> Talk {
 
 pub(super) fn welcome(token: &str, room: Option<&str>) -> Result<Reply, Refusal> {
     let room = room.map(room_name);
-    Ok(Reply::Welcome { user: user("bob"), guest: token.is_empty(), token: token.into(), room })
+    Ok(Reply::Welcome {
+        user: user("bob"),
+        guest: token.is_empty(),
+        token: token.into(),
+        room,
+        rooms: Vec::new(),
+    })
 }
 
 pub(super) fn room_name(name: &str) -> RoomName {
@@ -116,7 +122,7 @@ fn a_place_that_the_server_has_kept_is_not_joined_again() {
 fn a_room_that_was_left_is_not_joined_and_one_that_is_full_is_told() {
     let mut talk = in_lobby(bob());
     talk.line("/leave");
-    talk.answer(Op::Leave, Ok(Reply::Left { room: room_name("lobby") }));
+    talk.answer(Op::Leave, Ok(Reply::Left { room: room_name("lobby"), current: None }));
     talk.chat.handle_end();
     talk.reconnect();
     talk.shown();
@@ -356,7 +362,7 @@ fn a_guest_whose_token_is_refused_comes_back_as_a_guest() {
         Talk::begin_as(Start { returns_for: Some(Duration::MAX), ..Start::of(Some("bob")) });
     let guest = |token: &str| {
         let token = token.to_owned();
-        Ok(Reply::Welcome { user: user("bob"), guest: true, token, room: None })
+        Ok(Reply::Welcome { user: user("bob"), guest: true, token, room: None, rooms: Vec::new() })
     };
     talk.answer(Op::Login, guest("g1"));
     talk.chat.handle_end();
@@ -409,7 +415,14 @@ fn at_a_terminal_who_is_not_let_in_again_may_take_another_name() {
 fn letters_are_shown_once_over_a_lost_connection() {
     let letter = |number| {
         let text = Text::parse(format!("letter {number}").into(), 64).unwrap();
-        Event::Whispered { from: user("eve"), text, at: 0, letter: Some(LetterId(number)) }
+        Event::Whispered {
+            from: user("eve"),
+            text,
+            at: 0,
+            letter: Some(LetterId(number)),
+            to: None,
+            own: false,
+        }
     };
     let mut talk = bob();
     talk.event(&letter(1));

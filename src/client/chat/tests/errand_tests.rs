@@ -91,7 +91,7 @@ fn what_is_kept_for_a_person_is_neither_shown_nor_confirmed() {
     let mut talk = list(None);
     let text = Text::parse("read this".into(), 64).unwrap();
     let letter = Some(LetterId(4));
-    talk.event(&Event::Whispered { from: user("eve"), text, at: 0, letter });
+    talk.event(&Event::Whispered { from: user("eve"), text, at: 0, letter, to: None, own: false });
     talk.offer(b"hello");
     talk.chat.link.handle_shown();
     talk.take();

@@ -177,7 +177,13 @@ fn in_room(start: Start) -> Talk {
 }
 
 fn welcome() -> Result<Reply, Refusal> {
-    Ok(Reply::Welcome { user: user("bob"), guest: false, token: "t1".to_owned(), room: None })
+    Ok(Reply::Welcome {
+        user: user("bob"),
+        guest: false,
+        token: "t1".to_owned(),
+        room: None,
+        rooms: Vec::new(),
+    })
 }
 
 fn joined() -> Result<Reply, Refusal> {
