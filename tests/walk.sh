@@ -9,7 +9,8 @@
 # server logs, and stops at the first thing that does not come. At the end there is a summary; the
 # exit code is 0 if everything was seen, and 1 if not.
 #
-# PARLOR names the binary; without it, one is built. PATIENCE is how many seconds a line may take.
+# PARLOR names the binary; without it, one is built. PARLOR_CLIENT names another one for the clients
+# (tests/long/old_new.sh). PATIENCE is how many seconds a line may take.
 set -u -o pipefail
 
 cd "$(dirname "$0")/.." || exit 1
@@ -29,6 +30,7 @@ if [ -z "${PARLOR:-}" ]; then
     PARLOR=${CARGO_TARGET_DIR:-target}/release/parlor
 fi
 PARLOR=$(realpath "$PARLOR") || exit 1
+CLIENT=$(realpath "${PARLOR_CLIENT:-$PARLOR}") || exit 1
 # Nothing of yours is used or changed.
 while IFS= read -r name; do unset "$name"; done < <(compgen -e PARLOR_)
 BOLD='' DIM='' PLAIN=''
@@ -78,7 +80,7 @@ chat() { # NAME [OPTIONS]
     INPUT[$name]=$fd SEEN[$name]=0
     (
         cd "$name" || exit 1
-        exec "$PARLOR" chat "$ADDR" --user "${USER_NAME:-$name}" --no-reconnect "$@" <in >out 2>&1
+        exec "$CLIENT" chat "$ADDR" --user "${USER_NAME:-$name}" --no-reconnect "$@" <in >out 2>&1
     ) &
     PID[$name]=$!
     step "\$ parlor chat --user ${USER_NAME:-$name}${*:+ $*}"
@@ -374,7 +376,7 @@ scenario_6() {
 sends() { # NAME CODE FILE
     local code=0
     step "\$ parlor send --user $1 --to bob $3"
-    "$PARLOR" send "$ADDR" --user "$1" --to bob "$3" >sent 2>&1 || code=$?
+    "$CLIENT" send "$ADDR" --user "$1" --to bob "$3" >sent 2>&1 || code=$?
     sed 's/^/           /' sent
     [ "$code" = "$2" ] || wrong "exit code $code, not $2"
     step "exit code $code"
@@ -450,7 +452,7 @@ scenario_9() {
         mkdir "sender$n"
         noise "sender$n/report.pdf" $((20000 + n))
         step "\$ parlor send --user sender$n --to bob report.pdf &"
-        "$PARLOR" send "$ADDR" --user "sender$n" --to bob "sender$n/report.pdf" >"sender$n/out" 2>&1 &
+        "$CLIENT" send "$ADDR" --user "sender$n" --to bob "sender$n/report.pdf" >"sender$n/out" 2>&1 &
         PID[sender$n]=$!
     done
     for n in 1 2 3; do ends "sender$n" 0; done

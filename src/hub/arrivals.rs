@@ -131,6 +131,9 @@ impl Hub {
             self.rooms.reseat(seat, conn);
             self.people.add_seat(conn, seat);
         }
+        if before.account.is_none() && newcomer.was != Some(before.serial) {
+            self.end_guest(before.name.key());
+        }
         self.out.push(Effect::Close { conn: owner, reason: CloseReason::TakenOver });
         self.out.note(LoginFact::TakenOver { user: before.name, conn, owner });
         self.out.push(Effect::Named { conn, named: true });

@@ -171,6 +171,15 @@ impl Hub {
         self.pass_on(now, given_back, None);
     }
 
+    /// The name of a guest is perhaps somebody else's from now on: their errands end, and nobody
+    /// gets answers that were theirs.
+    pub(super) fn end_guest(&mut self, user: UserKey) {
+        for conn in self.people.errands_of(user) {
+            self.out.push(Effect::Close { conn, reason: CloseReason::TakenOver });
+        }
+        self.sent.forget(user);
+    }
+
     /// Takes name, rooms and uploads from a connection, and tells the others if it was the last
     /// session of its user. `for_good`: because that was wanted, not because the connection was
     /// lost. The place is to be passed on ([`Self::pass_on`]) when the log has been told all about

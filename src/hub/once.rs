@@ -68,7 +68,15 @@ impl SentKeys {
                     sent.reply = Some(reply.clone());
                 }
             }
-            Err(_) => sent.retain(|sent| sent.key != key),
+            Err(_) => {
+                let refused = sent.iter().find(|sent| sent.key == key).map(|sent| sent.number);
+                sent.retain(|sent| sent.key != key);
+                // What is refused at once is the last one, and pushes nobody else's out.
+                let newest = self.order.back().filter(|newest| Some(newest.1) == refused);
+                if newest.is_some() {
+                    self.order.pop_back();
+                }
+            }
         }
     }
 
@@ -133,6 +141,20 @@ mod tests {
         assert_eq!(say(&mut keys, NOW, hello), None);
         keys.end(hello, &Err(Refusal::NotInRoom));
         assert_eq!(say(&mut keys, NOW, hello), None);
+    }
+
+    #[test]
+    fn what_is_refused_pushes_nothing_out() {
+        let mut keys = SentKeys::default();
+        let hello = once("bob", "k");
+        say(&mut keys, NOW, hello);
+        keys.end(hello, &Ok(Reply::heard(1)));
+        for key in 0..=MESSAGE_KEYS_MAX {
+            let refused = once("eve", &key.to_string());
+            say(&mut keys, NOW, refused);
+            keys.end(refused, &Err(Refusal::NotInRoom));
+        }
+        assert_eq!(say(&mut keys, NOW, hello), Some(Ok(Reply::heard(1))));
     }
 
     #[test]

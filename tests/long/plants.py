@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PLANTS = ROOT / "tests" / "long" / "plants"
 # What stands for a run of the whole: cheap ones first.
 TESTS = [
+    ("devices", ["--test", "devices"]),
     ("simulation", ["--test", "simulation"]),
     ("lib", ["--lib"]),
     ("transcripts", ["--test", "transcripts"]),

@@ -121,6 +121,9 @@ impl Session {
 
     /// A room that it is in becomes the current one.
     pub(super) fn turn_to(&mut self, seat: Seat) {
+        if self.state.seat() == Some(seat) {
+            return;
+        }
         if let Some(extra) = &mut self.extra {
             extra.others.retain(|other| other.room != seat.room);
         }
