@@ -145,6 +145,11 @@ pub(crate) const FILES_SWEEP: Duration = Duration::from_secs(60);
 /// Files that are removed at one look: twenty thousand at once are more jobs than the store and the
 /// disk have room for, and what finds none fails, uploads included.
 pub(crate) const SWEEP_AT_ONCE: usize = 256;
+/// How far the wall clock may be ahead of what is expected without being doubted: a machine that
+/// slept, or a clock that was set, is off by more, and nothing expires for that.
+pub(crate) const CLOCK_STEP: Duration = Duration::from_secs(60 * 60);
+/// How long a clock that was doubted must stay as it is until files expire by it.
+pub(crate) const CLOCK_TRIED: Duration = Duration::from_secs(60 * 60);
 /// When the server looks again if there were more.
 pub(crate) const SWEEP_MORE: Duration = Duration::from_secs(1);
 /// Bytes of a file that one job reads to hash what is there since an earlier try: about 10 ms.

@@ -218,6 +218,8 @@ pub enum TroubleFact {
     WorkerTrouble { why: String },
     /// The content of a stored file is gone; so is the file.
     ContentLost { transfer: TransferId, name: FileName, from: UserName },
+    /// The wall clock is suddenly so far ahead, and so many files would expire by it: they wait.
+    ClockAhead { ahead_s: u64, files: usize },
     /// Somebody could not be let in; nor were so many before, each time for some reason.
     TurnedAway { why: String, so_far: u64 },
     /// So many lines are missing in the log here.

@@ -55,7 +55,7 @@ fn of_trouble(fact: &TroubleFact) -> usize {
         | TroubleFact::WorkerTrouble { why }
         | TroubleFact::TurnedAway { why, .. } => why.len(),
         TroubleFact::ContentLost { name, .. } => name.as_str().len(),
-        TroubleFact::LinesDropped { .. } => 0,
+        TroubleFact::ClockAhead { .. } | TroubleFact::LinesDropped { .. } => 0,
     }
 }
 

@@ -159,6 +159,7 @@ fn of_troubles() -> Vec<Fact> {
         TroubleFact::TransferFailed { transfer, to: None, why: why() }.into(),
         TroubleFact::WorkerTrouble { why: why() }.into(),
         TroubleFact::ContentLost { transfer, name, from }.into(),
+        TroubleFact::ClockAhead { ahead_s: 2_678_400, files: 3 }.into(),
         TroubleFact::TurnedAway { why: why(), so_far: 3 }.into(),
         TroubleFact::LinesDropped { lines: 90 }.into(),
     ]

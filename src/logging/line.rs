@@ -164,6 +164,14 @@ fn of_trouble(fact: &TroubleFact, f: &mut Formatter<'_>) -> fmt::Result {
             let name = visible(name.as_str());
             write!(f, "file {transfer} ({name}) of {from} has no content any more")
         }
+        TroubleFact::ClockAhead { ahead_s, files } => {
+            let (days, hours) = (ahead_s / 86_400, ahead_s % 86_400 / 3_600);
+            write!(
+                f,
+                "the clock is {days} days and {hours} h ahead of what was expected: {files} "
+            )?;
+            f.write_str("files would expire by it, and wait until it has stayed so for an hour")
+        }
         TroubleFact::TurnedAway { why, so_far } => {
             write!(f, "{why} ({so_far} such troubles so far)")
         }

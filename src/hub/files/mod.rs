@@ -3,6 +3,7 @@
 //! Knows no bytes. What each file of the room holds, its name says; the rules are written there.
 
 mod announce;
+mod calendar;
 mod offers;
 mod pattern;
 mod queue;
@@ -17,6 +18,7 @@ mod transfer;
 
 use std::collections::{BTreeSet, VecDeque};
 
+use calendar::Calendar;
 pub use queue::{Bounds, UploadQueue};
 use stored::StoredFiles;
 pub use transfer::{Draft, Party, Stage, Upload};
@@ -42,6 +44,9 @@ pub(super) struct FilesState {
     free_bytes: u64,
     /// Time of the next sweep, on the monotonic clock; `None` while there is nothing to expire.
     sweep_ms: Option<u64>,
+    calendar: Calendar,
+    /// It was told that files wait for the clock to be believed.
+    clock_told: bool,
 }
 
 /// Files, with what they borrow of the others.
@@ -69,6 +74,8 @@ impl FilesState {
             queue,
             // Files that expired while the server was off are removed by the first sweep.
             sweep_ms: (!stored.is_empty()).then_some(0),
+            calendar: Calendar::new(stored.all().map(|entry| entry.file.line.at).max()),
+            clock_told: false,
             stored,
             downloads: BTreeSet::new(),
             taken: VecDeque::new(),

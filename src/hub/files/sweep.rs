@@ -4,7 +4,7 @@
 
 use super::Files;
 use super::stored::Entry;
-use crate::facts::{FileFact, Parcel};
+use crate::facts::{FileFact, Parcel, TroubleFact};
 use crate::id::{Now, after, millis};
 use crate::limits::{FILES_SWEEP, GUEST_RETURN, SWEEP_AT_ONCE, SWEEP_MORE};
 use crate::message::Target;
@@ -17,6 +17,7 @@ impl Files<'_> {
 
     /// There is something whose time will be over.
     pub(in crate::hub) fn wake_sweep(&mut self, now: Now) {
+        self.own.calendar.begin(now);
         self.own.sweep_ms.get_or_insert(now.after(FILES_SWEEP));
     }
 
@@ -26,13 +27,15 @@ impl Files<'_> {
             return;
         }
         self.own.sweep_ms = None;
+        let (time_ms, ahead_ms) = self.own.calendar.look(now);
+        self.tell_of_clock(now, ahead_ms);
         let (mut over, mut orphans) = (Vec::new(), Vec::new());
         for entry in self.own.stored.all().filter(|entry| !entry.asked) {
             let line = &entry.file.line;
             if over.len() + orphans.len() >= SWEEP_AT_ONCE {
                 break;
             }
-            if entry.goes || line.until <= now.wall_ms {
+            if entry.goes || line.until <= time_ms {
                 over.push((line.transfer, Parcel::of(line)));
             } else if self.is_orphan(now, entry) {
                 orphans.push(line.transfer);
@@ -47,7 +50,7 @@ impl Files<'_> {
             self.lose_receiver(transfer);
         }
         let keep_ms = millis(self.rules.limits.partial_keep);
-        let is_old = |since_ms: u64| since_ms.saturating_add(keep_ms) <= now.wall_ms;
+        let is_old = |since_ms: u64| since_ms.saturating_add(keep_ms) <= time_ms;
         let old = self.own.stored.halves().filter(|half| is_old(half.since_ms)).take(SWEEP_AT_ONCE);
         for id in old.map(|half| half.id).collect::<Vec<_>>() {
             self.own.stored.take_half(id);
@@ -57,6 +60,20 @@ impl Files<'_> {
             self.own.sweep_ms = Some(now.after(SWEEP_MORE));
         } else if !self.own.stored.is_empty() {
             self.wake_sweep(now);
+        }
+    }
+
+    /// Says once that the clock is too far ahead, if files would expire by it.
+    fn tell_of_clock(&mut self, now: Now, ahead_ms: Option<u64>) {
+        let Some(ahead_ms) = ahead_ms else {
+            self.own.clock_told = false;
+            return;
+        };
+        let waits = |entry: &&Entry| entry.file.line.until <= now.wall_ms;
+        let files = self.own.stored.all().filter(waits).count();
+        if files > 0 && !self.own.clock_told {
+            self.own.clock_told = true;
+            self.out.note(TroubleFact::ClockAhead { ahead_s: ahead_ms / 1000, files });
         }
     }
 
