@@ -5,8 +5,8 @@
 //! were given and answers in that order; between two workers there is no order. A password is known
 //! here by its text and its hash alone.
 
-use crate::id::{AccountId, LetterId, TransferId};
-use crate::limits::USER_NAME_MAX;
+use crate::id::{AccountId, LetterId, TransferId, millis};
+use crate::limits::{TOKEN_LIFE, USER_NAME_MAX};
 use crate::message::{Digest, FileLine, FileName, Key, MessageKey, Target, Text, UserName};
 
 /// Work for one of the workers.
@@ -224,6 +224,11 @@ pub struct Voided {
     pub origin: u64,
     /// Since when, in milliseconds since 1970.
     pub at_ms: u64,
+}
+
+/// Whether tokens of a session that ended then could still be good.
+pub(crate) fn are_tokens_good(ended_ms: u64, at_ms: u64) -> bool {
+    at_ms.saturating_sub(ended_ms) < millis(TOKEN_LIFE)
 }
 
 /// A message that is kept for somebody.

@@ -20,9 +20,12 @@ mod devices {
     pub(crate) mod model;
     pub(crate) mod talk;
 }
+#[allow(dead_code)] // each test needs other parts of the frames
+#[path = "support/frames.rs"]
+mod frames;
 #[path = "support/rng.rs"]
 mod rng;
-#[allow(dead_code)] // each test needs other parts of the stage
+#[allow(dead_code)] // of the stage
 #[path = "support/stage.rs"]
 mod stage;
 #[allow(dead_code)] // and looks at other parts of the workers

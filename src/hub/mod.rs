@@ -27,8 +27,8 @@ use files::{FilesState, UploadQueue};
 use once::{Once, SentKeys};
 use out::Out;
 use pace::Buckets;
-use people::People;
 pub use people::table;
+use people::{People, State};
 use post::{Post, PostState};
 use rooms::{Rooms, Talk};
 use waiting::Waiting;
@@ -211,7 +211,7 @@ impl Hub {
         let Some(state) = self.people.session(conn).map(|session| session.state) else { return };
         let op = command.op();
         let answer = if let Command::Once { key, message } = command {
-            self.say_once(now, request, &key, *message)
+            self.say_once(now, request, state, &key, *message)
         } else {
             state.may(op).and_then(|()| self.dispatch(now, request, command, None))
         };
@@ -228,11 +228,10 @@ impl Hub {
         &mut self,
         now: Now,
         request: Request,
+        state: State,
         key: &str,
         message: Command<'_>,
     ) -> Result<Answer, Refusal> {
-        let state = self.people.session(request.conn).map(|session| session.state);
-        let state = state.ok_or(Refusal::LoginFirst)?;
         let key = MessageKey::parse(key);
         let key = key.ok_or(Refusal::BadMessageKey { max: MESSAGE_KEY_MAX })?;
         let Some(user) = state.user() else {
@@ -246,9 +245,9 @@ impl Hub {
         self.sent.begin(now, once);
         let answer = self.dispatch(now, request, message, Some(once));
         match &answer {
-            Ok(Answer::Now(reply)) => self.sent.end(once, &Ok(reply.clone())),
+            Ok(Answer::Now(reply)) => self.sent.end(once, Some(reply)),
             Ok(Answer::Later) => {}
-            Err(refusal) => self.sent.end(once, &Err(refusal.clone())),
+            Err(_) => self.sent.end(once, None),
         }
         answer
     }

@@ -59,28 +59,25 @@ impl SentKeys {
         }
     }
 
-    /// It was answered so; with a refusal its key is as if it had never been used.
-    pub(super) fn end(&mut self, (user, key): Once, answer: &Result<Reply, Refusal>) {
+    /// It was answered so; without a reply it was refused, and its key is as if never used.
+    pub(super) fn end(&mut self, (user, key): Once, reply: Option<&Reply>) {
         let Some(sent) = self.users.get_mut(&user) else { return };
-        match answer {
-            Ok(reply) => {
-                if let Some(sent) = sent.iter_mut().find(|sent| sent.key == key) {
-                    sent.reply = Some(reply.clone());
-                }
-            }
-            Err(_) => {
-                let refused = sent.iter().find(|sent| sent.key == key).map(|sent| sent.number);
-                sent.retain(|sent| sent.key != key);
-                // What is refused at once is the last one, and pushes nobody else's out.
-                let newest = self.order.back().filter(|newest| Some(newest.1) == refused);
-                if newest.is_some() {
-                    self.order.pop_back();
-                }
-            }
+        let Some(at) = sent.iter().position(|sent| sent.key == key) else { return };
+        if let Some(reply) = reply {
+            sent[at].reply = Some(reply.clone());
+            return;
+        }
+        let refused = sent.remove(at).map(|sent| (user, sent.number));
+        if sent.is_empty() {
+            self.users.remove(&user);
+        }
+        // What is refused at once is the last one, and pushes nobody else's out.
+        if self.order.back() == refused.as_ref() {
+            self.order.pop_back();
         }
     }
 
-    /// The name is another user's from now on, or nobody's.
+    /// The name belongs to somebody else now, or to nobody.
     pub(super) fn forget(&mut self, user: UserKey) {
         self.users.remove(&user);
     }
@@ -122,14 +119,14 @@ mod tests {
         let hello = once("bob", "k");
         assert_eq!(say(&mut keys, NOW, hello), None);
         assert_eq!(say(&mut keys, NOW, hello), Some(Err(Refusal::Busy { wait_ms: 1000 })));
-        keys.end(hello, &Ok(Reply::heard(3)));
+        keys.end(hello, Some(&Reply::heard(3)));
         let late = |ms: u64| Now { mono_ms: 5 + ms, wall_ms: 0 };
         let day_ms = 24 * 60 * 60 * 1000;
         assert_eq!(say(&mut keys, late(day_ms - 1), hello), Some(Ok(Reply::heard(3))));
         assert_eq!(say(&mut keys, NOW, once("bob", "l")), None);
         assert_eq!(say(&mut keys, NOW, once("eve", "k")), None);
         assert_eq!(say(&mut keys, late(day_ms), hello), None, "it is another day");
-        keys.end(hello, &Ok(Reply::heard(4)));
+        keys.end(hello, Some(&Reply::heard(4)));
         keys.forget(hello.0);
         assert_eq!(say(&mut keys, NOW, hello), None, "it is another bob");
     }
@@ -139,7 +136,7 @@ mod tests {
         let mut keys = SentKeys::default();
         let hello = once("bob", "k");
         assert_eq!(say(&mut keys, NOW, hello), None);
-        keys.end(hello, &Err(Refusal::NotInRoom));
+        keys.end(hello, None);
         assert_eq!(say(&mut keys, NOW, hello), None);
     }
 
@@ -148,12 +145,13 @@ mod tests {
         let mut keys = SentKeys::default();
         let hello = once("bob", "k");
         say(&mut keys, NOW, hello);
-        keys.end(hello, &Ok(Reply::heard(1)));
+        keys.end(hello, Some(&Reply::heard(1)));
         for key in 0..=MESSAGE_KEYS_MAX {
             let refused = once("eve", &key.to_string());
             say(&mut keys, NOW, refused);
-            keys.end(refused, &Err(Refusal::NotInRoom));
+            keys.end(refused, None);
         }
+        assert!(!keys.users.contains_key(&once("eve", "k").0), "an empty list is left");
         assert_eq!(say(&mut keys, NOW, hello), Some(Ok(Reply::heard(1))));
     }
 
@@ -163,7 +161,7 @@ mod tests {
         let mut is_known = |user: &str, key: usize| {
             let once = once(user, &key.to_string());
             let before = say(&mut keys, NOW, once);
-            keys.end(once, &Ok(Reply::heard(1)));
+            keys.end(once, Some(&Reply::heard(1)));
             before.is_some()
         };
         let of_user = MESSAGE_KEYS_A_USER as usize;

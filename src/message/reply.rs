@@ -188,7 +188,7 @@ pub struct Names {
     pub total: u32,
 }
 
-/// A session in a list of one's own.
+/// A line of the list that a user gets of their sessions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionLine {
     /// Its number, by which it can be ended.

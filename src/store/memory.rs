@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::sent::is_fresh;
-use super::voided::is_good;
 use super::{Store, taken, writes};
 use crate::id::{AccountId, LetterId, TransferId};
 use crate::job::{
     Account, Catalogue, Directory, Letter, StoreJob, StoreOutcome, StoredFile, Voided,
+    are_tokens_good,
 };
 use crate::message::{MessageKey, UserName};
 
@@ -170,7 +170,7 @@ impl Content {
         if !self.accounts.contains_key(&account) {
             return StoreOutcome::NoAccount;
         }
-        self.voided.retain(|(of, _), since_ms| *of != account || is_good(*since_ms, at_ms));
+        self.voided.retain(|(of, _), since_ms| *of != account || are_tokens_good(*since_ms, at_ms));
         self.voided.insert((account, origin), at_ms);
         StoreOutcome::Done
     }

@@ -39,8 +39,3 @@ pub(super) fn read(file: &Connection) -> Result<Vec<Voided>> {
     })?;
     voided.collect()
 }
-
-/// Whether tokens of a session that ended then could still be good.
-pub(super) fn is_good(ended_ms: u64, at_ms: u64) -> bool {
-    u128::from(at_ms.saturating_sub(ended_ms)) < TOKEN_LIFE.as_millis()
-}

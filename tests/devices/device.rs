@@ -1,8 +1,9 @@
 //! One device: a connection, what its client knows, and what it heard and nobody has looked at.
 
 use parlor::id::ConnId;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use crate::frames::{Frames, frame};
 use crate::stage::Stage;
 
 /// Fields whose values a model cannot know, or need not.
@@ -31,7 +32,6 @@ pub(crate) struct Device {
     /// The last one that was looked at for it; some are of people who are blocked.
     pub(crate) read: u64,
     requests: u64,
-    came: Vec<u8>,
 }
 
 impl Device {
@@ -51,7 +51,6 @@ impl Device {
             told: 0,
             read: 0,
             requests: 0,
-            came: Vec::new(),
         }
     }
 
@@ -73,36 +72,22 @@ impl Device {
     pub(crate) fn ask(&mut self, stage: &mut Stage, mut request: Value) -> u64 {
         self.requests += 1;
         request["id"] = json!(self.requests);
-        let body = request.to_string();
-        let length = u32::try_from(body.len() + 1).unwrap();
-        let frame = [&length.to_be_bytes()[..], &[1], body.as_bytes()].concat();
-        stage.put(self.conn, &frame);
+        stage.put(self.conn, &frame(&request));
         self.requests
     }
 
     /// The messages that came since this was asked last.
-    pub(crate) fn hear(&mut self, stage: &mut Stage) -> Vec<Map<String, Value>> {
-        self.came.extend(stage.came(self.conn));
-        let mut heard = Vec::new();
-        let mut rest = &self.came[..];
-        while let Some((length, body)) = rest.split_first_chunk::<4>() {
-            let length = u32::from_be_bytes(*length) as usize;
-            let message = serde_json::from_slice(&body[1..length]).expect("a message");
-            heard.push(message);
-            rest = &body[length..];
-        }
-        assert!(rest.is_empty(), "half a message");
-        self.came.clear();
-        heard
+    pub(crate) fn hear(&mut self, stage: &mut Stage) -> Vec<Value> {
+        Frames::all(&stage.came(self.conn))
     }
 }
 
 /// What of a message a model can know: text of people counts, text of the server does not.
-pub(crate) fn essence(message: &Map<String, Value>) -> String {
+pub(crate) fn essence(message: &Value) -> String {
     if let Some(error) = message.get("error") {
         return format!("refused {} {}", message["re"], error["code"].as_str().unwrap());
     }
-    let mut message = message.clone();
+    let mut message = message.as_object().expect("an object").clone();
     let is_said = message.contains_key("from") && message.contains_key("ev");
     for field in UNKNOWN {
         if field != "text" || !is_said {

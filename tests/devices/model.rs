@@ -91,7 +91,7 @@ impl Model {
     }
 
     pub(crate) fn expect(&mut self, at: usize, message: &Value) {
-        let text = essence(message.as_object().unwrap());
+        let text = essence(message);
         self.due.entry(at).or_default().push(text);
     }
 

@@ -8,6 +8,8 @@
 mod clocks;
 mod fairness;
 mod files;
+#[path = "../support/frames.rs"]
+mod frames;
 mod framing;
 mod lifecycle;
 mod listening;

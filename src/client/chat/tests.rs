@@ -9,7 +9,7 @@ mod golden_tests;
 use super::*;
 use crate::client::face::farewell;
 use crate::front::{Front, Incoming, TRUSTED, native};
-use crate::id::TransferId;
+use crate::id::{LetterId, TransferId};
 use crate::limits::Limits;
 use crate::message::{
     Announced, CloseReason, Digest, Ending, FileLine, FileName, FileRef, Greeting,
@@ -244,6 +244,19 @@ fn announced(to: &str, file: &Announced<'_>) -> String {
 
 fn hash(content: &[u8]) -> Digest {
     Digest(*blake3::hash(content).as_bytes())
+}
+
+/// A message from eve that the server keeps.
+fn letter(number: u64, text: &str) -> Event {
+    let text = Text::parse(text.to_owned().into(), 64).unwrap();
+    Event::Whispered {
+        from: user("eve"),
+        text,
+        at: 0,
+        letter: Some(LetterId(number)),
+        to: None,
+        own: false,
+    }
 }
 
 /// Number 7: from alice to bob.

@@ -5,7 +5,7 @@
 
 use super::{Entrance, Newcomer};
 use crate::facts::{LoginFact, TroubleFact};
-use crate::hub::people::{Session, State};
+use crate::hub::people::State;
 use crate::hub::{Answer, Request, Waiting};
 use crate::id::{AccountId, Now, Source};
 use crate::job::{PasswordJob, PasswordOutcome, StoreJob, StoreOutcome};
@@ -111,8 +111,7 @@ impl Entrance<'_> {
                 if self.rules.stopping {
                     Err(Refusal::ShuttingDown)
                 } else {
-                    let session = self.people.session(request.conn);
-                    let errand = session.is_some_and(Session::is_for_errands);
+                    let errand = self.is_for_errands(request);
                     Ok(Newcomer { request, name, account: Some(account_id), was: None, errand })
                 }
             }

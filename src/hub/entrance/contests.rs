@@ -64,7 +64,7 @@ impl Entrance<'_> {
         Ok(Decision::Later)
     }
 
-    /// An errand takes nobody's place; one of a guest is the guest's if a token shows it.
+    /// An errand needs no free place. Where a guest has the name, it must show the guest's token.
     fn enter_errand(&self, newcomer: Newcomer, own: Option<ConnId>) -> Result<Decision, Refusal> {
         let name = newcomer.name;
         let is_theirs = newcomer.account.is_some() || own.is_some();

@@ -24,12 +24,12 @@ impl Entrance<'_> {
             return Err(Refusal::ShuttingDown);
         }
         let account = self.people.directory.find(name.key()).cloned();
-        let errand = self.is_for_errands(request);
         match proof {
             Proof::None if account.is_some() || !self.rules.policy.guests => {
                 Err(Refusal::PasswordNeeded(name))
             }
             Proof::None => {
+                let errand = self.is_for_errands(request);
                 let newcomer = Newcomer { request, name, account: None, was: None, errand };
                 self.enter_or_wait(now, newcomer, None)
             }
@@ -92,7 +92,7 @@ impl Entrance<'_> {
         own.or_else(|| self.people.errands_of(key).filter(|_| errand).find(is_own))
     }
 
-    fn is_for_errands(&self, request: Request) -> bool {
+    pub(super) fn is_for_errands(&self, request: Request) -> bool {
         self.people.session(request.conn).is_some_and(Session::is_for_errands)
     }
 

@@ -69,9 +69,12 @@ impl Files<'_> {
             self.own.clock_told = false;
             return;
         };
+        if self.own.clock_told {
+            return;
+        }
         let waits = |entry: &&Entry| entry.file.line.until <= now.wall_ms;
         let files = self.own.stored.all().filter(waits).count();
-        if files > 0 && !self.own.clock_told {
+        if files > 0 {
             self.own.clock_told = true;
             self.out.note(TroubleFact::ClockAhead { ahead_s: ahead_ms / 1000, files });
         }

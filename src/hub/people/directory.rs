@@ -7,9 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::session::Claim;
 use crate::hub::UserKey;
-use crate::id::{AccountId, after};
-use crate::job::{self, Account};
-use crate::limits::TOKEN_LIFE;
+use crate::id::AccountId;
+use crate::job::{self, Account, are_tokens_good};
 use crate::message::UserName;
 
 /// Accounts and blocks.
@@ -103,8 +102,7 @@ impl KnownAccounts {
 
     /// Voids the tokens of one session.
     pub(in crate::hub) fn void_session(&mut self, id: AccountId, origin: u64, at_ms: u64) {
-        let is_over = |since_ms: u64| after(since_ms, TOKEN_LIFE) <= at_ms;
-        self.voided.retain(|(of, _), since_ms| *of != id || !is_over(*since_ms));
+        self.voided.retain(|(of, _), since_ms| *of != id || are_tokens_good(*since_ms, at_ms));
         self.voided.insert((id, origin), at_ms);
     }
 
@@ -176,6 +174,7 @@ fn remove<V>(map: &mut BTreeMap<UserKey, V>, key: UserKey, change: impl FnOnce(&
 mod tests {
     use super::*;
     use crate::id::millis;
+    use crate::limits::TOKEN_LIFE;
 
     fn name(name: &str) -> UserName {
         UserName::parse(name).unwrap()

@@ -25,7 +25,7 @@ pub(super) use session::{Claim, Mailbox, Seat, Session, State, User};
 use super::UserKey;
 use crate::id::{ConnId, Now, RoomId, Source};
 use crate::job;
-use crate::message::{Refusal, UserName};
+use crate::message::{Refusal, RoomName, UserName};
 
 /// All sessions and users.
 #[derive(Debug)]
@@ -301,6 +301,13 @@ impl People {
     pub(super) fn turn_to(&mut self, conn: ConnId, seat: Seat) {
         if let Some(session) = self.session_mut(conn) {
             session.turn_to(seat);
+        }
+    }
+
+    /// Which room an errand means from now on.
+    pub(super) fn set_spot(&mut self, conn: ConnId, spot: Option<RoomName>) {
+        if let Some(session) = self.session_mut(conn) {
+            session.extra_mut().spot = spot;
         }
     }
 

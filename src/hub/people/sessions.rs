@@ -1,4 +1,4 @@
-//! What a session tells of itself, and what a user is told of their sessions.
+//! `hello`, where a client says what it is, and the list of a user's sessions.
 //!
 //! The rule it keeps: what a client tells of its device is shown to its own user alone.
 

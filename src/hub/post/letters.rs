@@ -113,7 +113,7 @@ impl Post<'_> {
             }
         };
         if let Some(once) = once {
-            self.sent.end(once, &answer);
+            self.sent.end(once, answer.as_ref().ok());
         }
         self.out.answer_late(request, answer);
     }

@@ -97,9 +97,7 @@ impl Talk<'_> {
 
     /// An errand has no seat: it only says which room it means.
     fn mean_room(&mut self, conn: ConnId, wanted: RoomName) -> Answer {
-        if let Some(session) = self.people.session_mut(conn) {
-            session.extra_mut().spot = Some(wanted);
-        }
+        self.people.set_spot(conn, Some(wanted));
         let nobody = Names { users: Vec::new(), total: 0 };
         Answer::Now(match self.rooms.find(wanted) {
             Some(id) => self.joined(conn, id),
@@ -125,7 +123,7 @@ impl Talk<'_> {
     pub(in crate::hub) fn turn(&mut self, conn: ConnId, room: &str) -> Result<Answer, Refusal> {
         if self.people.is_errand(conn) {
             let wanted = RoomName::parse(room).map_err(Refusal::BadRoomName)?;
-            self.mean_room(conn, wanted);
+            self.people.set_spot(conn, Some(wanted));
             return Ok(Answer::Now(Reply::Current { room: wanted }));
         }
         let Some(Spot { name, room: Some(id) }) = self.rooms.spot(self.people, conn, Some(room))?
@@ -133,7 +131,7 @@ impl Talk<'_> {
             return Err(Refusal::NotInRoom);
         };
         let seat = self.people.session(conn).and_then(|session| session.seat_in(id));
-        if let Some(seat) = seat.filter(|_| self.people.room_of(conn) != Some(id)) {
+        if let Some(seat) = seat {
             self.people.turn_to(conn, seat);
         }
         Ok(Answer::Now(Reply::Current { room: name }))
@@ -148,9 +146,7 @@ impl Talk<'_> {
         let Spot { name, room } =
             self.rooms.spot(self.people, conn, room)?.ok_or(Refusal::NotInRoom)?;
         if self.people.is_errand(conn) {
-            if let Some(session) = self.people.session_mut(conn) {
-                session.extra_mut().spot = None;
-            }
+            self.people.set_spot(conn, None);
             return Ok(Answer::Now(Reply::Left { room: name, current: None }));
         }
         self.leave_room(now, conn, room.ok_or(Refusal::NotInRoom)?);
@@ -221,20 +217,21 @@ impl Talk<'_> {
         self.out.note_body(|| TalkFact::SaidText { from, room, text: text.clone() });
         let at = now.wall_ms;
         let event = Event::Said { room, from, text, me, at, own: false };
-        self.tell_own(conn, &own, &event);
-        if !own.is_empty() {
-            except.extend(own);
-            except.sort_unstable();
-        }
+        self.tell_own(conn, own, &event, &mut except);
         self.out.push(Effect::TellRoom { room: id, by: conn, except, event });
         Ok(Answer::Now(Reply::Heard { count: count(heard), blocked }))
     }
 
-    /// Tells what a user has said to other sessions of theirs.
-    fn tell_own(&mut self, conn: ConnId, own: &[ConnId], event: &Event) {
-        for &to in own {
-            self.people.tell_own(self.out, conn, to, event);
+    /// Tells what a user has said to other sessions of theirs, so that they are not told as others.
+    fn tell_own(&mut self, by: ConnId, own: Vec<ConnId>, event: &Event, except: &mut Vec<ConnId>) {
+        if own.is_empty() {
+            return;
         }
+        for &to in &own {
+            self.people.tell_own(self.out, by, to, event);
+        }
+        except.extend(own);
+        except.sort_unstable();
     }
 
     /// To the room, as in system A; outside of one to everybody online, as in system D.
@@ -258,11 +255,7 @@ impl Talk<'_> {
         self.out.note_body(|| TalkFact::BroadcastText { from, text: text.clone() });
         let event = Event::Broadcast { from, text, at: now.wall_ms, own: false };
         let own = self.people.others_of(conn);
-        self.tell_own(conn, &own, &event);
-        if !own.is_empty() {
-            except.extend(own);
-            except.sort_unstable();
-        }
+        self.tell_own(conn, own, &event, &mut except);
         self.out.push(Effect::TellAll { by: conn, except, event });
         Ok(Answer::Now(Reply::Heard { count: count(heard), blocked }))
     }

@@ -1,7 +1,6 @@
 //! Passwords, logging in and out, and letters.
 
 use super::*;
-use crate::id::LetterId;
 use crate::message::LogoutReason;
 
 fn needed() -> Result<Reply, Refusal> {
@@ -45,18 +44,6 @@ fn with_account() -> Talk {
     talk.shown();
     talk.wanted.clear();
     talk
-}
-
-fn letter(number: u64, text: &str) -> Event {
-    let text = Text::parse(text.to_owned().into(), 64).unwrap();
-    Event::Whispered {
-        from: user("eve"),
-        text,
-        at: 0,
-        letter: Some(LetterId(number)),
-        to: None,
-        own: false,
-    }
 }
 
 /// What a client that shows its lines does after each turn.

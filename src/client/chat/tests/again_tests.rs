@@ -1,7 +1,6 @@
 //! Losing the connection and coming back.
 
 use super::*;
-use crate::id::LetterId;
 
 /// Somebody who comes back, logged in; the screen is empty.
 pub(super) fn logged_in(start: Start) -> Talk {
@@ -413,17 +412,7 @@ fn at_a_terminal_who_is_not_let_in_again_may_take_another_name() {
 
 #[test]
 fn letters_are_shown_once_over_a_lost_connection() {
-    let letter = |number| {
-        let text = Text::parse(format!("letter {number}").into(), 64).unwrap();
-        Event::Whispered {
-            from: user("eve"),
-            text,
-            at: 0,
-            letter: Some(LetterId(number)),
-            to: None,
-            own: false,
-        }
-    };
+    let letter = |number| letter(number, &format!("letter {number}"));
     let mut talk = bob();
     talk.event(&letter(1));
     talk.event(&letter(2));
