@@ -31,12 +31,8 @@ pub(super) struct Conn {
     pub(super) heard_ms: u64,
     /// Since when the outbox has been over its soft mark.
     pub(super) over_since_ms: Option<u64>,
-    /// Output above this holds up those who speak to it once more; 0 stands for the soft mark.
-    pub(super) pace_mark: usize,
-    /// Until when it holds them up.
-    pub(super) pace_until_ms: u64,
-    /// What it has taken since it last held them up.
-    pub(super) pace_taken: usize,
+    /// How it holds up those who speak to it, if it is behind.
+    pub(super) pace: Option<Box<Pace>>,
     pub(super) empty_frames: u8,
     /// How many transfers are being delivered to it.
     pub(super) pulls: u16,
@@ -44,7 +40,7 @@ pub(super) struct Conn {
     /// The requests whose answers come later.
     pub(super) owed: Owed,
     /// The last letter that was told to somebody who cannot confirm it.
-    pub(super) unconfirmed: Option<(AccountId, LetterId)>,
+    pub(super) unconfirmed: Option<Box<(AccountId, LetterId)>>,
     /// What is in the tail.
     pub(super) messages: Messages,
     // What follows may be true or false whatever the others are.
@@ -62,6 +58,17 @@ pub(super) struct Conn {
     pub(super) paused: bool,
     /// It came while the server was stopping: nobody waits for its end.
     pub(super) late: bool,
+}
+
+/// How a connection that is behind holds up those who speak to it.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// Output above this holds them up once more.
+    pub(super) mark: usize,
+    /// Until when it holds them up.
+    pub(super) until_ms: u64,
+    /// What it has taken since it last held them up.
+    pub(super) taken: usize,
 }
 
 /// Where a connection is in its life.
@@ -91,9 +98,7 @@ impl Conn {
             asked_ms: now_ms,
             heard_ms: now_ms,
             over_since_ms: None,
-            pace_mark: 0,
-            pace_until_ms: 0,
-            pace_taken: 0,
+            pace: None,
             empty_frames: 0,
             pulls: 0,
             standing: Standing::Stranger,
@@ -160,9 +165,8 @@ impl Conn {
 
     /// Notes that it has fallen behind by another step, or has taken one.
     pub(super) fn begin_step(&mut self, now: Now, limits: &Limits) {
-        self.pace_mark = self.outbox.len() + self.pace_step(limits);
-        self.pace_until_ms = now.after(PACE);
-        self.pace_taken = 0;
+        let mark = self.outbox.len() + self.pace_step(limits);
+        self.pace = Some(Box::new(Pace { mark, until_ms: now.after(PACE), taken: 0 }));
     }
 
     /// Its socket took `n` bytes. It has caught up with its speakers only well below the soft mark,
@@ -172,10 +176,13 @@ impl Conn {
             self.over_since_ms = None;
         }
         if self.outbox.len() <= self.soft_mark(limits) / 2 {
-            self.pace_mark = 0;
-        } else if self.pace_mark > 0 {
-            self.pace_taken += n;
-            if self.pace_taken >= self.pace_step(limits) {
+            self.pace = None;
+            return;
+        }
+        let step = self.pace_step(limits);
+        if let Some(pace) = &mut self.pace {
+            pace.taken += n;
+            if pace.taken >= step {
                 self.begin_step(now, limits);
             }
         }

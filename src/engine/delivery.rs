@@ -55,7 +55,7 @@ impl Engine {
             && let Some(account) = self.hub.account_of(id)
         {
             // Nobody confirms it: that the kernel has it is all there is.
-            conn.unconfirmed = Some((account, *letter));
+            conn.unconfirmed = Some(Box::new((account, *letter)));
         }
         let bytes = front.emit_event(event);
         self.push_talk(id, bytes, is_said(event));
@@ -179,10 +179,10 @@ impl Engine {
         if conn.outbox.len() > conn.hard_mark(limits) {
             return self.cut(now, id, CloseReason::TooSlow);
         }
-        if conn.outbox.len() > conn.pace_mark {
+        if conn.pace.as_ref().is_none_or(|pace| conn.outbox.len() > pace.mark) {
             conn.begin_step(now, limits);
         }
-        let holds_up = now.mono_ms < conn.pace_until_ms;
+        let holds_up = conn.pace.as_ref().is_some_and(|pace| now.mono_ms < pace.until_ms);
         if conn.over_since_ms.is_none() {
             conn.over_since_ms = Some(now.mono_ms);
             self.arm(id);
@@ -205,8 +205,7 @@ impl Engine {
 
     /// Until when a speaker waits for its listener; `None` when it need not any more.
     pub(super) fn paced_until_ms(&self, paced: &Paced) -> Option<u64> {
-        let listener = self.conn(paced.listener)?;
-        (listener.pace_mark > 0).then_some(listener.pace_until_ms)
+        Some(self.conn(paced.listener)?.pace.as_ref()?.until_ms)
     }
 
     /// Whether a speaker need not wait for its listener any longer.
@@ -242,8 +241,9 @@ impl Engine {
             conn.asked_ms = now.mono_ms;
         }
         if conn.outbox.is_empty()
-            && let Some((account, letter)) = conn.unconfirmed.take()
+            && let Some(told) = conn.unconfirmed.take()
         {
+            let (account, letter) = *told;
             self.hub.letters_arrived(id, account, letter);
         }
         let Some(conn) = tenant(&mut self.conns, id) else { return };

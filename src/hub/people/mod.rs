@@ -291,7 +291,7 @@ impl People {
     }
 
     /// Its seat in a room is another one.
-    pub(super) fn move_seat(&mut self, conn: ConnId, room: RoomId, to: usize) {
+    pub(super) fn move_seat(&mut self, conn: ConnId, room: RoomId, to: u32) {
         if let Some(session) = self.session_mut(conn) {
             session.move_seat(room, to);
         }

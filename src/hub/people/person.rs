@@ -7,15 +7,17 @@ use crate::id::ConnId;
 
 /// The sessions of a user.
 #[derive(Debug, Default)]
-pub(super) struct Person {
-    /// The visible session that logged in first.
-    first: Option<ConnId>,
-    more: Option<Box<More>>,
+pub(super) enum Person {
+    #[default]
+    Nobody,
+    /// One visible session.
+    One(ConnId),
+    Many(Box<Many>),
 }
 
-/// Those besides the first, in the order of their logins.
+/// Sessions in the order of their logins.
 #[derive(Debug, Default)]
-struct More {
+pub(super) struct Many {
     visible: Vec<ConnId>,
     errands: Vec<ConnId>,
 }
@@ -23,53 +25,77 @@ struct More {
 impl Person {
     /// The visible sessions, in the order of their logins.
     pub(super) fn visible(&self) -> impl Iterator<Item = ConnId> {
-        let more = self.more.iter().flat_map(|more| &more.visible).copied();
-        self.first.into_iter().chain(more)
+        let sessions = match self {
+            Self::Nobody => &[],
+            Self::One(conn) => std::slice::from_ref(conn),
+            Self::Many(many) => many.visible.as_slice(),
+        };
+        sessions.iter().copied()
     }
 
     pub(super) fn errands(&self) -> impl Iterator<Item = ConnId> {
-        self.more.iter().flat_map(|more| &more.errands).copied()
+        let errands = match self {
+            Self::Nobody | Self::One(_) => &[],
+            Self::Many(many) => many.errands.as_slice(),
+        };
+        errands.iter().copied()
     }
 
+    /// The visible session that logged in first.
     pub(super) fn first(&self) -> Option<ConnId> {
-        self.first
+        self.visible().next()
     }
 
     pub(super) fn is_online(&self) -> bool {
-        self.first.is_some()
+        self.first().is_some()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.first.is_none() && self.more.is_none()
+        matches!(self, Self::Nobody)
     }
 
     pub(super) fn add(&mut self, conn: ConnId) {
-        match self.first {
-            None => self.first = Some(conn),
-            Some(_) => self.more.get_or_insert_default().visible.push(conn),
+        if self.is_empty() {
+            *self = Self::One(conn);
+        } else {
+            self.change(|many| many.visible.push(conn));
         }
     }
 
     pub(super) fn add_errand(&mut self, conn: ConnId) {
-        self.more.get_or_insert_default().errands.push(conn);
+        self.change(|many| many.errands.push(conn));
     }
 
     /// A session stands where another one stood.
     pub(super) fn replace(&mut self, conn: ConnId, by: ConnId) {
-        let more = self.more.iter_mut().flat_map(|more| &mut more.visible);
-        self.first.iter_mut().chain(more).filter(|is| **is == conn).for_each(|is| *is = by);
+        let sessions = match self {
+            Self::Nobody => &mut [],
+            Self::One(conn) => std::slice::from_mut(conn),
+            Self::Many(many) => many.visible.as_mut_slice(),
+        };
+        sessions.iter_mut().filter(|is| **is == conn).for_each(|is| *is = by);
     }
 
     pub(super) fn remove(&mut self, conn: ConnId) {
-        if let Some(more) = &mut self.more {
-            more.visible.retain(|&is| is != conn);
-            more.errands.retain(|&is| is != conn);
-        }
-        if self.first == Some(conn) {
-            let next = self.more.as_mut().filter(|more| !more.visible.is_empty());
-            self.first = next.map(|more| more.visible.remove(0));
-        }
-        self.more.take_if(|more| more.visible.is_empty() && more.errands.is_empty());
+        self.change(|many| {
+            many.visible.retain(|&is| is != conn);
+            many.errands.retain(|&is| is != conn);
+        });
+    }
+
+    /// Changes the lists, and keeps them only where one number does not say it all.
+    fn change(&mut self, change: impl FnOnce(&mut Many)) {
+        let mut many = match std::mem::take(self) {
+            Self::Nobody => Box::default(),
+            Self::One(conn) => Box::new(Many { visible: vec![conn], errands: Vec::new() }),
+            Self::Many(many) => many,
+        };
+        change(&mut many);
+        *self = match (many.visible.as_slice(), many.errands.as_slice()) {
+            ([], []) => Self::Nobody,
+            ([conn], []) => Self::One(*conn),
+            _ => Self::Many(many),
+        };
     }
 }
 

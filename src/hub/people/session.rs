@@ -51,7 +51,7 @@ pub(in crate::hub) struct Extra {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::hub) struct Seat {
     pub(in crate::hub) room: RoomId,
-    pub(in crate::hub) index: usize,
+    pub(in crate::hub) index: u32,
 }
 
 impl Session {
@@ -100,7 +100,7 @@ impl Session {
     }
 
     /// Its seat in a room is another one.
-    pub(super) fn move_seat(&mut self, room: RoomId, to: usize) {
+    pub(super) fn move_seat(&mut self, room: RoomId, to: u32) {
         if let State::InRoom { seat, .. } = &mut self.state
             && seat.room == room
         {

@@ -108,7 +108,7 @@ impl Rooms {
             let mut rooms = BTreeSet::new();
             for seat in session.seats() {
                 seated += 1;
-                let member = self.members(seat.room).get(seat.index);
+                let member = self.members(seat.room).get(seat.index as usize);
                 assert_eq!(member, Some(&session.conn), "a wrong seat");
                 assert!(rooms.insert(seat.room), "two seats in one room");
             }
@@ -127,21 +127,22 @@ impl Rooms {
         let room = &mut self.rooms[id.0 as usize];
         room.members.push(conn);
         room.people += usize::from(first);
-        Seat { room: id, index: room.members.len() - 1 }
+        let index = room.members.len() - 1;
+        Seat { room: id, index: u32::try_from(index).expect("fewer than the connections") }
     }
 
     /// Gives a seat to another connection.
     pub(in crate::hub) fn reseat(&mut self, seat: Seat, conn: ConnId) {
-        self.rooms[seat.room.0 as usize].members[seat.index] = conn;
+        self.rooms[seat.room.0 as usize].members[seat.index as usize] = conn;
     }
 
     /// Takes a seat away; `last`: its user has no other one there. Answers with the member that
     /// moved into it, if one did.
     pub(in crate::hub) fn vacate(&mut self, seat: Seat, last: bool) -> Option<ConnId> {
         let room = &mut self.rooms[seat.room.0 as usize];
-        room.members.swap_remove(seat.index);
+        room.members.swap_remove(seat.index as usize);
         room.people -= usize::from(last);
-        room.members.get(seat.index).copied()
+        room.members.get(seat.index as usize).copied()
     }
 
     /// Removes a room that nobody is in; says whether it did.
