@@ -15,7 +15,7 @@ use crate::id::millis;
 use crate::job::{Catalogue, Half, StoreJob, StoreOutcome, StoredFile};
 use crate::limits::DESCRIPTORS_KEPT;
 use crate::logging::{self, Log, LogFormat};
-use crate::message::{Digest, visible};
+use crate::message::{Digest, visible, without_mark};
 use crate::os::{self, FolderLock};
 use crate::reactor::{self, Reactor};
 use crate::store::{self, Sqlite, Store as _};
@@ -345,7 +345,7 @@ pub(crate) fn read_config(path: &Path) -> io::Result<String> {
     if read as u64 > CONFIG_BYTES_MAX {
         return Err(io::Error::other("it is longer than 1MiB"));
     }
-    Ok(text)
+    Ok(without_mark(&text).to_owned())
 }
 
 /// People shall find what the banner names, wherever they stand.

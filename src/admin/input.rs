@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{AdminError, shown};
 use crate::limits::{MIB, PASSWORD_MAX};
-use crate::message::{UserName, check_password, may_be_password};
+use crate::message::{UserName, check_password, may_be_password, without_mark};
 use crate::os;
 
 /// Longest import that is read: some hundred thousand lines. A device or a wrong name shall not
@@ -33,9 +33,7 @@ fn first_line(path: &Path) -> Result<String, AdminError> {
     let file = File::open(path).map_err(cannot)?;
     let mut line = String::new();
     BufReader::new(file.take(LINE_BYTES_MAX)).read_line(&mut line).map_err(cannot)?;
-    let end = line.trim_end_matches(['\r', '\n']).len();
-    line.truncate(end);
-    Ok(line)
+    Ok(without_mark(&line).trim_end_matches(['\r', '\n']).to_owned())
 }
 
 fn ask_twice() -> Result<String, AdminError> {
@@ -90,6 +88,7 @@ fn parse(text: &[u8]) -> Result<Vec<(UserName, String)>, (usize, String)> {
         let line_number = index + 1;
         let wrong = |what: &str| (line_number, what.to_owned());
         let line = std::str::from_utf8(line).map_err(|_| wrong("it is not UTF-8"))?;
+        let line = if index == 0 { without_mark(line) } else { line };
         let line = line.strip_suffix('\r').unwrap_or(line);
         if line.trim_ascii().is_empty() {
             continue;
@@ -124,7 +123,7 @@ mod tests {
 
     #[test]
     fn an_import_has_a_name_and_a_password_a_line() {
-        let text = "hans falcon*solo\nyoda wise@!man\r\n\n  \nLea\t a b \nx 1";
+        let text = "\u{feff}hans falcon*solo\nyoda wise@!man\r\n\n  \nLea\t a b \nx 1";
         let accounts = [("hans", "falcon*solo"), ("yoda", "wise@!man"), ("Lea", "a b"), ("x", "1")];
         let accounts = accounts.map(|(name, password)| (name.to_owned(), password.to_owned()));
         assert_eq!(parsed(text), Ok(accounts.to_vec()));
@@ -151,7 +150,7 @@ mod tests {
     fn the_first_line_of_a_file_is_the_password() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("password");
-        std::fs::write(&path, "open sesame \r\nmore\n").unwrap();
+        std::fs::write(&path, "\u{feff}open sesame \r\nmore\n").unwrap();
         assert_eq!(first_line(&path).unwrap(), "open sesame ");
         assert!(matches!(first_line(dir.path()), Err(AdminError::Read { .. })));
     }

@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_mistyped_command_is_refused_and_never_said() {
-        for line in ["/broadcats hi", "/", "//x", "/ say hi", "/sendfiles a b"] {
+        for line in ["/broadcats hi", "/", "/ say hi", "/sendfiles a b"] {
             assert_eq!(refused(line), "unknown_op", "{line}");
         }
         let said = Command::Say { text: "sendfile a b".into(), me: false, room: None };

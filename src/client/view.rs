@@ -145,6 +145,8 @@ pub(super) enum Unasked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unusable {
     Long,
+    /// Longer than a terminal hands over: the rest of it is lost already.
+    LongForTerminal,
     NotText,
 }
 

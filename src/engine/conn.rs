@@ -32,7 +32,7 @@ pub(super) struct Conn {
     /// Since when the outbox has been over its soft mark.
     pub(super) over_since_ms: Option<u64>,
     /// How it holds up those who speak to it, if it is behind.
-    pub(super) pace: Option<Box<Pace>>,
+    pub(super) pace: Option<Box<Holdup>>,
     pub(super) empty_frames: u8,
     /// How many transfers are being delivered to it.
     pub(super) pulls: u16,
@@ -62,7 +62,7 @@ pub(super) struct Conn {
 
 /// How a connection that is behind holds up those who speak to it.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct Holdup {
     /// Output above this holds them up once more.
     pub(super) mark: usize,
     /// Until when it holds them up.
@@ -166,7 +166,7 @@ impl Conn {
     /// Notes that it has fallen behind by another step, or has taken one.
     pub(super) fn begin_step(&mut self, now: Now, limits: &Limits) {
         let mark = self.outbox.len() + self.pace_step(limits);
-        self.pace = Some(Box::new(Pace { mark, until_ms: now.after(PACE), taken: 0 }));
+        self.pace = Some(Box::new(Holdup { mark, until_ms: now.after(PACE), taken: 0 }));
     }
 
     /// Its socket took `n` bytes. It has caught up with its speakers only well below the soft mark,

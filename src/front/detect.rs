@@ -3,11 +3,11 @@
 //! | first bytes | protocol |
 //! | --- | --- |
 //! | `0x00` | native frames, whose lengths stay below 2^24 |
-//! | `/` | text lines: a command, as a person types it |
+//! | `/`, perhaps behind a byte order mark | text lines: a command, as a person types it |
 //! | a method of HTTP and a space | requests of those who watch a server |
 //! | any other | none that is spoken here: one clear line, and goodbye |
 //!
-//! A browser, a TLS client or an ssh client never begins with one of the first two, so that nothing
+//! A browser, a TLS client or an ssh client begins with none of the first two rows, so that nothing
 //! of theirs is ever taken for a command, whatever follows. A protocol may need several bytes to be
 //! known; these are at most [`Prefix::MAX`], and come within the time for the first byte.
 
@@ -69,6 +69,7 @@ type Opening = (&'static [u8], fn() -> Front);
 const SPOKEN: &[Opening] = &[
     (b"\0", || Front::Native),
     (b"/", || Front::Text),
+    (b"\xef\xbb\xbf/", || Front::Text),
     (b"GET ", http),
     (b"HEAD ", http),
     (b"POST ", http),
@@ -111,15 +112,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exactly_two_first_bytes_open_a_conversation() {
+    fn exactly_two_first_bytes_open_a_conversation_at_once() {
         let answer = |byte: u8| detect(&Prefix::of(&[], &[byte]));
         assert_eq!(answer(0), Detected::Front(Front::Native));
         assert_eq!(answer(b'/'), Detected::Front(Front::Text));
-        let methods = b"GHPDOTC";
+        let longer = b"GHPDOTC\xef";
         for byte in (0..=255).filter(|&byte| byte != 0 && byte != b'/') {
-            let expected = if methods.contains(&byte) { Detected::More } else { Detected::Unknown };
+            let expected = if longer.contains(&byte) { Detected::More } else { Detected::Unknown };
             assert_eq!(answer(byte), expected, "{byte:#04x}");
         }
+    }
+
+    #[test]
+    fn a_byte_order_mark_may_come_before_the_slash_and_before_nothing_else() {
+        let answer = |bytes: &[u8]| detect(&Prefix::of(&[], bytes));
+        assert_eq!(answer(b"\xef\xbb"), Detected::More);
+        assert_eq!(answer("\u{feff}/login a".as_bytes()), Detected::Front(Front::Text));
+        assert_eq!(answer("\u{feff}GET /".as_bytes()), Detected::Unknown);
     }
 
     #[test]

@@ -10,7 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use super::Incoming;
 use crate::id::{LetterId, TransferId};
 use crate::limits::CHUNK_MAX;
-use crate::message::{Announced, Command, Digest, FileRef, Op, Proof, Refusal, Secret};
+use crate::message::{
+    Announced, Command, Digest, FileRef, Op, Proof, Refusal, Secret, is_blank, without_mark,
+};
 
 /// How a command is written.
 pub struct CommandUsage {
@@ -94,16 +96,22 @@ pub fn help() -> String {
     text
 }
 
-/// Reads one line. A line that does not begin with `/` is said to the room; a word after `/` that
-/// is no command is refused, never said.
+/// Reads one line. A line that does not begin with `/` is said to the room; after `//` the rest is
+/// said, with one slash. A word after `/` that is no command is refused, never said, and so is a
+/// line whose first visible character is a slash: somebody meant a command.
 #[must_use]
 pub fn parse(line: &str) -> Incoming<'_> {
+    let line = without_mark(line);
     if line.trim_ascii().is_empty() {
         return Incoming::Nothing;
     }
     let Some(rest) = line.strip_prefix('/') else {
-        return request(Ok(Command::say(line)));
+        let hidden = line.trim_start_matches(is_blank).starts_with('/');
+        return request(if hidden { Err(late_slash()) } else { Ok(Command::say(line)) });
     };
+    if rest.starts_with('/') {
+        return request(Ok(Command::say(rest)));
+    }
     let (word, arguments) = split_word(rest);
     let Some(usage) = find(word) else {
         return request(Err(Refusal::UnknownOp(word.chars().take(32).collect())));
@@ -112,6 +120,11 @@ pub fn parse(line: &str) -> Incoming<'_> {
         return parse_chunk(arguments).unwrap_or_else(|| request(Err(wrong_form(usage))));
     }
     request(to_command(usage, arguments).ok_or_else(|| wrong_form(usage)))
+}
+
+fn late_slash() -> Refusal {
+    let what = "a command starts at the first character; //text says a slash";
+    Refusal::BadRequest(what.to_owned())
 }
 
 fn request(command: Result<Command<'_>, Refusal>) -> Incoming<'_> {
@@ -287,8 +300,28 @@ mod tests {
         assert_eq!(command("/me waves"), Ok(waves));
         assert_eq!(command("/broadcats hi").unwrap_err().code(), "unknown_op");
         assert_eq!(command("/").unwrap_err().code(), "unknown_op");
-        assert_eq!(command("//x").unwrap_err().code(), "unknown_op");
+        assert_eq!(command("//x y"), Ok(Command::say("/x y")));
+        assert_eq!(command("///"), Ok(Command::say("//")));
         assert_eq!(parse("  "), Incoming::Nothing);
+    }
+
+    #[test]
+    fn a_slash_after_what_nobody_sees_is_neither_said_nor_run() {
+        for before in [" ", "\t", "  ", "\u{a0}", "\u{3000}", "\u{200b}", "\u{3164}", " \u{feff}"] {
+            let line = format!("{before}/whisper bob the code is 4711");
+            let refusal = command(&line).unwrap_err();
+            let said = refusal.to_string();
+            assert_eq!(refusal.code(), "bad_request", "{before:?}");
+            assert!(said.contains("a command starts at the first character"), "{said}");
+        }
+        assert_eq!(command(" a/b"), Ok(Command::say(" a/b")));
+    }
+
+    #[test]
+    fn a_byte_order_mark_at_the_beginning_of_a_line_is_not_there() {
+        assert_eq!(command("\u{feff}/rooms"), Ok(Command::Rooms));
+        assert_eq!(command("\u{feff}hi"), Ok(Command::say("hi")));
+        assert_eq!(parse("\u{feff}"), Incoming::Nothing);
     }
 
     #[test]

@@ -28,5 +28,5 @@ pub use password::check_password;
 pub(crate) use password::may_be_password;
 pub use refusal::{Hint, Refusal};
 pub use reply::{Names, Reply, RoomLine, SessionLine, UploadLine};
-pub(crate) use text::is_unprintable;
 pub use text::{Text, TextError, visible};
+pub(crate) use text::{is_blank, is_unprintable, without_mark};

@@ -88,6 +88,20 @@ pub(crate) fn is_unprintable(c: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Whether a character shows nothing: white space, what is unprintable, and the fillers of Hangul
+/// and Braille, which are called letters and symbols.
+pub(crate) fn is_blank(c: char) -> bool {
+    c.is_whitespace()
+        || is_unprintable(c)
+        || matches!(c, '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}')
+}
+
+/// Text without the byte order mark that some editors write at its beginning.
+#[must_use]
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 /// Untrusted text made fit for a terminal or a line of a log: whatever a terminal would obey or an
 /// eye would miss is written out (`\n`, `\x1b`, `\u{202e}`), and the result is one line.
 #[must_use]

@@ -53,11 +53,17 @@ fn mistyped(way: Way) {
     for (line, word) in [
         ("/wisper bob secret", "wisper"),
         ("/whisperbob secret", "whisperbob"),
-        ("//whisper bob secret", "/whisper"),
         ("/ whisper bob secret", ""),
     ] {
         alice.ask(line, &format!("! unknown_op: unknown command `{word}`; /help lists them"));
     }
+    for blank in [" ", "\t", "\u{a0}", "\u{200b}", "\u{3164}"] {
+        let line = format!("{blank}/whisper bob secret");
+        alice.ask(&line, "! bad_request: not a request: a command starts at the first character");
+    }
+    alice.ask("\u{feff}/wisper bob secret", "! unknown_op: unknown command `wisper`");
+    alice.say("//whisper says a slash", 1);
+    bob.expect("[lobby] alice: /whisper says a slash");
     alice.ask("/whisper", "! bad_request: not a request: write it as /whisper USER TEXT");
     alice.ask("/whisper secret", "! bad_request: ");
     alice.ask("/leave secret", "! not_there: ");

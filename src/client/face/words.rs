@@ -193,6 +193,10 @@ pub(in crate::client) fn misunderstood() -> Problem {
 fn unusable(why: Unusable) -> &'static str {
     match why {
         Unusable::Long => "the line is longer than 31 KiB",
+        Unusable::LongForTerminal => {
+            "the line is longer than this terminal can hand over, nothing of it was sent; write \
+             shorter lines, or use `parlor say` with a file as its input"
+        }
         Unusable::NotText => "the line is not UTF-8",
     }
 }

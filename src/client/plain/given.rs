@@ -16,7 +16,7 @@ use crate::client::outcome::ClientOutcome;
 use crate::client::start::Start;
 use crate::client::typed::LINE_MAX;
 use crate::limits::USER_NAME_MAX;
-use crate::message::{FileName, NameError, RoomName, Secret, UserName};
+use crate::message::{FileName, NameError, RoomName, Secret, UserName, without_mark};
 
 /// How long a client without a terminal tries to come back when nobody says.
 const RECONNECT_FOR: Duration = Duration::from_secs(600);
@@ -174,7 +174,7 @@ pub(super) fn password(options: &Options) -> Result<Option<Secret<'static>>, Pla
 fn first_line(path: &Path) -> io::Result<String> {
     let mut line = String::new();
     BufReader::new(File::open(path)?.take(PASSWORD_MAX)).read_line(&mut line)?;
-    let line = line.trim_end_matches(['\r', '\n']).to_owned();
+    let line = without_mark(&line).trim_end_matches(['\r', '\n']).to_owned();
     if line.is_empty() {
         return Err(io::Error::other("its first line is empty; write the password there"));
     }
