@@ -193,6 +193,9 @@ impl Chat {
             Wish::Ask(Command::Reject { transfer }) => self.reject(transfer),
             Wish::Ask(Command::Cancel { transfer }) => self.cancel(transfer),
             Wish::Ask(Command::Remove { transfer }) => self.remove(transfer),
+            Wish::Ask(command @ Command::EndSession { session }) => {
+                self.ask_about(About::Wish(Note::Ended(session)), command);
+            }
             Wish::Ask(Command::Exit) => self.link.leave(),
             Wish::Ask(command) => self.link.ask(command, line.len()),
         }

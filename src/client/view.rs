@@ -211,6 +211,8 @@ pub(super) enum Note {
     WithdrawnNamed(String),
     Rejected(TransferId),
     Removed(TransferId),
+    /// Another session of ours, by its number.
+    Ended(u32),
     /// What a menu asks or answers.
     Menu(MenuNote),
     /// It takes long to hash a file that is to be sent.

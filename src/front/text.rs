@@ -12,7 +12,8 @@ use bytes::Bytes;
 use super::{Incoming, hint, slash};
 use crate::id::TransferId;
 use crate::message::{
-    CloseReason, Event, FileLine, Names, Refusal, Reply, SessionLine, Target, UploadLine, visible,
+    CloseReason, Event, FileLine, Names, Refusal, Reply, SessionLine, Target, UploadLine, UserName,
+    visible,
 };
 use crate::wire::line;
 
@@ -230,26 +231,20 @@ pub fn describe_event(event: &Event) -> String {
         Event::Hello { server, .. } => {
             format!("* {}: /login NAME to begin, /help for help", visible(server))
         }
-        Event::Said { room, text, me: false, own: true, .. } => {
-            format!("[{room}] you: {}", visible(text.as_str()))
-        }
-        Event::Said { room, from, text, me: false, .. } => {
-            format!("[{room}] {from}: {}", visible(text.as_str()))
-        }
-        Event::Said { room, from, text, me: true, .. } => {
-            format!("[{room}] * {from} {}", visible(text.as_str()))
+        Event::Said { room, from, text, me, own, .. } => {
+            format!("[{room}] {}", describe_said(from, text.as_str(), *me, *own))
         }
         Event::Whispered { text, to: Some(to), .. } => {
             format!("you whispered to {to}: {}", visible(text.as_str()))
         }
         Event::Whispered { from, text, .. } => {
-            format!("{from} whispers: {}", visible(text.as_str()))
+            format!("{} whispers: {}", speaker(from), visible(text.as_str()))
         }
         Event::Broadcast { text, own: true, .. } => {
             format!("you to everybody: {}", visible(text.as_str()))
         }
         Event::Broadcast { from, text, .. } => {
-            format!("{from} to everybody: {}", visible(text.as_str()))
+            format!("{} to everybody: {}", speaker(from), visible(text.as_str()))
         }
         Event::Online { user, .. } => format!("* {user} is online"),
         Event::Offline { user, .. } => format!("* {user} is offline"),
@@ -278,6 +273,23 @@ pub fn describe_event(event: &Event) -> String {
         Event::Ping => "* ping".to_owned(),
         Event::Bye { reason, back, missed } => describe_bye(*reason, *back, *missed),
     }
+}
+
+/// What somebody said or did in a room, or this user in another session.
+fn describe_said(from: &UserName, text: &str, me: bool, own: bool) -> String {
+    let text = visible(text);
+    match (me, own) {
+        (false, false) => format!("{}: {text}", speaker(from)),
+        (true, false) => format!("* {} {text}", speaker(from)),
+        (false, true) => format!("you: {text}"),
+        (true, true) => format!("you: * {from} {text}"),
+    }
+}
+
+/// Who speaks. Somebody may be called so; only this user is `you`.
+fn speaker(from: &UserName) -> String {
+    let is_you = from.as_str().eq_ignore_ascii_case("you");
+    if is_you { format!("user {from}") } else { from.to_string() }
 }
 
 fn describe_offer(file: &FileLine) -> String {
@@ -336,7 +348,7 @@ fn list(members: &Names) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{RoomName, Text, UserName};
+    use crate::message::{RoomName, Text};
 
     #[test]
     fn no_text_can_pass_for_another_event() {
@@ -349,6 +361,21 @@ mod tests {
             own: false,
         };
         assert_eq!(&emit_event(&event)[..], b"[lobby] eve: hi\\n[lobby] bob: forged\r\n");
+    }
+
+    #[test]
+    fn nobody_passes_for_another_session_of_ours() {
+        let room = RoomName::parse("lobby").unwrap();
+        let said = |from: &str, me, own| {
+            let (from, text) = (UserName::parse(from).unwrap(), "waves".to_owned());
+            let text = Text::parse(text.into(), 64).unwrap();
+            describe_event(&Event::Said { room, from, text, me, at: 0, own })
+        };
+        assert_eq!(said("alice", false, true), "[lobby] you: waves");
+        assert_eq!(said("alice", true, true), "[lobby] you: * alice waves");
+        assert_eq!(said("alice", true, false), "[lobby] * alice waves");
+        assert_eq!(said("You", false, false), "[lobby] user You: waves");
+        assert_eq!(said("you", true, false), "[lobby] * user you waves");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `parlor say`, `send`, `get`, `files` and `menu`, the real binary against a real server: what they do,
+//! `parlor say`, `send`, `get`, `files` and `menu`, and several chats of one user, the real binary against a real server: what they do,
 //! print and refuse, and with which exit code.
 //!
 //! Each command is run to its end in a folder of its own; what it prints is read afterwards.
@@ -14,6 +14,7 @@ mod locks;
 mod menu;
 mod refusals;
 mod say;
+mod sessions;
 mod stores;
 
 #[path = "../scenarios/support/mod.rs"]

@@ -5,6 +5,7 @@ mod again_tests;
 mod errand_tests;
 mod file_tests;
 mod golden_tests;
+mod session_tests;
 
 use super::*;
 use crate::client::face::farewell;

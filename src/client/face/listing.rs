@@ -1,4 +1,5 @@
-//! PURE. A list of files as a command prints it: for people, or as JSON for scripts.
+//! PURE. Lists: of files as a command prints them, for people or as JSON for scripts, and of the
+//! sessions of a user.
 //!
 //! Knows no server. The rule it keeps: the keys of the JSON never change their meaning; what people
 //! are shown is made visible and may change.
@@ -6,9 +7,10 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use time::{OffsetDateTime, UtcOffset};
 
 use crate::front::text::days;
-use crate::message::{FileLine, Target, visible};
+use crate::message::{FileLine, SessionLine, Target, visible};
 
 /// A file in the JSON.
 #[derive(Serialize)]
@@ -78,6 +80,35 @@ pub(super) fn table(files: &[FileLine]) -> String {
     text
 }
 
+/// A heading and a line for each session of ours; `offset` is how far its times are from UTC.
+pub(super) fn sessions(sessions: &[SessionLine], offset: UtcOffset) -> String {
+    let from: Vec<String> =
+        sessions.iter().map(|line| visible(&line.address).to_string()).collect();
+    let width = from.iter().map(|from| from.chars().count()).chain([4]).max().unwrap_or(4);
+    let mut text = format!("session  {:8}  {:16}  {:width$}  device\n", "", "since", "from");
+    for (line, from) in sessions.iter().zip(from) {
+        let what = match (line.this, line.errand) {
+            (true, _) => "this one",
+            (false, true) => "errand",
+            (false, false) => "",
+        };
+        let (since, device) = (minutes(line.since, offset), visible(&line.device));
+        let row = format!("{:>7}  {what:8}  {since:16}  {from:width$}  {device}", line.session);
+        let _ = writeln!(text, "{}", row.trim_end());
+    }
+    text
+}
+
+/// Milliseconds since 1970 as a day and a time at this distance from UTC.
+fn minutes(ms: u64, offset: UtcOffset) -> String {
+    let seconds = i64::try_from(ms / 1000).unwrap_or(i64::MAX);
+    let local = seconds.saturating_add(i64::from(offset.whole_seconds()));
+    let Ok(at) = OffsetDateTime::from_unix_timestamp(local) else {
+        return "unknown".to_owned();
+    };
+    format!("{} {:02}:{:02}", at.date(), at.hour(), at.minute())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +144,35 @@ mod tests {
         ]);
         assert_eq!(read, expected);
         assert_eq!(json(&[]), "[]");
+    }
+
+    #[test]
+    fn a_session_is_told_with_what_it_is_and_nothing_in_it_is_obeyed() {
+        let line = |session, device: &str, address: &str| SessionLine {
+            session,
+            device: device.to_owned(),
+            since: 1_700_000_000_000,
+            address: address.to_owned(),
+            errand: false,
+            this: false,
+        };
+        let lines = [
+            SessionLine { this: true, ..line(0, "laptop", "this machine") },
+            line(12, "", "10.0.0.7"),
+            SessionLine { errand: true, ..line(7, "a\x1b\nb", "x\x07") },
+            SessionLine { since: u64::MAX, ..line(u32::MAX, "", "x") },
+        ];
+        let shown = sessions(&lines, UtcOffset::from_hms(2, 0, 0).unwrap());
+        assert_eq!(
+            shown.lines().collect::<Vec<_>>(),
+            [
+                "session            since             from          device",
+                "      0  this one  2023-11-15 00:13  this machine  laptop",
+                "     12            2023-11-15 00:13  10.0.0.7",
+                "      7  errand    2023-11-15 00:13  x\\x07         a\\x1b\\nb",
+                "4294967295            unknown           x",
+            ]
+        );
     }
 
     #[test]

@@ -7,21 +7,30 @@
 
 use time::UtcOffset;
 
+use super::listing;
 use super::words::{refused, words};
 use crate::client::view::Show;
 use crate::front::text::{describe_event, describe_refusal, describe_reply};
-use crate::message::Event;
+use crate::message::{Event, Reply};
 
 pub(super) fn lines(show: &Show, offset: UtcOffset) -> Vec<String> {
     match show {
         Show::Event(event) => vec![line(event, offset)],
+        Show::Reply(Reply::Sessions { sessions }) => {
+            marked(&listing::sessions(sessions, offset)).collect()
+        }
         Show::Reply(reply) => split(&describe_reply(reply)),
         Show::Refused(no) => {
             let (code, text) = refused(no);
             split(&describe_refusal(code, &text))
         }
-        Show::Note(note) => words(note).lines().map(|line| format!("* {line}")).collect(),
+        Show::Note(note) => marked(&words(note)).collect(),
     }
+}
+
+/// Lines of this client's own.
+fn marked(text: &str) -> impl Iterator<Item = String> {
+    text.lines().map(|line| format!("* {line}"))
 }
 
 fn split(text: &str) -> Vec<String> {

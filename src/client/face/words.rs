@@ -54,6 +54,7 @@ pub(super) fn words(note: &Note) -> String {
         Note::WithdrawnNamed(name) => format!("{}: withdrawn", visible(name)),
         Note::Rejected(transfer) => format!("transfer {transfer}: refused"),
         Note::Removed(transfer) => format!("transfer {transfer}: removed"),
+        Note::Ended(session) => format!("session {session}: ended"),
         Note::Menu(note) => menu(note),
         Note::Hashing(file) => format!("{}: hashing", label(file)),
         Note::Begins(file, ms) => format!("{} begins, waited {}", label(file), seconds(*ms)),

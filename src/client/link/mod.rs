@@ -245,9 +245,9 @@ impl Link {
     }
 
     /// Whether this is not a letter that has come before. What comes behind our goodbye cannot be
-    /// confirmed, so it is for the next time.
+    /// confirmed, so it is for the next time. What we said ourselves is no letter to us.
     pub(super) fn is_news(&mut self, event: &Event) -> bool {
-        let Event::Whispered { letter: Some(letter), .. } = event else { return true };
+        let Event::Whispered { letter: Some(letter), own: false, .. } = event else { return true };
         !self.leaving && self.letters.handle_letter(*letter)
     }
 

@@ -17,6 +17,7 @@ use crate::client::start::Start;
 use crate::client::typed::LINE_MAX;
 use crate::limits::USER_NAME_MAX;
 use crate::message::{FileName, NameError, RoomName, Secret, UserName, without_mark};
+use crate::os;
 
 /// How long a client without a terminal tries to come back when nobody says.
 const RECONNECT_FOR: Duration = Duration::from_secs(600);
@@ -181,8 +182,14 @@ fn first_line(path: &Path) -> io::Result<String> {
     Ok(line)
 }
 
-/// Differs from client to client, as far as clocks and processes do.
+/// Differs from client to client: what one sends under keys that it counts from here is never taken
+/// for what another sends.
 fn seed() -> u64 {
+    let mut random = [0; 8];
+    if os::random(&mut random).is_ok() {
+        return u64::from_le_bytes(random);
+    }
+    // As far as clocks and processes do.
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::from(since_1970.subsec_nanos()) << 32
         ^ since_1970.as_secs()

@@ -1,0 +1,60 @@
+//! Several sessions of one account, each a `parlor chat`: the list, and one that another one ends.
+
+use crate::PASSWORD;
+use crate::support::{Chat, Server, Text};
+
+/// A chat of somebody with an account, in the lobby.
+fn chat(server: &Server, options: &[&str]) -> Chat {
+    let options = [&["--user", "alice"], options].concat();
+    let mut chat = Chat::start_with(server.addr(), &options, Some(PASSWORD));
+    chat.lines.expect("welcome");
+    chat
+}
+
+fn server() -> Server {
+    let server = Server::start(&[]);
+    let mut text = Text::connect(server.addr(), "alice");
+    text.type_line(&format!("/register alice {PASSWORD}"));
+    text.lines.expect("* welcome, ");
+    text.type_line("/exit");
+    text.lines.expect_end();
+    server
+}
+
+/// The number of the session that asks, of a table.
+fn this_one(chat: &mut Chat) -> String {
+    chat.type_line("/sessions");
+    let line = chat.lines.expect("this one");
+    line.split_whitespace().nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn a_user_sees_their_sessions_and_ends_one() {
+    let server = server();
+    let (mut laptop, mut phone) = (chat(&server, &[]), chat(&server, &["--json"]));
+    let number = this_one(&mut laptop);
+    laptop.type_line("/ping");
+    laptop.lines.expect("* pong");
+    assert_eq!(laptop.lines.all("session  ").len(), 1);
+    assert_eq!(laptop.lines.all("this machine").len(), 2, "two sessions, in two lines");
+    phone.type_line("/sessions");
+    let line = phone.lines.expect(r#""ok":"sessions""#);
+    assert!(line.contains(&format!(r#"{{"session":{number},"#)), "{line}");
+    assert!(line.contains(r#""this":true"#), "{line}");
+    laptop.type_line(&format!("/end {number}"));
+    laptop.lines.expect("! no_such_session: you have no other session of that number");
+    phone.type_line(&format!("/end {number}"));
+    phone.lines.expect(&format!("session {number}: ended"));
+    assert_eq!(laptop.expect_exit(), Some(4));
+}
+
+#[test]
+fn who_logs_out_everywhere_is_out_in_each_session() {
+    let server = server();
+    let (mut laptop, mut phone) = (chat(&server, &["--stay"]), chat(&server, &["--stay"]));
+    phone.type_line("/logout all");
+    phone.lines.expect("* you are logged out; /login NAME to come back");
+    laptop.lines.expect("* you are logged out: ");
+    laptop.type_line("/whoelse");
+    laptop.lines.expect("! login_first");
+}
