@@ -202,7 +202,9 @@ fn path(name: &'static str, value: &'static str) -> Arg {
 }
 
 /// Options about coming in and coming back.
-fn login_args() -> [Arg; 3] {
+fn login_args() -> [Arg; 4] {
+    let device = "What this machine is called in your /sessions, which only you see \
+                  [default: $PARLOR_DEVICE, then its host name]";
     let file = "The password is the first line of this file [default: $PARLOR_PASSWORD]";
     let never = "End when the connection is lost, instead of reconnecting";
     let time = "How long to try to reconnect when the connection is lost, like 30s, 10m or 24h \
@@ -210,6 +212,7 @@ fn login_args() -> [Arg; 3] {
     let seconds = |text: &str| config::parse_time(text, &RECONNECT_FOR);
     [
         path("password-file", "FILE").help_heading(LOGIN).help(file),
+        Arg::new("device").long("device").value_name("NAME").help_heading(LOGIN).help(device),
         Arg::new("no-reconnect")
             .long("no-reconnect")
             .action(ArgAction::SetTrue)
@@ -272,6 +275,7 @@ fn shared(given: &ArgMatches, errand: Errand) -> plain::Options {
     plain::Options {
         errand,
         addr: text(given, "addr").unwrap_or_else(|| config::ADDRESS.to_owned()),
+        device: text(given, "device").or_else(|| std::env::var("PARLOR_DEVICE").ok()),
         user: text(given, "user").or_else(|| std::env::var("PARLOR_USER").ok()),
         password: password.map(|password| Secret(password.into())),
         password_file: given.get_one::<PathBuf>("password-file").cloned(),

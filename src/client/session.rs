@@ -90,10 +90,16 @@ impl Default for ClientSession {
 }
 
 impl ClientSession {
-    /// A session that has just been connected. Its first request, `hello`, is under way already;
-    /// its answer comes as any other.
+    /// A session that has just been connected, of a client that tells nothing of itself. Its first
+    /// request, `hello`, is under way already; its answer comes as any other.
     #[must_use]
     pub fn new() -> Self {
+        Self::of(&ClientTraits::default())
+    }
+
+    /// The same, of a client that tells this of itself. A server that does not know such fields
+    /// ignores them.
+    pub(super) fn of(about: &ClientTraits<'_>) -> Self {
         let mut session = Self {
             stream: Stream::Unopened,
             tail: Vec::new(),
@@ -103,8 +109,7 @@ impl ClientSession {
             heartbeat: None,
             last_id: 0,
         };
-        session
-            .request(Command::Hello { version: PROTOCOL_VERSION, about: ClientTraits::default() });
+        session.request(Command::Hello { version: PROTOCOL_VERSION, about: about.clone() });
         session
     }
 

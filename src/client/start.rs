@@ -9,7 +9,7 @@ use std::time::Duration;
 use time::UtcOffset;
 
 use crate::client::errand::Errand;
-use crate::message::{FileName, Secret};
+use crate::message::{ClientTraits, FileName, Secret};
 
 /// All that is decided before the first word.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(super) struct Start {
     pub(super) room: Option<String>,
     /// Under which name a file is saved that an errand brings, if not under its own.
     pub(super) local: Option<FileName>,
+    /// What this machine is called.
+    pub(super) device: Option<String>,
     /// Who it is; without it, the first line says so.
     pub(super) user: Option<String>,
     /// The password of the first name that needs one.
@@ -49,6 +51,13 @@ impl Start {
     pub(super) fn asks_name(&self) -> bool {
         self.user.is_none() || self.at_terminal && self.errand == Errand::Menu
     }
+
+    /// What a server is told of it: an errand logs in beside the chats of its user, and is told
+    /// nothing of what they hear.
+    pub(super) fn traits(&self) -> ClientTraits<'static> {
+        let errand = self.errand.ends_by_itself();
+        ClientTraits { device: self.device.clone().map(Into::into), own: !errand, errand }
+    }
 }
 
 #[cfg(test)]
@@ -59,6 +68,7 @@ impl Start {
             errand: Errand::Talk,
             room: None,
             local: None,
+            device: None,
             user: user.map(str::to_owned),
             password: None,
             dir: PathBuf::new(),

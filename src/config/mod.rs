@@ -39,7 +39,7 @@ pub const ADDRESS: &str = "127.0.0.1:7575";
 /// What all our variables begin with.
 const PREFIX: &str = "PARLOR_";
 /// Variables of the client; the server leaves them alone.
-const RESERVED: [&str; 2] = ["PARLOR_USER", "PARLOR_PASSWORD"];
+const RESERVED: [&str; 3] = ["PARLOR_USER", "PARLOR_PASSWORD", "PARLOR_DEVICE"];
 
 /// Everything that a server is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -338,7 +338,8 @@ fn a_mistaken_variable_is_one_clear_line_and_an_unknown_one_is_a_mistake() {
         "PARLOR_ROOM_MEMBER: unknown variable; did you mean \"PARLOR_ROOM_MEMBERS\"?"
     );
     assert!(env_mistake("PARLOR_\nX", "5").starts_with("PARLOR_\\nX: unknown variable; see"));
-    let others = [("PARLOR_USER", "a"), ("PARLOR_PASSWORD", "b"), ("ROOMS", "x"), ("parlor_x", "")];
+    let own = [("PARLOR_USER", "a"), ("PARLOR_PASSWORD", "b"), ("PARLOR_DEVICE", "c")];
+    let others = [own[0], own[1], own[2], ("ROOMS", "x"), ("parlor_x", "")];
     assert!(Written { env: &others, ..Written::default() }.resolve().is_ok());
 }
 

@@ -115,6 +115,12 @@ pub(crate) fn default_data_dir(variable: impl Fn(&str) -> Option<OsString>) -> P
     platform::data_home(folder).map_or_else(|| "parlor-data".into(), |home| home.join("parlor"))
 }
 
+/// What this machine is called, if it says.
+#[must_use]
+pub(crate) fn host_name() -> Option<String> {
+    platform::host_name().filter(|name| !name.is_empty())
+}
+
 /// Opens a file for appending, made for its owner only if it is new.
 ///
 /// Reading is asked for as well: a named pipe without a reader then opens at once, instead of

@@ -227,6 +227,10 @@ pub(super) fn owner_only(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
+pub(super) fn host_name() -> Option<String> {
+    std::env::var("COMPUTERNAME").ok()
+}
+
 pub(super) fn data_home(folder: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     folder("LOCALAPPDATA")
 }

@@ -6,6 +6,7 @@
 #![cfg(unix)]
 
 mod bars;
+mod beside;
 mod errands;
 mod gc;
 mod interrupts;

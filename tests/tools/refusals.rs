@@ -37,24 +37,28 @@ fn what_is_refused_is_3() {
 
 #[test]
 fn a_login_that_is_refused_is_3() {
-    let server = Server::start(&["--room-members", "1", "--accounts-sessions", "1"]);
-    let alice = Person::member(&server, "alice");
+    let server = Server::start(&[]);
+    let none = Person { password: None, ..Person::member(&server, "alice") };
     let wrong = Person { password: Some("wrong"), ..Person::guest(&server, "alice") };
     assert!(wrong.refused(3, "files", &[]).contains("! wrong_password: "));
-    let none = Person { password: None, ..Person::guest(&server, "alice") };
     let said = none.refused(3, "files", &[]);
     assert!(said.contains("PARLOR_PASSWORD or --password-file"), "{said}");
     none.write("secret", PASSWORD.as_bytes());
     assert_eq!(none.done("files", &["--json", "--password-file", "secret"]), "[]\n");
+}
 
-    let mut member = server.member(Way::Client, "alice", PASSWORD);
-    assert!(alice.refused(3, "files", &[]).contains("! name_in_use: "));
-    member.join("lobby");
+/// It is in no room: it says which one it means.
+#[test]
+fn a_room_that_is_full_has_a_shelf_for_commands() {
+    let server = Server::start(&["--room-members", "1"]);
+    let mut alice = server.person(Way::Client, "alice");
+    alice.join("lobby");
     let bob = Person::guest(&server, "bob");
     bob.write("f", b"x");
-    let said = bob.refused(3, "send", &["--shelf", "--room", "lobby", "f"]);
-    assert!(said.contains("! room_full: "), "{said}");
-    assert_eq!(bob.done("files", &["--json"]), "[]\n", "it is on no other shelf");
+    bob.sends(&["--shelf", "--room", "lobby", "f"]);
+    let carol = Person::guest(&server, "carol");
+    assert_eq!(carol.done("files", &["--json"]), "[]\n", "it is on no other shelf");
+    assert!(carol.done("files", &["--room", "lobby"]).contains(" f "));
 }
 
 #[test]

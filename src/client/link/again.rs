@@ -96,7 +96,7 @@ impl Link {
     /// There is a connection again.
     pub(in crate::client) fn handle_connected(&mut self) {
         self.line = Line::Up;
-        self.session = ClientSession::new();
+        self.session = ClientSession::of(&self.traits);
         self.silence_max = super::GREETING_BEFORE;
         self.log_in_again();
     }
@@ -144,7 +144,7 @@ impl Link {
     /// After a fault: on another connection it goes on.
     pub(in crate::client) fn come_back(&mut self, fault: Fault) {
         self.drop_question(Unasked::Lost);
-        self.session = ClientSession::new();
+        self.session = ClientSession::of(&self.traits);
         self.attempt = None;
         self.proofs.handle_unchanged(false);
         self.login = Login::Asked;

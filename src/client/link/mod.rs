@@ -29,7 +29,8 @@ use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::KIB;
 use crate::message::{
-    CloseReason, Command, Event, Greeting, Op, PROTOCOL_VERSION, Proof, Reply, RoomName, UserName,
+    ClientTraits, CloseReason, Command, Event, Greeting, Op, PROTOCOL_VERSION, Proof, Reply,
+    RoomName, UserName,
 };
 use again::{Line, Return};
 use login::{Attempt, Login};
@@ -90,6 +91,10 @@ pub(super) enum LinkEvent {
 /// The way to one server.
 #[derive(Debug)]
 pub(super) struct Link {
+    /// What every `hello` tells of this client.
+    traits: ClientTraits<'static>,
+    /// How many keys of messages the server remembers for us: none, if it does not say.
+    keys: u32,
     session: ClientSession,
     line: Line,
     back: Return,
@@ -122,8 +127,11 @@ pub(super) struct Link {
 impl Link {
     /// On a new connection, with a login under way if there is a name.
     pub(super) fn new(start: &Start) -> Self {
+        let traits = start.traits();
         let mut link = Self {
-            session: ClientSession::new(),
+            session: ClientSession::of(&traits),
+            traits,
+            keys: 0,
             line: Line::Up,
             back: Return::new(start.returns_for, start.seed),
             login: Login::Unnamed,
@@ -369,6 +377,10 @@ impl Link {
             // Nobody asked for it; what is not confirmed comes again and is known then.
             (Op::Got, _) => {}
             (Op::Passwd, answer) => self.on_passwd_answer(answer),
+            (Op::Hello, Ok(reply)) => {
+                self.keys = if let Reply::Able { keys } = reply { keys } else { 0 };
+                self.tell(LinkEvent::Answered { id, op, answer: Ok(reply) });
+            }
             (Op::Join, answer) if self.returning() => self.on_rejoined(answer),
             (op, answer) => self.tell(LinkEvent::Answered { id, op, answer }),
         }

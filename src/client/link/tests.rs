@@ -1,6 +1,7 @@
 //! A link by itself: events out of crafted bytes, with nobody who shows or decides anything.
 
 use super::*;
+use crate::client::errand::Errand;
 use crate::front::{Front, Incoming, TRUSTED, native};
 use crate::message::{Refusal, Secret};
 
@@ -25,6 +26,17 @@ fn answered(link: &mut Link, id: u64, answer: Result<Reply, Refusal>) -> Vec<Lin
 fn welcome(room: Option<RoomName>) -> Result<Reply, Refusal> {
     let (user, token) = (UserName::parse("bob").unwrap(), "t1".to_owned());
     Ok(Reply::Welcome { user, guest: false, token, room, rooms: Vec::new() })
+}
+
+/// The first request of a connection tells this of the client. Answers with its length.
+#[track_caller]
+fn says_hello(link: &Link, traits: &ClientTraits<'_>) -> usize {
+    let (hello, taken) = Front::Native.read(link.outgoing(), TRUSTED).unwrap().unwrap();
+    let Incoming::Request { command: Ok(Command::Hello { about, .. }), .. } = hello else {
+        panic!("no hello: {hello:?}");
+    };
+    assert_eq!(about, *traits);
+    taken
 }
 
 /// Logged in to an account; its connection breaks, and another is wanted.
@@ -57,7 +69,7 @@ fn a_connection_is_asked_for_as_a_value_and_the_token_is_what_gets_in() {
     link.handle_time(at);
     assert!(link.poll_call() && !link.poll_call(), "asked for once");
     link.handle_connected();
-    let (_, taken) = Front::Native.read(link.outgoing(), TRUSTED).unwrap().unwrap();
+    let taken = says_hello(&link, &Start::of(None).traits());
     let (login, _) = Front::Native.read(&link.outgoing()[taken..], TRUSTED).unwrap().unwrap();
     let Incoming::Request { command: Ok(Command::Login { proof, .. }), .. } = login else {
         panic!("no login: {login:?}");
@@ -89,4 +101,31 @@ fn a_name_that_is_refused_leaves_nobody_logged_in() {
     };
     assert_eq!(next, &Show::Note(Note::Nameless));
     assert!(link.is_out() && link.me().is_none());
+}
+
+#[test]
+fn a_chat_tells_its_device_and_hears_its_own_and_an_errand_says_that_it_is_one() {
+    let device = Some("laptop".to_owned());
+    let told = |own| ClientTraits { device: Some("laptop".into()), own, errand: !own };
+    for (errand, own) in [
+        (Errand::Talk, true),
+        (Errand::Menu, true),
+        (Errand::Say { to: None, text: None }, false),
+        (Errand::List { pattern: None, json: false }, false),
+    ] {
+        let start = Start { device: device.clone(), errand, ..Start::of(Some("bob")) };
+        says_hello(&Link::new(&start), &told(own));
+    }
+}
+
+#[test]
+fn what_the_server_is_able_to_do_is_known_for_its_connection_alone() {
+    let mut link = lost();
+    link.come_back(Fault::Closed);
+    events(&mut link);
+    for (reply, keys) in [(Reply::Able { keys: 9 }, 9), (Reply::Done, 0)] {
+        answered(&mut link, 1, Ok(reply));
+        assert_eq!(link.keys, keys);
+        link.handle_connected();
+    }
 }

@@ -15,8 +15,10 @@ use crate::client::errand::{Errand, Place, Whom};
 use crate::client::outcome::ClientOutcome;
 use crate::client::start::Start;
 use crate::client::typed::LINE_MAX;
-use crate::limits::USER_NAME_MAX;
-use crate::message::{FileName, NameError, RoomName, Secret, UserName, without_mark};
+use crate::limits::{DEVICE_NAME_MAX, USER_NAME_MAX};
+use crate::message::{
+    FileName, NameError, RoomName, Secret, UserName, is_unprintable, without_mark,
+};
 use crate::os;
 
 /// How long a client without a terminal tries to come back when nobody says.
@@ -31,6 +33,9 @@ pub struct Options {
     pub errand: Errand,
     /// Where the server is: `HOST:PORT`, or `HOST` for the usual port.
     pub addr: String,
+    /// What this machine is called, which only its user is shown; without it, its host name. The
+    /// empty name tells nothing.
+    pub device: Option<String>,
     /// The name to log in with; without one, that of the account as far as it is letters and
     /// digits, or else the first line.
     pub user: Option<String>,
@@ -60,6 +65,8 @@ pub struct Options {
 pub(super) enum PlainError {
     #[error("--user {0}: {1}; use 1 to 16 letters and digits")]
     User(String, NameError),
+    #[error("--device {0}: use at most {DEVICE_NAME_MAX} bytes without control characters")]
+    Device(String),
     #[error("no name to log in with; give one with --user NAME")]
     NoUser,
     #[error("--room {0}: {1}; use 1 to 32 letters and digits")]
@@ -110,6 +117,7 @@ impl Options {
             errand: self.errand.clone(),
             room: room(self)?,
             local,
+            device: device(self)?,
             user,
             password: password(self)?,
             dir,
@@ -152,6 +160,25 @@ fn user(options: &Options) -> Result<Option<String>, PlainError> {
     };
     let known = UserName::parse(name).map(|_| Some(name.clone()));
     known.map_err(|error| PlainError::User(name.clone(), error))
+}
+
+fn device(options: &Options) -> Result<Option<String>, PlainError> {
+    let Some(name) = &options.device else {
+        return Ok(os::host_name().and_then(|name| device_from_host(&name)));
+    };
+    if name.len() > DEVICE_NAME_MAX || name.chars().any(is_unprintable) {
+        return Err(PlainError::Device(name.clone()));
+    }
+    Ok(Some(name.clone()).filter(|name| !name.is_empty()))
+}
+
+/// As much of a host's name as a server takes.
+pub(super) fn device_from_host(host: &str) -> Option<String> {
+    let mut name: String = host.trim().chars().filter(|&c| !is_unprintable(c)).collect();
+    while name.len() > DEVICE_NAME_MAX {
+        name.pop();
+    }
+    (!name.is_empty()).then_some(name)
 }
 
 /// Whom an errand is for is known at its start: nobody types a name, at a terminal neither.

@@ -1,6 +1,6 @@
 //! Whole conversations over a socket, with a server of a few lines.
 
-use super::given::{named, password, user_from_account};
+use super::given::{device_from_host, named, password, user_from_account};
 use super::*;
 use crate::client::errand::Whom;
 use crate::client::start::Start;
@@ -135,6 +135,7 @@ fn options(user: &str, dir: &str) -> Options {
         room: None,
         folder: None,
         addr: "127.0.0.1:1".to_owned(),
+        device: None,
         user: Some(user.to_owned()),
         password: None,
         password_file: None,
@@ -358,6 +359,19 @@ fn a_name_of_an_account_becomes_a_name_or_none() {
 }
 
 #[test]
+fn a_machine_is_called_by_its_host_as_far_as_servers_take_that() {
+    assert_eq!(device_from_host(" lap top\n\x1b\u{202e}").as_deref(), Some("lap top"));
+    assert_eq!(device_from_host(&"é".repeat(40)), Some("é".repeat(32)));
+    assert_eq!(device_from_host("\t "), None);
+    let device = |device: &str| {
+        let options = Options { device: Some(device.to_owned()), ..options("a", ".") };
+        options.start(UtcOffset::UTC, false, false).unwrap().device
+    };
+    assert_eq!(device("my phone").as_deref(), Some("my phone"));
+    assert_eq!(device(""), None);
+}
+
+#[test]
 fn an_errand_without_a_name_says_what_to_do() {
     let error = named(None, true).unwrap_err();
     assert!(error.to_string().contains("--user NAME"), "{error}");
@@ -378,6 +392,8 @@ fn options_that_make_no_sense_are_told_apart_from_a_broken_connection() {
         Options { errand: send("a b"), ..options("a", ".") },
         Options { errand: get("./no/such/f"), ..options("a", ".") },
         Options { errand: get(".hidden"), ..options("a", ".") },
+        Options { device: Some("a\nb".to_owned()), ..options("a", ".") },
+        Options { device: Some("a".repeat(65)), ..options("a", ".") },
         Options { room: bad_room, ..options("a", ".") },
     ] {
         let error = options.start(UtcOffset::UTC, false, false).unwrap_err();
