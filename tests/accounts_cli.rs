@@ -134,7 +134,7 @@ fn a_password_comes_from_a_file_or_a_variable_and_is_checked() {
     owner.done(&["user", "add", "bob", "--password-file", "secret"]);
     assert!(is_password("from the file", &hashes(&owner.data())[0].1));
 
-    let bad = "that is no password: use 6 to 256 bytes without controls";
+    let bad = "a password needs 6 to 256 bytes, without control characters";
     for password in ["short", "", "with\ttab", &"x".repeat(257)] {
         let output = owner.command(&["user", "add", "eve"], Some(password)).output().unwrap();
         assert_eq!(refusal(2, &output), bad);
@@ -151,7 +151,7 @@ fn a_mistake_on_the_command_line_is_2_and_makes_nothing() {
     let owner = Owner::new();
     assert!(owner.done(&["user"]).contains("parlor user add alice"), "that is a question for help");
     assert!(owner.refused(2, &["user", "add"]).contains("<NAME>"));
-    assert!(owner.refused(2, &["user", "add", "no.dot"]).starts_with("that is no user name"));
+    assert!(owner.refused(2, &["user", "add", "no.dot"]).starts_with("invalid user name"));
     assert!(owner.refused(2, &["user", "list", "--room"]).contains("--room: not known here"));
     assert!(owner.refused(2, &["backup"]).contains("<FILE>"));
     assert!(!owner.data().exists());

@@ -481,6 +481,7 @@ fn snake_case(name: &str) -> String {
 
 fn refusal_codes() -> Vec<String> {
     let source = include_str!("../src/message/refusal.rs");
+    let (_, source) = source.split_once("fn code(").expect("refusals have codes");
     let codes = source.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next());
     codes.map(str::to_owned).collect()
 }

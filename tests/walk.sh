@@ -276,7 +276,7 @@ scenario_3() {
     counts "$LOG" 'Added: ' 5
     for n in {0..9}; do
         pours "sender$n" $((n + 1)) "sender$n/file$n"
-        sees "sender$n" 'bob has taken'
+        sees "sender$n" 'bob downloaded'
     done
     logs 'Added: sender9 -> bob'
     types bob /queue
@@ -315,7 +315,7 @@ scenario_4() {
     logs '[DISCONNECT] carl'
     sees dora ': go, '
     pours dora 2 theirs
-    sees dora 'bob has taken'
+    sees dora 'bob downloaded'
     same theirs bob/files/theirs
     USER_NAME=alice chat again
     sees again 'welcome, alice'
@@ -404,7 +404,7 @@ scenario_7() {
     done
     step 'the other nine as well'
     ends server 0
-    logs '[SHUTDOWN] telling 10 connections'
+    logs '[SHUTDOWN] saying goodbye to 10 connections'
     logs '[SHUTDOWN] Stopped: connections 0'
     counts "$LOG" ': the server shuts down' 10
 }
@@ -500,7 +500,7 @@ scenario_10() {
     ((told >= shown)) || wrong 'less than the queue had said'
     ((TENTHS == told)) || wrong 'the log tells another time'
     pours second 2 two
-    sees second 'bob has taken'
+    sees second 'bob downloaded'
     same two bob/files/two
 }
 

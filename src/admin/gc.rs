@@ -68,7 +68,7 @@ pub fn gc(options: &ArgMatches) -> Result<(), AdminError> {
     for file in catalogue.files.iter().filter(|file| over.contains(&file.line.transfer)) {
         let line = &file.line;
         let (name, from, to) = (visible(line.name.as_str()), line.from, line.to);
-        let what = format!("file {}: {name} of {from} for {to}: its time is over", line.transfer);
+        let what = format!("file {}: {name} of {from} for {to}: it expired", line.transfer);
         // Its bytes are counted with its content, which others may have, too.
         total.note(dry, 0, &what);
         if !dry {

@@ -96,8 +96,8 @@ fn parse(text: &[u8]) -> Result<Vec<(UserName, String)>, (usize, String)> {
         let (name, password) = line
             .split_once([' ', '\t'])
             .ok_or_else(|| wrong("it should be a name, a blank and a password"))?;
-        let name = UserName::parse(name)
-            .map_err(|error| wrong(&format!("that is no user name: {error}")))?;
+        let name =
+            UserName::parse(name).map_err(|error| wrong(&format!("invalid user name: {error}")))?;
         let password = password.trim_matches([' ', '\t']);
         if !may_be_password(password) {
             let what =
@@ -134,7 +134,7 @@ mod tests {
     fn a_mistake_names_its_line_and_never_the_password() {
         let wrong = |text: &str| parsed(text).unwrap_err();
         assert_eq!(wrong("a secret\nb"), (2, "it should be a name, a blank and a password".into()));
-        let no_name = "that is no user name: only the letters a to z, A to Z and the digits 0 to 9 \
+        let no_name = "invalid user name: only the letters a to z, A to Z and the digits 0 to 9 \
                        are allowed";
         assert_eq!(wrong("a.b secret"), (1, no_name.into()));
         assert_eq!(wrong(" a secret").0, 1);

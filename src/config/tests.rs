@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits::{KIB, MIB};
+use crate::message::{CloseReason, Refusal, TextError, UserName};
 use std::time::Duration;
 
 /// Options, variables and the text of `parlor.toml`.
@@ -423,6 +424,32 @@ fn what_is_shown_says_whence_and_is_a_file_that_means_the_same() {
     }
     let again = Written { file: Some(&shown), ..Written::default() };
     assert_eq!(again.resolve().unwrap(), written.resolve().unwrap());
+}
+
+/// What a refusal or a goodbye tells the owner to change.
+#[test]
+fn a_refusal_names_a_setting_that_exists() {
+    let user = UserName::parse("bob").unwrap();
+    let limit = 1;
+    let refusals = [
+        Refusal::BadText(TextError::TooLong { len: 2, max: 1 }),
+        Refusal::TooManySessions { limit },
+        Refusal::MailboxFull { user, limit },
+        Refusal::SlowDown { wait_ms: 1 },
+        Refusal::RoomFull { limit },
+        Refusal::TooManyRooms { limit },
+        Refusal::FileTooLarge { size: 2, limit },
+        Refusal::QueueFull { waiting: 1 },
+        Refusal::QuotaFull { size: 2, used: 0, limit },
+        Refusal::ServerFull { size: 2 },
+    ];
+    let refusals = refusals.iter().map(crate::front::hint::sentence);
+    for text in refusals.chain([CloseReason::TooManyWaiting.to_string()]) {
+        let words = text.split_ascii_whitespace();
+        let keys: Vec<&str> = words.filter_map(|word| word.strip_prefix("--")).collect();
+        assert!(!keys.is_empty(), "{text}");
+        assert!(keys.iter().all(|key| settings::find(key).is_some()), "{text}");
+    }
 }
 
 /// The table between the marks in docs/server.md.

@@ -66,7 +66,7 @@ pub enum LoginFact {
     NameGivenBack { user: UserName, conn: ConnId },
     /// An account was made.
     Registered { user: UserName, conn: ConnId },
-    /// An account has another password.
+    /// A user changed their password.
     PasswordChanged { user: UserName },
 }
 

@@ -1,7 +1,8 @@
-//! What helps after a refusal, in the syntax of slash commands, which native clients show as well.
+//! What helps after a refusal: a slash command, which native clients understand as well, or a
+//! setting of the server.
 //!
-//! Knows hints and no refusal by name. The rule it keeps: the words of the refusal come first, and
-//! end where the hint begins.
+//! Knows hints and no refusal by name. The rule it keeps: the words of the refusal come first, then
+//! what you can do, then what the owner can.
 
 use crate::message::{Hint, Refusal};
 
@@ -18,6 +19,11 @@ pub(crate) fn sentence(refusal: &Refusal) -> String {
         Some(hint) => text.push_str(words(hint)),
         None => {}
     }
+    if let Some(setting) = refusal.setting() {
+        for part in ["; the owner can raise it with --", setting] {
+            text.push_str(part);
+        }
+    }
     text
 }
 
@@ -27,7 +33,7 @@ fn words(hint: Hint<'_>) -> &'static str {
         Hint::LogIn | Hint::LogInAs(_) => ": /login NAME",
         Hint::Register => "; /logout, then /register NAME PASSWORD",
         Hint::JoinRoom => "; /join ROOM first",
-        Hint::JoinOther => "; join one of them (/rooms)",
+        Hint::JoinOther => "; join another (/rooms lists them)",
         Hint::ListRooms => "; /rooms lists them",
         Hint::ListFiles => "; /files lists them",
         Hint::RemoveFiles => "; /remove some",
@@ -47,6 +53,15 @@ mod tests {
             (Refusal::PasswordNeeded(bob), "the name bob needs a password: /login bob PASSWORD"),
             (Refusal::NotInRoom, "you are in no room; /join ROOM first"),
             (Refusal::ToYourself, "that is you"),
+            (
+                Refusal::FileTooLarge { size: (3 << 20) + 1, limit: 3 << 20 },
+                "the file is too large: 3 MiB at most; the owner can raise it with --file-max",
+            ),
+            (
+                Refusal::QuotaFull { size: 11, used: 1024, limit: 1025 },
+                "no space for 11 bytes: your files take 1 KiB of 1025 bytes; /remove some; \
+                 the owner can raise it with --files-user",
+            ),
         ] {
             assert_eq!(sentence(&refusal), text);
         }

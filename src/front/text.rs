@@ -100,12 +100,12 @@ pub(crate) fn describe_reply(reply: &Reply) -> String {
         Reply::Sessions { sessions } => describe_sessions(sessions),
         Reply::Heard { count, blocked } => {
             let whom = if *count == 0 { "nobody".to_owned() } else { count.to_string() };
-            let not = if *blocked { "; some did not get it, because a block stands" } else { "" };
+            let not = if *blocked { "; some did not get it because of a block" } else { "" };
             format!("* heard by {whom}{not}")
         }
         Reply::Kept { user, online: true } => format!("* sent to {user}"),
         Reply::Kept { user, online: false } => {
-            format!("* {user} is not here; kept until the next login")
+            format!("* {user} is offline; kept until they log in")
         }
         Reply::Rooms { total: 0, .. } => "* there are no rooms".to_owned(),
         Reply::Rooms { rooms, total } => {
@@ -142,7 +142,8 @@ pub(crate) fn describe_reply(reply: &Reply) -> String {
         Reply::Files { files, more } => describe_files(files, *more),
         Reply::Getting { file, offset } => {
             let from = if *offset > 0 { format!(" from byte {offset}") } else { String::new() };
-            format!("* transfer {}: comes{from}: {}", file.transfer, describe_file(file))
+            let (what, hash) = (describe_file(file), file.sha256);
+            format!("* transfer {}: begins{from}: {what}, SHA-256 {hash}", file.transfer)
         }
     }
 }
@@ -173,16 +174,15 @@ fn describe_files(files: &[FileLine], more: bool) -> String {
         let until = days(file.until);
         let _ = writeln!(
             text,
-            "* file {}: {} from {} to {}, came {at}, goes {until}, SHA-256 {}",
+            "* file {}: {} from {} to {}, sent {at}, expires {until}",
             file.transfer,
             describe_file(file),
             file.from,
-            file.to,
-            file.sha256
+            file.to
         );
     }
     if more {
-        text.push_str("* there are more; name what you look for: /files PATTERN\n");
+        text.push_str("* there are more; narrow the list with /files PATTERN\n");
     }
     text
 }
@@ -266,7 +266,7 @@ pub fn describe_event(event: &Event) -> String {
         }
         Event::Offered { file } => describe_offer(file),
         Event::Receipt { transfer, name, by, took } => {
-            let what = if *took { "has taken" } else { "refuses" };
+            let what = if *took { "downloaded" } else { "refused" };
             format!("* transfer {transfer}: {by} {what} {}", visible(name.as_str()))
         }
         Event::Ended { transfer, how } => format!("* transfer {transfer}: {how}"),
@@ -300,7 +300,7 @@ fn describe_offer(file: &FileLine) -> String {
             "* transfer {transfer}: {from} sends you {what}; /get {transfer} or /reject {transfer}"
         ),
         to @ (Target::Room(_) | Target::Shelf(_) | Target::Public) => {
-            format!("* transfer {transfer}: {from} hands {what} to {to}; /get {transfer}")
+            format!("* transfer {transfer}: {from} sends {what} to {to}; /get {transfer}")
         }
     }
 }

@@ -45,7 +45,7 @@ pub(super) enum Waiting {
     Arrived,
     /// A file is being recorded.
     AddFile { file: Box<StoredFile> },
-    /// A file is forgotten, because somebody asked for that or because its time is over; its sender
+    /// A file is forgotten, because somebody asked for that or because it expired; its sender
     /// is told who has taken or refused it.
     RemoveFile { request: Option<Request>, transfer: TransferId, receipt: Option<Receipt> },
 }

@@ -65,7 +65,7 @@ fn of_login(fact: &LoginFact, f: &mut Formatter<'_>) -> fmt::Result {
         LoginFact::LoggedOut { user, conn: _, reason } => write!(f, "{user} logged out: {reason}"),
         LoginFact::NameGivenBack { user, conn } => write!(f, "{user} logged out ({conn:?})"),
         LoginFact::Registered { user, conn } => write!(f, "{user} registered ({conn:?})"),
-        LoginFact::PasswordChanged { user } => write!(f, "{user} has another password"),
+        LoginFact::PasswordChanged { user } => write!(f, "{user} changed their password"),
     }
 }
 
@@ -138,7 +138,7 @@ fn of_file(fact: &FileFact, f: &mut Formatter<'_>) -> fmt::Result {
             write!(f, "Removed: {}: {how}", Shown(file))
         }
         FileFact::Expired { transfer: _, file } => {
-            write!(f, "Removed: {}: its time is over", Shown(file))
+            write!(f, "Removed: {}: it expired", Shown(file))
         }
     }
 }
@@ -146,7 +146,7 @@ fn of_file(fact: &FileFact, f: &mut Formatter<'_>) -> fmt::Result {
 fn of_trouble(fact: &TroubleFact, f: &mut Formatter<'_>) -> fmt::Result {
     match fact {
         TroubleFact::StoreFails { why } => {
-            write!(f, "the store fails: {why}; what needs it is refused")
+            write!(f, "the store fails: {why}; requests that need it are refused")
         }
         TroubleFact::TokensVoid { why } => {
             write!(f, "tokens are void until the next start only: {why}")
@@ -162,7 +162,7 @@ fn of_trouble(fact: &TroubleFact, f: &mut Formatter<'_>) -> fmt::Result {
         TroubleFact::WorkerTrouble { why } => f.write_str(why),
         TroubleFact::ContentLost { transfer, name, from } => {
             let name = visible(name.as_str());
-            write!(f, "file {transfer} ({name}) of {from} has no content any more")
+            write!(f, "file {transfer} ({name}) of {from} has lost its content")
         }
         TroubleFact::ClockAhead { ahead_s, files } => {
             let (days, hours) = (ahead_s / 86_400, ahead_s % 86_400 / 3_600);
@@ -170,7 +170,7 @@ fn of_trouble(fact: &TroubleFact, f: &mut Formatter<'_>) -> fmt::Result {
                 f,
                 "the clock is {days} days and {hours} h ahead of what was expected: {files} "
             )?;
-            f.write_str("files would expire by it, and wait until it has stayed so for an hour")
+            f.write_str("files would expire; they wait until it has stayed so for an hour")
         }
         TroubleFact::TurnedAway { why, so_far } => {
             write!(f, "{why} ({so_far} such troubles so far)")
@@ -190,11 +190,13 @@ fn of_server(fact: &ServerFact, f: &mut Formatter<'_>) -> fmt::Result {
         ServerFact::FewDescriptors { connections, needed, descriptors } => write!(
             f,
             "{connections} connections need {needed} descriptors and the limit is {descriptors}; \
-             when they run out, newcomers wait"
+             when they run out, new connections wait"
         ),
         ServerFact::Report { report } => write!(f, "{}", Shown(&**report)),
-        ServerFact::StopAsked => f.write_str("asked to stop; nobody is let in any more"),
-        ServerFact::Stopping { connections } => write!(f, "telling {connections} connections"),
+        ServerFact::StopAsked => f.write_str("asked to stop; no new connections"),
+        ServerFact::Stopping { connections } => {
+            write!(f, "saying goodbye to {connections} connections")
+        }
         ServerFact::Stopped { report } => write!(f, "Stopped: {}", Shown(&**report)),
     }
 }
@@ -239,7 +241,7 @@ impl Display for Shown<'_, Counts> {
             f,
             "connections {connections}, users {users}, rooms {rooms}, uploads {uploads}, output \
              waiting {output_bytes} bytes; requests {requests}, deliveries {deliveries}, \
-             cut {cut}, log lines dropped {log_lines_dropped}; {}",
+             too slow {cut}, log lines dropped {log_lines_dropped}; {}",
             Shown(turns)
         )?;
         let Some(MemoryCounts { memory_bytes: now, memory_peak_bytes: peak }) = memory else {

@@ -209,13 +209,13 @@ pub enum Ending {
     #[error("withdrawn")]
     Cancelled,
     /// The sender is gone.
-    #[error("the sender is gone")]
+    #[error("the sender disconnected")]
     SenderGone,
     /// The receiver is gone, or left the room.
-    #[error("the receiver is gone")]
+    #[error("the receiver left")]
     ReceiverGone,
     /// No byte of it came for too long.
-    #[error("it stalled for too long; send it again to go on where it stopped")]
+    #[error("it stalled for too long; send it again to resume")]
     Stalled,
     /// What came is not what was announced.
     #[error("what came is not what was announced: its hash differs")]
@@ -239,7 +239,7 @@ pub enum LogoutReason {
     #[error("you have sent no command for too long")]
     Idle,
     /// A guest's name was made somebody's account.
-    #[error("the name has been registered")]
+    #[error("somebody registered the name")]
     Registered,
     /// The account was removed.
     #[error("the account was removed")]
@@ -266,7 +266,7 @@ pub enum CloseReason {
     #[error("reading too slowly")]
     TooSlow,
     /// All clients together read too slowly, and this one had the most waiting.
-    #[error("too much unread output on the server, and the most of it here")]
+    #[error("the server had too much unread output, and this connection the most")]
     Overloaded,
     /// No first byte in time.
     #[error("nothing was sent in time")]
@@ -285,7 +285,10 @@ pub enum CloseReason {
     #[error("you ended this session from another one")]
     EndedElsewhere,
     /// Too many connections wait for their login.
-    #[error("too many connections have not logged in; try again in a moment")]
+    #[error(
+        "too many connections have not logged in; try again in a moment; the owner can \
+         raise the limit with --before-login or --before-login-source"
+    )]
     TooManyWaiting,
     /// A frame or line over the limit.
     #[error(
@@ -300,7 +303,7 @@ pub enum CloseReason {
     #[error("a frame of an unknown kind")]
     UnknownKind,
     /// The first bytes are of no protocol that is spoken here.
-    #[error("no protocol that is spoken here")]
+    #[error("unknown protocol")]
     UnknownProtocol,
     /// The client ended its side of the connection.
     #[error("the peer closed the connection")]

@@ -17,6 +17,7 @@ mod name;
 mod password;
 mod refusal;
 mod reply;
+mod size;
 mod text;
 
 pub use command::{Announced, ClientTraits, Command, FileRef, Op, Proof, Secret};
@@ -28,5 +29,6 @@ pub use password::check_password;
 pub(crate) use password::may_be_password;
 pub use refusal::{Hint, Refusal};
 pub use reply::{Names, Reply, RoomLine, SessionLine, UploadLine};
+pub use size::exact;
 pub use text::{Text, TextError, visible};
 pub(crate) use text::{is_blank, is_unprintable, without_mark};

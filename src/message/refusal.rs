@@ -3,7 +3,7 @@
 //! Codes are for programs and never change; texts are for people. What to do about it, where that
 //! is a command, is a [`Hint`]: each front words it in its own syntax.
 
-use super::{NameError, TextError, UserName};
+use super::{NameError, TextError, UserName, exact};
 
 /// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,22 +18,22 @@ pub enum Refusal {
     #[error("log in first")]
     LoginFirst,
     /// One name a connection.
-    #[error("you are logged in already, as {0}")]
+    #[error("you are already logged in as {0}")]
     LoggedIn(UserName),
     /// Such a user name cannot be.
-    #[error("that is no user name: {0}; use 1 to 16 letters and digits")]
+    #[error("invalid user name: {0}; use 1 to 16 letters and digits")]
     BadUserName(NameError),
     /// Such a room name cannot be.
-    #[error("that is no room name: {0}; use 1 to 32 letters and digits")]
+    #[error("invalid room name: {0}; use 1 to 32 letters and digits")]
     BadRoomName(NameError),
     /// Such a file name cannot be.
-    #[error("that is no file name: {0}")]
+    #[error("invalid file name: {0}")]
     BadFileName(NameError),
     /// Such a message cannot be.
-    #[error("that cannot be said: {0}")]
+    #[error("invalid message: {0}")]
     BadText(TextError),
     /// Such a key cannot be.
-    #[error("the key of a message has 1 to {max} bytes")]
+    #[error("the key of a message needs 1 to {max} bytes")]
     BadMessageKey {
         /// Longest in bytes.
         max: usize,
@@ -42,7 +42,7 @@ pub enum Refusal {
     #[error("the name {0} is in use; choose another")]
     NameInUse(UserName),
     /// As many sessions as one user may have, and all of them live.
-    #[error("you have {limit} sessions already (the server's --accounts-sessions); end one first")]
+    #[error("you are logged in {limit} times, the limit; log out somewhere first")]
     TooManySessions {
         /// The limit.
         limit: u64,
@@ -54,7 +54,7 @@ pub enum Refusal {
         limit: u64,
     },
     /// No other session of this user has that number.
-    #[error("you have no other session of that number")]
+    #[error("you have no other session with that number")]
     NoSuchSession,
     /// The name has a password, or guests may not come in.
     #[error("the name {0} needs a password")]
@@ -75,7 +75,7 @@ pub enum Refusal {
         wait_ms: u64,
     },
     /// Such a password cannot be.
-    #[error("that is no password: use {min} to {max} bytes without controls")]
+    #[error("a password needs {min} to {max} bytes, without control characters")]
     BadPassword {
         /// Shortest in bytes.
         min: usize,
@@ -86,31 +86,33 @@ pub enum Refusal {
     #[error("the name {0} is registered; choose another")]
     NameTaken(UserName),
     /// Nobody may make an account.
-    #[error("accounts are made by the server's owner only")]
+    #[error("only the owner of this server can add accounts; ask them for one")]
     RegistrationClosed,
     /// It is for accounts.
     #[error("guests have no account")]
     NoAccount,
     /// The login before is not decided yet.
-    #[error("your login is not decided yet")]
+    #[error("your login is still being checked; wait for its answer")]
     LoginUnderWay,
     /// The other one does not want to hear it.
     #[error("{0} has blocked you")]
     BlockedBy(UserName),
     /// Once is enough.
-    #[error("you have blocked {0} already")]
+    #[error("you have already blocked {0}")]
     AlreadyBlocked(UserName),
     /// There is nothing to undo.
     #[error("you have not blocked {0}")]
     NotBlocked(UserName),
     /// As many blocks as may be.
-    #[error("you have blocked {limit} users and cannot block more")]
+    #[error("you have blocked {limit} users, the limit; unblock one first")]
     TooManyBlocks {
         /// The limit.
         limit: u64,
     },
     /// As many letters are kept for somebody as may be.
-    #[error("{limit} messages wait for {user} already; try again when {user} has been here")]
+    #[error(
+        "{limit} messages already wait for {user}, the limit; try again when they have logged in"
+    )]
     MailboxFull {
         /// The receiver.
         user: UserName,
@@ -121,7 +123,7 @@ pub enum Refusal {
     #[error("the server cannot store it now; nothing was changed; try again later")]
     StoreFailed,
     /// More messages than one user may send.
-    #[error("slow down: try again in {} s", seconds(*wait_ms))]
+    #[error("slow down; try again in {} s", seconds(*wait_ms))]
     SlowDown {
         /// In how many milliseconds to try again.
         wait_ms: u64,
@@ -156,13 +158,13 @@ pub enum Refusal {
         limit: u64,
     },
     /// As many rooms as may be.
-    #[error("there are {limit} rooms and no more may be made")]
+    #[error("there are {limit} rooms, the limit")]
     TooManyRooms {
         /// The limit.
         limit: u64,
     },
     /// Nobody online has that name.
-    #[error("nobody here is called {0}")]
+    #[error("there is no user {0}")]
     NoSuchUser(UserName),
     /// No room has that name.
     #[error("there is no such room")]
@@ -171,7 +173,7 @@ pub enum Refusal {
     #[error("that is you")]
     ToYourself,
     /// Over the limit, before a byte of it was taken.
-    #[error("the file is too large: {size} bytes, at most {limit} are allowed")]
+    #[error("the file is too large: {} at most", exact(*limit))]
     FileTooLarge {
         /// Its size in bytes.
         size: u64,
@@ -185,7 +187,7 @@ pub enum Refusal {
         waiting: u64,
     },
     /// One user may not fill the line.
-    #[error("you have {limit} files on their way; wait until one has come")]
+    #[error("you have {limit} uploads under way, the limit; wait until one has ended")]
     TooManyUploads {
         /// The limit.
         limit: u64,
@@ -203,7 +205,7 @@ pub enum Refusal {
     #[error("that file is not yours")]
     NotYourFile,
     /// More than one user may have on the server.
-    #[error("your files on the server may be {limit} bytes, {used} are used and {size} do not fit")]
+    #[error("no space for {}: your files take {} of {}", exact(*size), exact(*used), exact(*limit))]
     QuotaFull {
         /// The size of the file in bytes.
         size: u64,
@@ -213,19 +215,20 @@ pub enum Refusal {
         limit: u64,
     },
     /// More files than one user may have on the server.
-    #[error("you have {limit} files on the server and cannot add more")]
+    #[error("you have {limit} files on the server, the limit")]
     TooManyFiles {
         /// The limit.
         limit: u64,
     },
     /// More than all may have, or than the disk holds.
-    #[error("the server has no room for {size} bytes; try again when files have gone")]
+    #[error("the server has no space for {}; try again when other files have expired; \
+         the owner decides with --files-total and --files-free", exact(*size))]
     ServerFull {
         /// The size of the file in bytes.
         size: u64,
     },
     /// More downloads at once than one user may have.
-    #[error("you take {limit} files already; wait until one is here")]
+    #[error("you have {limit} downloads under way, the limit; wait until one has ended")]
     TooManyDownloads {
         /// The limit.
         limit: u64,
@@ -303,7 +306,7 @@ impl Refusal {
             Self::PasswordNeeded(user) => Hint::LogInAs(user),
             Self::NoAccount => Hint::Register,
             Self::NotInRoom => Hint::JoinRoom,
-            Self::TooManyRooms { .. } => Hint::JoinOther,
+            Self::TooManyRooms { .. } | Self::RoomFull { .. } => Hint::JoinOther,
             Self::NoSuchRoom => Hint::ListRooms,
             Self::NoSuchFile => Hint::ListFiles,
             Self::QuotaFull { .. } | Self::TooManyFiles { .. } => Hint::RemoveFiles,
@@ -336,7 +339,6 @@ impl Refusal {
             | Self::SlowDown { .. }
             | Self::WrongVersion { .. }
             | Self::AlreadyThere
-            | Self::RoomFull { .. }
             | Self::NoSuchUser(_)
             | Self::ToYourself
             | Self::FileTooLarge { .. }
@@ -345,6 +347,65 @@ impl Refusal {
             | Self::NoSuchTransfer
             | Self::TransferNotReady
             | Self::NotYourFile
+            | Self::ServerFull { .. }
+            | Self::TooManyDownloads { .. }
+            | Self::ShuttingDown => return None,
+        })
+    }
+
+    /// Which setting decides it, where the owner can raise a bound of number or size.
+    #[must_use]
+    pub(crate) const fn setting(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::BadText(TextError::TooLong { .. }) => "message-max",
+            Self::TooManySessions { .. } => "accounts-sessions",
+            Self::MailboxFull { .. } => "letters",
+            Self::SlowDown { .. } => "message-rate",
+            Self::RoomFull { .. } => "room-members",
+            Self::TooManyRooms { .. } => "rooms",
+            Self::FileTooLarge { .. } => "file-max",
+            Self::QueueFull { .. } => "upload-waiting",
+            Self::QuotaFull { .. } => "files-user",
+            Self::BadRequest(_)
+            | Self::UnknownOp(_)
+            | Self::LoginFirst
+            | Self::LoggedIn(_)
+            | Self::BadUserName(_)
+            | Self::BadRoomName(_)
+            | Self::BadFileName(_)
+            | Self::BadText(TextError::Empty | TextError::Control(_))
+            | Self::BadMessageKey { .. }
+            | Self::NameInUse(_)
+            | Self::TooManyErrands { .. }
+            | Self::NoSuchSession
+            | Self::NotThere
+            | Self::TooManyOpen { .. }
+            | Self::PasswordNeeded(_)
+            | Self::WrongPassword
+            | Self::LockedOut { .. }
+            | Self::Busy { .. }
+            | Self::BadPassword { .. }
+            | Self::NameTaken(_)
+            | Self::RegistrationClosed
+            | Self::NoAccount
+            | Self::LoginUnderWay
+            | Self::BlockedBy(_)
+            | Self::AlreadyBlocked(_)
+            | Self::NotBlocked(_)
+            | Self::TooManyBlocks { .. }
+            | Self::StoreFailed
+            | Self::WrongVersion { .. }
+            | Self::NotInRoom
+            | Self::AlreadyThere
+            | Self::NoSuchUser(_)
+            | Self::NoSuchRoom
+            | Self::ToYourself
+            | Self::TooManyUploads { .. }
+            | Self::NoSuchTransfer
+            | Self::TransferNotReady
+            | Self::NoSuchFile
+            | Self::NotYourFile
+            | Self::TooManyFiles { .. }
             | Self::ServerFull { .. }
             | Self::TooManyDownloads { .. }
             | Self::ShuttingDown => return None,

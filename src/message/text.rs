@@ -17,7 +17,7 @@ pub enum TextError {
     #[error("there is nothing to say")]
     Empty,
     /// Over the limit, in bytes of UTF-8.
-    #[error("it is {len} bytes long and at most {max} are allowed")]
+    #[error("it has {len} bytes, {max} at most")]
     TooLong {
         /// Its length in bytes.
         len: usize,

@@ -23,7 +23,9 @@ const BACKLOG: i32 = 4096;
 /// that of a rule that forbids every connection, costs a turn so many calls and not all its time.
 const SKIPS_MAX: u32 = 64;
 /// What a connection for which there is no place is told.
-const FULL: &[u8] = b"parlor: the server is full; try again later\r\n";
+const FULL: &[u8] =
+    b"parlor: the server is full; try again later; the owner can raise the limit with \
+                       --connections\r\n";
 /// Silence after which the kernel asks whether a peer is still there, and how often it asks.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(10));
 

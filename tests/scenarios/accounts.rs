@@ -50,7 +50,7 @@ fn letters(way: Way) {
             alice.type_line(&format!("/message BOB letter {round}.{n}."));
         }
         for _ in 0..40 {
-            alice.expect("* bob is not here; kept until the next login");
+            alice.expect("* bob is offline; kept until they log in");
         }
         server.kill_and_restart(&[]);
     }
@@ -139,7 +139,7 @@ fn an_account_made_while_the_server_runs_is_its_own_and_no_guests() {
     let mut carol = server.person(Way::Lines, "carol");
     bob.join("lobby");
     server.user(&["add", "Bob"], PASSWORD);
-    bob.expect("* you are logged out: the name has been registered; /login NAME to come back");
+    bob.expect("* you are logged out: somebody registered the name; /login NAME to come back");
     gus.expect("* bob is offline");
     bob.ask("/login bob", "! password_needed: ");
     bob.ask("/say am I here?", "! login_first: ");
@@ -148,7 +148,7 @@ fn an_account_made_while_the_server_runs_is_its_own_and_no_guests() {
     // Letters come, and go with the account.
     server.user(&["passwd", "bob"], "another-one");
     server.user(&["add", "dora"], PASSWORD);
-    until_known(&mut carol, "/whisper dora hello", "* dora is not here; kept until the next login");
+    until_known(&mut carol, "/whisper dora hello", "* dora is offline; kept until they log in");
     let mut dora = server.member(Way::Client, "dora", PASSWORD);
     dora.expect("carol whispers: hello");
     // The password of before is worth nothing.
@@ -157,7 +157,7 @@ fn an_account_made_while_the_server_runs_is_its_own_and_no_guests() {
     bob.ask("/login bob another-one", "* welcome, Bob");
     server.user(&["remove", "dora"], PASSWORD);
     dora.expect("* you are logged out: the account was removed");
-    until_known(&mut carol, "/whisper dora hello", "! no_such_user: nobody here is called dora");
+    until_known(&mut carol, "/whisper dora hello", "! no_such_user: there is no user dora");
     server.stop();
 }
 
@@ -184,11 +184,13 @@ fn where_registration_is_closed_the_owner_alone_makes_accounts() {
     let server = Server::start(&["--accounts-registration", "closed"]);
     let mut alice = crate::support::Text::connect(server.addr(), "alice");
     alice.type_line(&format!("/register alice {PASSWORD}"));
-    alice.lines.expect("! registration_closed: accounts are made by the server's owner only");
+    alice.lines.expect(
+        "! registration_closed: only the owner of this server can add accounts; ask them for one",
+    );
     alice.type_line("/login alice");
     alice.lines.expect("* welcome, alice");
     server.user(&["add", "alice"], PASSWORD);
-    alice.lines.expect("* you are logged out: the name has been registered");
+    alice.lines.expect("* you are logged out: somebody registered the name");
     let mut chat = server.member(Way::Client, "alice", PASSWORD);
     chat.sync();
     server.stop();
@@ -254,11 +256,11 @@ fn blocks_and_presence(way: Way) {
     carol.expect("alice to everybody: to all of you");
 
     bob.ask("/block ALICE", "* done");
-    bob.ask("/block alice", "! already_blocked: you have blocked alice already");
+    bob.ask("/block alice", "! already_blocked: you have already blocked alice");
     bob.ask("/block bob", "! to_yourself: ");
     bob.ask("/block nobody", "! no_such_user: ");
     bob.ask("/blocked", "* blocked by you, 1: alice");
-    let note = "* heard by 1; some did not get it, because a block stands";
+    let note = "* heard by 1; some did not get it because of a block";
     alice.ask("/broadcast some of you", note);
     carol.expect("alice to everybody: some of you");
     alice.ask("/message bob psst", "! blocked: bob has blocked you");

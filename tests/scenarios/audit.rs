@@ -17,7 +17,7 @@ fn each_activity_is_a_line_with_its_time_and_its_category() {
     alice.upload(transfer, &content);
     let offer = bob.offer();
     bob.take(&offer);
-    alice.expect(": bob23 has taken test.pdf");
+    alice.expect(": bob23 downloaded test.pdf");
     bob.ask("/leave", "* you left lobby");
     alice.ask("/exit", "* bye: goodbye");
     alice.expect_end(0);
@@ -46,7 +46,7 @@ fn each_activity_is_a_line_with_its_time_and_its_category() {
         ("LEAVE", "User 'alice12' left room 'lobby' (0 clients remaining)".to_owned()),
         ("ROOM", "Room 'lobby' is gone (0 clients remaining)".to_owned()),
         ("DISCONNECT", "alice12 (".to_owned()),
-        ("SHUTDOWN", "telling ".to_owned()),
+        ("SHUTDOWN", "saying goodbye to ".to_owned()),
         ("DISCONNECT", "bob23 (".to_owned()),
         ("SHUTDOWN", "Stopped: ".to_owned()),
     ] {

@@ -38,7 +38,7 @@ fn sigint(way: Way) {
     nameless.lines.expect_end();
     drop((people, nameless));
     let log = server.stopped();
-    assert!(log.iter().any(|line| line.contains("] [SHUTDOWN] telling 11 connections")));
+    assert!(log.iter().any(|line| line.contains("] [SHUTDOWN] saying goodbye to 11 connections")));
     let gone = log.iter().filter(|line| line.contains("[DISCONNECT]"));
     assert_eq!(gone.filter(|line| line.ends_with(": the server shuts down")).count(), 11);
 }

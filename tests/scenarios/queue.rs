@@ -36,7 +36,7 @@ fn ten_uploads(way: Way) {
         let offer = receiver.offer();
         assert_eq!((offer.name.clone(), offer.transfer), (file(n), numbers[n]));
         assert!(receiver.take(&offer).0 == bytes(n), "content of {n}");
-        sender.expect(&format!("* transfer {}: receiver has taken {}", numbers[n], file(n)));
+        sender.expect(&format!("* transfer {}: receiver downloaded {}", numbers[n], file(n)));
     }
     // The last in line saw every place before it.
     let (last, word) = match way {

@@ -93,7 +93,7 @@ fn room_is_full(way: Way) {
         person.join("lobby");
     }
     let mut late = server.person(way, "late");
-    late.ask("/join lobby", "! room_full: room is full (15 members)");
+    late.ask("/join lobby", "! room_full: room is full (15 members); join another (/rooms lists them); the owner can raise it with --room-members");
     assert_eq!(people[0].count("late joined"), 0);
     people[7].ask("/leave", "* you left lobby");
     late.join("lobby");

@@ -95,7 +95,7 @@ fn nothing_of_a_hostile_client_reaches_a_terminal_or_the_log_as_it_is() {
     eve.type_line("/join lobby");
     eve.lines.expect("* you are in lobby: ");
     eve.type_line("\x1b[31mred\x1b[0m");
-    eve.lines.expect("! bad_text: that cannot be said: it contains the control character U+001B");
+    eve.lines.expect("! bad_text: invalid message: it contains the control character U+001B");
     eve.type_line("right\u{202e}tfel");
     eve.type_line("/sendfile a\x1b[2J.txt alice 3");
     eve.lines.expect("! bad_file_name: ");

@@ -443,7 +443,7 @@ impl Client {
 
     fn hear_bye(&mut self, reason: String, missed: u64, oracle: &Oracle) {
         let (lines, messages) = oracle.unheard(&self.label());
-        let cut = reason.starts_with("reading too slowly") || reason.starts_with("too much unread");
+        let cut = reason.starts_with("reading too slowly") || reason.contains("too much unread");
         if cut {
             let letters = oracle.letters_for(&self.label());
             let range = messages..=messages + letters;

@@ -191,7 +191,7 @@ impl Client {
             let cancelled = self.hands.cancelled.contains(&transfer);
             return check_ending(transfer, sending, how, cancelled, (oracle, limits));
         }
-        if how == "the receiver is gone" {
+        if how == "the receiver left" {
             let due = oracle.shelf.lost.get_mut(&conn).and_then(|due| due.pop_front());
             assert_eq!(due, Some(transfer), "{conn} hears that a file is for nobody");
             return;
@@ -381,7 +381,7 @@ fn check_ending(
             true
         }
         "withdrawn" => cancelled,
-        "the sender is gone" | "the receiver is gone" => true,
+        "the sender disconnected" | "the receiver left" => true,
         _ if how.starts_with("it stalled") => true,
         _ if how.starts_with("what came") => {
             let resumed = sending.offset > 0;

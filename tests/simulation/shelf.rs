@@ -194,8 +194,9 @@ impl Oracle {
     pub(crate) fn watch(&mut self, conn: &str) -> u64 {
         self.shelf.next_watch += 1;
         let id = self.shelf.next_watch;
-        let may = self.seen_by(conn);
-        let watch = Watch { id, conn: conn.to_owned(), must: may.clone(), may };
+        let must = self.seen_by(conn);
+        let may = must.union(&self.perhaps_of(conn)).copied().collect();
+        let watch = Watch { id, conn: conn.to_owned(), must, may };
         self.shelf.watches.push(watch);
         id
     }
@@ -207,6 +208,7 @@ impl Oracle {
             let seen = self.seen_by(&watch.conn);
             watch.must.retain(|number| seen.contains(number));
             watch.may.extend(seen);
+            watch.may.extend(self.perhaps_of(&watch.conn));
         }
         self.shelf.watches = watches;
     }
@@ -215,6 +217,16 @@ impl Oracle {
         let Some(member) = self.member_on(conn) else { return BTreeSet::new() };
         let seen = self.shelf.records.iter().filter(|(_, record)| self.sees(member, record));
         seen.map(|(number, _)| *number).collect()
+    }
+
+    /// Files of a guest's name whose upload may have been adopted by this session while it ended.
+    fn perhaps_of(&self, conn: &str) -> BTreeSet<u32> {
+        let Some(member) = self.member_on(conn) else { return BTreeSet::new() };
+        let is_theirs = |record: &Record| {
+            record.unsure && record.file.line.from.as_str().eq_ignore_ascii_case(&member.name)
+        };
+        let records = self.shelf.records.iter().filter(|(_, record)| is_theirs(record));
+        records.map(|(number, _)| *number).collect()
     }
 
     fn sees(&self, member: &Member, record: &Record) -> bool {

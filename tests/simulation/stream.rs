@@ -331,7 +331,7 @@ fn read_answer(rest: &str) -> Heard {
         }
         "your" => yes(Yes::PasswordChanged { token: String::new() }),
         "sent" => yes(Yes::Kept),
-        _ if rest.ends_with("is not here; kept until the next login") => yes(Yes::Kept),
+        _ if rest.ends_with("is offline; kept until they log in") => yes(Yes::Kept),
         "you" if rest.starts_with("you are logged out;") => yes(Yes::LoggedOut),
         "others" => yes(Yes::WhoElse),
         "blocked" => yes(Yes::Blocked),
@@ -366,14 +366,14 @@ fn read_transfer(rest: &str) -> Heard {
     let transfer: u32 = number.parse().unwrap();
     let words: Vec<&str> = rest.split(' ').collect();
     match words[0] {
-        "comes" | "comes:" => {
+        "begins" | "begins:" => {
             let offset = rest.split_once("from byte ").map_or(0, |(_, rest)| first_number(rest));
             yes(Yes::Getting { transfer, line: None, offset })
         }
-        by if words.get(1..3) == Some(&["has", "taken"]) => {
+        by if words.get(1) == Some(&"downloaded") => {
             Heard::Receipt { transfer, by: by.to_owned(), took: true }
         }
-        by if words.get(1) == Some(&"refuses") => {
+        by if words.get(1) == Some(&"refused") => {
             Heard::Receipt { transfer, by: by.to_owned(), took: false }
         }
         "has" => yes(Yes::Announced { transfer, place: 0 }),
@@ -390,7 +390,7 @@ fn read_transfer(rest: &str) -> Heard {
             Heard::Admitted { transfer, credit: credit.unwrap(), offset }
         }
         "credit" => Heard::Credit { transfer, bytes: first_number(words[1]) },
-        from if matches!(words.get(1), Some(&("sends" | "hands"))) => {
+        from if words.get(1) == Some(&"sends") => {
             let size = rest.split_once('(').map(|(_, size)| first_number(size)).unwrap();
             Heard::Offered { transfer, line: None, from: from.to_owned(), size }
         }

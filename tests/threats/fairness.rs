@@ -80,7 +80,7 @@ fn row_33_dead_readers_are_told_why_and_hold_up_nobody() {
     let peak = server.peak_grown() - before;
     assert!(peak < 64 * MIB, "{peak} bytes");
     let report = server.report();
-    assert_eq!(report.number("cut "), 50, "{}", report.0);
+    assert_eq!(report.number("too slow "), 50, "{}", report.0);
     for sleeper in sleepers {
         let (heard, bye) = wake_up(sleeper);
         assert_eq!(bye["reason"], "too_slow");
@@ -117,7 +117,7 @@ fn row_34_many_slow_readers_together_stay_below_the_cap() {
     let body = "x".repeat(24 * 1024 - 16);
     let mut rounds = 0;
     // Each is told something else, so that no two of them share a buffer.
-    while server.report().number("cut ") < 100 {
+    while server.report().number("too slow ") < 100 {
         assert!(rounds < 200, "the cap is never reached: {}", server.report().0);
         let told = size(500, 10_000).min(clients);
         let bytes: Vec<u8> = (0..told)
@@ -140,7 +140,7 @@ fn row_34_many_slow_readers_together_stay_below_the_cap() {
     let bound = cap * MIB + clients as u64 * 8 * 1024 + 16 * MIB;
     assert!(server.peak_grown() < bound, "{} bytes of {bound}", server.peak_grown());
     assert_eq!(speaker.ask(json!({"op": "ping"}))["ok"], "pong");
-    let cut = server.report().number("cut ");
+    let cut = server.report().number("too slow ");
     let (mut told_why, mut dropped) = (0, 0);
     for mut sleeper in sleepers {
         let _ = sleeper.stream.write_all(&frame(&json!({"op": "exit"})));

@@ -354,7 +354,7 @@ fn row_15_other_protocols_get_one_clear_answer_and_run_no_command() {
         let mut stream = connect(server.addr);
         stream.write_all(&[opening, commands.as_bytes()].concat()).unwrap();
         let came = String::from_utf8(read_rest(&mut stream)).unwrap();
-        assert!(came.starts_with("parlor: no protocol that is spoken here; "), "{came}");
+        assert!(came.starts_with("parlor: unknown protocol; "), "{came}");
         assert_eq!(came.matches("\r\n").count(), 1, "{came}");
     }
     // Some protocols begin with a zero as our frames do; they come no further than the header.

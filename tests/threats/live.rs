@@ -7,7 +7,8 @@ use serde_json::json;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 
-const TOO_MANY: &str = "parlor: too many connections have not logged in; try again in a moment";
+const TOO_MANY: &str = "parlor: too many connections have not logged in; try again in a moment; the \
+                        owner can raise the limit with --before-login or --before-login-source";
 
 #[test]
 fn row_16_strangers_who_trickle_are_gone_at_their_deadline_and_the_rest_is_served() {

@@ -9,7 +9,8 @@ use parlor::message::CloseReason;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const FULL: &[u8] = b"parlor: too many connections have not logged in; try again in a moment\r\n";
+const FULL: &[u8] = b"parlor: too many connections have not logged in; try again in a moment; the \
+                      owner can raise the limit with --before-login or --before-login-source\r\n";
 
 /// Bytes of a login that never ends, in both protocols: what a trickle is made of.
 fn trickle(n: usize) -> &'static [u8] {

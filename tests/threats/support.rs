@@ -35,7 +35,8 @@ const NO_DEADLINES: [(&str, &str); 7] = [
     ("PARLOR_DEAD_AFTER", "1h"),
 ];
 /// Last words of a server that has no place.
-pub(crate) const FULL: &str = "parlor: the server is full; try again later";
+pub(crate) const FULL: &str = "parlor: the server is full; try again later; the owner can raise \
+                               the limit with --connections";
 
 /// The size of a test: `usual`, or `long` when the environment asks for it.
 pub(crate) fn size(usual: usize, long: usize) -> usize {

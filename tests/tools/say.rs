@@ -47,7 +47,7 @@ fn what_is_kept_for_somebody_who_is_away_is_said_and_told() {
     let server = Server::start(&[]);
     let (alice, bob) = (Person::member(&server, "alice"), Person::member(&server, "bob"));
     let ran = bob.run("say", &["--to", "alice", "the backup is done"]);
-    let told = "* alice is not here; kept until the next login\n";
+    let told = "* alice is offline; kept until they log in\n";
     assert_eq!((ran.code, ran.error.as_str()), (0, told), "{ran:?}");
     // A command takes nothing away that is kept for a person.
     alice.done("say", &["--room", "lobby", "hi"]);

@@ -344,7 +344,7 @@ fn a_letter_that_comes_behind_our_goodbye_is_left_for_the_next_time() {
 fn that_a_message_is_kept_is_news_only_if_nobody_has_read_it() {
     let mut talk = with_account();
     for (online, expected) in
-        [(true, None), (false, Some("* eve is not here; kept until the next login"))]
+        [(true, None), (false, Some("* eve is offline; kept until they log in"))]
     {
         talk.line("/whisper eve hi");
         talk.answer(Op::Whisper, Ok(Reply::Kept { user: user("eve"), online }));
@@ -355,7 +355,7 @@ fn that_a_message_is_kept_is_news_only_if_nobody_has_read_it() {
     assert_eq!(talk.shown().len(), 0);
     talk.line("/broadcast hi");
     talk.answer(Op::Broadcast, Ok(Reply::Heard { count: 2, blocked: true }));
-    let expected = "* heard by 2; some did not get it, because a block stands";
+    let expected = "* heard by 2; some did not get it because of a block";
     assert_eq!(talk.shown(), [expected]);
 }
 

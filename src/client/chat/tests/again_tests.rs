@@ -134,7 +134,9 @@ fn a_room_that_was_left_is_not_joined_and_one_that_is_full_is_told() {
     talk.answer(Op::Login, welcome("t2", None));
     talk.shown();
     talk.answer(Op::Join, Err(Refusal::RoomFull { limit: 2 }));
-    assert_eq!(talk.shown(), ["! room_full: room is full (2 members)", "* back as bob"]);
+    let full = "! room_full: room is full (2 members); join another (/rooms lists them); the owner \
+                can raise it with --room-members";
+    assert_eq!(talk.shown(), [full, "* back as bob"]);
     assert_eq!(talk.chat.outcome(), ClientOutcome::Refused);
 }
 

@@ -517,7 +517,7 @@ fn whoever_is_told_that_a_file_was_taken_is_shown_it() {
     let mut talk = bob();
     let name = FileName::parse("report.pdf").unwrap();
     talk.event(&Event::Receipt { transfer: SEVEN, name, by: user("eve"), took: true });
-    assert_eq!(talk.shown(), ["* transfer 7: eve has taken report.pdf"]);
+    assert_eq!(talk.shown(), ["* transfer 7: eve downloaded report.pdf"]);
 }
 
 #[test]
