@@ -179,8 +179,13 @@ impl Chat {
         if self.link.asks_for_name() && !line.starts_with('/') && !line.trim().is_empty() {
             return self.link.log_in(line.trim(), Proof::None);
         }
-        match commands::parse(line) {
+        let wish = commands::parse(line);
+        if let Some(form) = commands::newer(&wish).filter(|_| self.link.is_old()) {
+            return self.refuse(Refused::OldServer(form));
+        }
+        match wish {
             Wish::Nothing => {}
+            Wish::Where => self.note(Note::Rooms(self.link.rooms().to_vec())),
             Wish::Help => self.show(&Show::Reply(Reply::Help { text: commands::help() })),
             Wish::Refuse(refusal) => self.refuse_with(&refusal),
             Wish::Register { user } => self.link.ask_to_register(user),
@@ -292,6 +297,7 @@ impl Chat {
     }
 
     fn on_in(&mut self, again: bool) {
+        self.say_rooms();
         self.enter();
         if again {
             self.transfers.confirm_again();
@@ -347,8 +353,24 @@ impl Chat {
         let heard = matches!(reply, Reply::Heard { count, blocked: false }
             if count > 0 || op == Op::Whisper);
         let here = matches!(reply, Reply::Kept { online: true, .. });
+        let moved = matches!(
+            reply,
+            Reply::Joined { .. } | Reply::Current { .. } | Reply::Left { .. } | Reply::Rooms { .. }
+        );
         if !heard && !here {
             self.show(&Show::Reply(reply));
+        }
+        if moved {
+            self.say_rooms();
+        } else if let (Op::Say | Op::Broadcast, [room, _, ..]) = (op, self.link.rooms()) {
+            self.note(Note::SaidIn(*room));
+        }
+    }
+
+    /// Says which rooms we are in and which one is current, if it could be another one.
+    fn say_rooms(&mut self) {
+        if let rooms @ [_, _, ..] = self.link.rooms() {
+            self.note(Note::Rooms(rooms.to_vec()));
         }
     }
 

@@ -50,6 +50,8 @@ pub(super) enum Wish<'a> {
     Passwd,
     /// Show [`help`].
     Help,
+    /// Show which rooms we are in.
+    Where,
     /// Say no.
     Refuse(Refusal),
 }
@@ -85,6 +87,7 @@ pub(super) fn parse(line: &str) -> Wish<'_> {
             Wish::Register { user: arguments }
         }
         Some(Op::Passwd) if arguments.is_empty() => Wish::Passwd,
+        Some(Op::Room) if arguments.is_empty() => Wish::Where,
         Some(op @ (Op::Chunk | Op::Received | Op::Got)) => by_itself(op),
         // No `_`: a new op should be asked whether it is different here.
         Some(
@@ -119,6 +122,29 @@ pub(super) fn parse(line: &str) -> Wish<'_> {
     }
 }
 
+/// What only newer servers know, as it is written.
+const NEWER: [(Op, &str); 6] = [
+    (Op::Join, "/open ROOM"),
+    (Op::Room, "/room ROOM"),
+    (Op::Leave, "/leave ROOM"),
+    (Op::Sessions, "/sessions"),
+    (Op::EndSession, "/end N"),
+    (Op::Logout, "/logout all"),
+];
+
+/// The form of what an older server does not know, or would do something else for: of `/open` it
+/// knows how to join a room, which leaves the one before.
+pub(super) fn newer(wish: &Wish<'_>) -> Option<&'static str> {
+    let Wish::Ask(command) = wish else { return None };
+    let older = matches!(
+        command,
+        Command::Join { open: false, .. }
+            | Command::Leave { room: None }
+            | Command::Logout { all: false }
+    );
+    NEWER.iter().find(|(op, _)| !older && *op == command.op()).map(|(_, form)| *form)
+}
+
 /// What is written otherwise here than by a person with netcat. Behind the words for passwords
 /// they could be typed too, where everybody sees them.
 const OWN_FORMS: &[(Op, &str, &str)] = &[
@@ -129,6 +155,7 @@ const OWN_FORMS: &[(Op, &str, &str)] = &[
     (Op::Login, " NAME", "take a name: 1 to 16 letters and digits"),
     (Op::Register, " NAME", "make the name yours, with a password that is asked for"),
     (Op::Passwd, "", "change your password; both are asked for"),
+    (Op::Room, " [ROOM]", "speak in another one of your rooms; alone: show which they are"),
 ];
 
 /// The text of `/help`: the server's, with this client's own form of what is different.
@@ -290,5 +317,6 @@ mod tests {
             assert!(!text.contains(absent), "{absent}");
         }
         assert_eq!(parse("/help"), Wish::Help);
+        assert!(text.contains("/room [ROOM] ") && parse("/room ") == Wish::Where);
     }
 }

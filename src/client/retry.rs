@@ -13,15 +13,18 @@ const TRIES_MAX: u8 = 7;
 
 /// What decides whether something may be asked now.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Here {
+pub(super) struct Here<'a> {
     /// The time since the start of the client.
     pub(super) now: Duration,
-    /// We are logged in, and back in our room if the connection was lost.
+    /// We are logged in, and back in our rooms if the connection was lost.
     pub(super) can_ask: bool,
     /// Who we are, while we are logged in.
     pub(super) user: Option<UserName>,
-    /// The room that we are in.
-    pub(super) room: Option<RoomName>,
+    /// The rooms that we are in, the current one first.
+    pub(super) rooms: &'a [RoomName],
+    /// Whether the server does what is asked in the room that is named. An older one takes the only
+    /// one that we are in.
+    pub(super) names_room: bool,
 }
 
 /// The tries for one thing.

@@ -55,6 +55,8 @@ pub(super) enum Refused {
     UnsentFile(PathBuf),
     /// The same, because we are not in its room.
     OtherRoom(PathBuf),
+    /// What this asks for is not known to the server, which is older.
+    OldServer(&'static str),
     /// No upload of the name that was written waits here.
     NoUpload,
     /// A file is taken already.
@@ -213,6 +215,10 @@ pub(super) enum Note {
     Removed(TransferId),
     /// Another session of ours, by its number.
     Ended(u32),
+    /// The rooms that we are in, the current one first.
+    Rooms(Vec<RoomName>),
+    /// Something was said, in this one of several rooms.
+    SaidIn(RoomName),
     /// What a menu asks or answers.
     Menu(MenuNote),
     /// It takes long to hash a file that is to be sent.

@@ -1,5 +1,5 @@
-//! `parlor say`, `send`, `get`, `files` and `menu`, and several chats of one user, the real binary against a real server: what they do,
-//! print and refuse, and with which exit code.
+//! `parlor say`, `send`, `get`, `files` and `menu`, and several chats of one user, the real binary
+//! against a real server: what they do, print and refuse, and with which exit code.
 //!
 //! Each command is run to its end in a folder of its own; what it prints is read afterwards.
 
@@ -14,6 +14,7 @@ mod json;
 mod locks;
 mod menu;
 mod refusals;
+mod rooms;
 mod say;
 mod sessions;
 mod stores;

@@ -58,3 +58,67 @@ fn who_logs_out_everywhere_is_out_in_each_session() {
     laptop.type_line("/whoelse");
     laptop.lines.expect("! login_first");
 }
+
+#[test]
+fn each_session_hears_what_is_whispered_and_marks_what_the_other_one_said() {
+    let server = server();
+    let (mut laptop, mut phone) = (chat(&server, &[]), chat(&server, &[]));
+    let mut bob = Text::connect(server.addr(), "bob");
+    bob.type_line("/login bob");
+    bob.lines.expect("* welcome, ");
+    for chat in [&mut laptop, &mut phone] {
+        chat.type_line("/join lobby");
+        chat.lines.expect("* you are in lobby");
+    }
+    for number in 0..5 {
+        bob.type_line(&format!("/whisper alice number {number}"));
+        bob.lines.expect("* sent to alice");
+        laptop.lines.expect(&format!(" bob whispers: number {number}"));
+        phone.lines.expect(&format!(" bob whispers: number {number}"));
+    }
+    for line in ["hello", "/me waves", "/whisper bob psst", "/leave", "/broadcast tea?"] {
+        laptop.type_line(line);
+    }
+    for marked in [
+        " [lobby] you: hello",
+        " [lobby] you: * alice waves",
+        " you whispered to bob: psst",
+        " you to everybody: tea?",
+    ] {
+        phone.lines.expect(marked);
+    }
+    laptop.type_line("/ping");
+    laptop.lines.expect("* pong");
+    let own = |chat: &Chat| chat.lines.all(" you").len() - chat.lines.all("* you").len();
+    assert_eq!((own(&laptop), own(&phone)), (0, 4), "not where it was said, and once");
+    assert_eq!(phone.lines.all("bob whispers").len(), 5);
+}
+
+#[test]
+fn a_session_that_is_killed_misses_nothing_and_gets_nothing_twice() {
+    let server = server();
+    let mut laptop = chat(&server, &[]);
+    let mut bob = Text::connect(server.addr(), "bob");
+    bob.type_line(&format!("/register bob {PASSWORD}"));
+    bob.lines.expect("* welcome, ");
+    bob.type_line("/whisper alice number 0");
+    laptop.lines.expect("number 0");
+    laptop.type_line("/ping");
+    laptop.lines.expect("* pong");
+    laptop.kill();
+    for number in 1..4 {
+        bob.type_line(&format!("/whisper alice number {number}"));
+        bob.lines.expect_any(&["* sent to alice", "* alice is not here"]);
+    }
+    let mut again = chat(&server, &[]);
+    for number in 1..4 {
+        again.lines.expect(&format!("bob whispers: number {number}"));
+    }
+    again.type_line("/ping");
+    again.lines.expect("* pong");
+    assert_eq!(
+        again.lines.all("bob whispers").len(),
+        3,
+        "what was shown before is not shown again"
+    );
+}

@@ -14,7 +14,7 @@ use crate::client::transfers::Keeping;
 use crate::client::view::{Note, Product, Refused};
 use crate::front::native::Problem;
 use crate::limits::FILES_MAX;
-use crate::message::{Command, FileLine, Op, Reply};
+use crate::message::{Command, FileLine, Reply};
 
 impl Chat {
     /// The next thing for standard output.
@@ -143,7 +143,6 @@ impl Chat {
 
     pub(super) fn on_entered(&mut self, answer: Result<Reply, Problem>) {
         match answer {
-            Ok(Reply::Joined { .. }) => self.link.handle_answer(Op::Join, &answer),
             Ok(_) => {}
             Err(problem) => {
                 self.refuse(Refused::Answer(problem));

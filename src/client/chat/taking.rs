@@ -76,11 +76,11 @@ impl Chat {
             }
         };
         let last = files.last().map(|file| file.transfer).filter(|_| more);
-        let (me, room) = (self.link.me(), self.link.room());
+        let (me, rooms) = (self.link.me(), self.link.rooms());
         // The numbers ascend, so the last one is the newest.
         let newest = files.into_iter().rfind(|file| match &look.file {
             FileRef::Number(transfer) => file.transfer == *transfer,
-            FileRef::Name(name) => file.name.as_str() == name && is_near(file.to, me, room),
+            FileRef::Name(name) => file.name.as_str() == name && is_near(file.to, me, rooms),
         });
         look.found = newest.or(look.found);
         match (look, last) {

@@ -5,6 +5,7 @@ mod again_tests;
 mod errand_tests;
 mod file_tests;
 mod golden_tests;
+mod room_tests;
 mod session_tests;
 
 use super::*;
@@ -217,11 +218,15 @@ fn in_words(command: &Command<'_>) -> Option<String> {
         }
         Command::Passwd { old: Secret(old), new: Secret(new) } => format!("passwd {old} {new}"),
         Command::Join { room, open: false } => format!("join {room}"),
+        Command::Join { room, open: true } => format!("open {room}"),
+        Command::Room { room } => format!("room {room}"),
         Command::Got { letter } => format!("got {}", letter.0),
-        Command::SendFile { user, room: None, file } => {
-            announced(&format!("to {}", user.as_deref().unwrap_or("*")), file)
+        Command::SendFile { user, room, file } => {
+            let to = user.as_deref().or(room.as_deref()).unwrap_or("*");
+            announced(&format!("to {to}"), file)
         }
         Command::Upload { room: None, file } => announced("to shelf", file),
+        Command::Upload { room: Some(room), file } => announced(&format!("to shelf {room}"), file),
         Command::Get { file: FileRef::Number(transfer), offset } => {
             format!("get {transfer} from {offset}")
         }

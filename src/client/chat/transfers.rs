@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::Chat;
 use super::about::About;
 use crate::client::errand::Whom;
+use crate::client::link::Link;
 use crate::client::progress::Direction;
 use crate::client::retry::Here;
 use crate::client::transfers::{FileSource, Goal, Step};
@@ -21,7 +22,7 @@ use crate::message::{Command, Op, Refusal, Reply};
 /// Bytes not yet written above which no part of a file is added.
 const AHEAD_MAX: usize = 2 * CHUNK_MAX;
 /// What decides in which room we are.
-const MOVES: [Op; 4] = [Op::Join, Op::Leave, Op::Login, Op::Logout];
+const MOVES: [Op; 5] = [Op::Join, Op::Room, Op::Leave, Op::Login, Op::Logout];
 
 /// A file for a room that is known when all requests up to `last` are answered.
 #[derive(Debug)]
@@ -43,14 +44,8 @@ impl Chat {
         self.filled
     }
 
-    /// Where the files find us.
-    fn here(&self) -> Here {
-        let (now, can_ask) = (self.link.now(), self.link.is_ready());
-        Here { now, can_ask, user: self.link.me(), room: self.link.room() }
-    }
-
     fn fill_some(&mut self) -> bool {
-        let mut done = self.transfers.work(&self.here());
+        let mut done = self.transfers.work(&here(&self.link));
         self.take_steps();
         done |= self.work_on();
         if self.go_on() {
@@ -141,7 +136,9 @@ impl Chat {
 
     pub(super) fn on_file_answer(&mut self, about: About, answer: Result<Reply, Problem>) {
         match (about, answer) {
-            (About::File(ask), answer) => self.transfers.handle_answer(ask, answer, &self.here()),
+            (About::File(ask), answer) => {
+                self.transfers.handle_answer(ask, answer, &here(&self.link));
+            }
             (About::Look(look), answer) => self.on_found(*look, answer),
             (About::Wish(note), Ok(_)) => self.note(note),
             (About::Wish(_), Err(problem)) => self.refuse(Refused::Answer(problem)),
@@ -205,4 +202,10 @@ impl Chat {
         let id = self.link.request(command);
         self.about.insert(id, about);
     }
+}
+
+/// Where the files find us.
+fn here(link: &Link) -> Here<'_> {
+    let (now, can_ask, names_room) = (link.now(), link.is_ready(), !link.is_old());
+    Here { now, can_ask, user: link.me(), rooms: link.rooms(), names_room }
 }

@@ -6,7 +6,8 @@
 use serde::Serialize;
 
 use super::words::{refused, words};
-use crate::client::view::Show;
+use crate::client::view::{Note, Show};
+use crate::message::RoomName;
 
 /// A refusal, as the protocol has it.
 #[derive(Serialize)]
@@ -20,10 +21,12 @@ struct Why<'a> {
     text: &'a str,
 }
 
-/// Words for people.
+/// Words for people; about rooms, with what a program would look for in them.
 #[derive(Serialize)]
 struct InWords<'a> {
     note: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rooms: Option<&'a [RoomName]>,
 }
 
 pub(super) fn lines(show: &Show) -> Vec<String> {
@@ -34,12 +37,12 @@ pub(super) fn lines(show: &Show) -> Vec<String> {
             let (code, text) = refused(no);
             vec![object(&InError { error: Why { code, text: &text } })]
         }
-        Show::Note(about) => words(about).lines().map(note).collect(),
+        Show::Note(about) => {
+            let rooms = if let Note::Rooms(rooms) = about { Some(&rooms[..]) } else { None };
+            let object = |note| object(&InWords { note, rooms });
+            words(about).lines().map(object).collect()
+        }
     }
-}
-
-fn note(note: &str) -> String {
-    object(&InWords { note })
 }
 
 /// Numbers, strings and lists of them always can be written.
@@ -50,7 +53,7 @@ fn object(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::view::{MenuNote, Note, Refused};
+    use crate::client::view::{MenuNote, Refused};
     use crate::front::native::Problem;
     use crate::message::{Event, Reply, Text, UserName};
 
@@ -68,6 +71,10 @@ mod tests {
             (Show::Reply(Reply::Pong), r#"{"ok":"pong"}"#),
             (Show::Refused(no), r#"{"error":{"code":"a\nb","text":"no \"way\""}}"#),
             (Show::Note(Note::NotAnswered), r#"{"note":"no password, then"}"#),
+            (
+                Show::Note(Note::Rooms(vec![RoomName::parse("den").unwrap()])),
+                r#"{"note":"you are in den","rooms":["den"]}"#,
+            ),
         ] {
             assert_eq!(lines(&show), [expected]);
         }

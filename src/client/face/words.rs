@@ -17,7 +17,7 @@ use crate::front::hint::sentence;
 use crate::front::native::Problem;
 use crate::front::text::seconds;
 use crate::id::millis;
-use crate::message::{PROTOCOL_VERSION, Refusal, visible};
+use crate::message::{PROTOCOL_VERSION, Refusal, RoomName, visible};
 
 /// The choices of a menu, in their order.
 const CHOICES: [&str; 6] =
@@ -55,6 +55,8 @@ pub(super) fn words(note: &Note) -> String {
         Note::Rejected(transfer) => format!("transfer {transfer}: refused"),
         Note::Removed(transfer) => format!("transfer {transfer}: removed"),
         Note::Ended(session) => format!("session {session}: ended"),
+        Note::Rooms(rooms) => places(rooms),
+        Note::SaidIn(room) => format!("said in {room}"),
         Note::Menu(note) => menu(note),
         Note::Hashing(file) => format!("{}: hashing", label(file)),
         Note::Begins(file, ms) => format!("{} begins, waited {}", label(file), seconds(*ms)),
@@ -91,6 +93,18 @@ pub(super) fn words(note: &Note) -> String {
     }
 }
 
+/// Where we are, and to whom we speak.
+fn places(rooms: &[RoomName]) -> String {
+    let [current, others @ ..] = rooms else {
+        return "you are in no room; /join ROOM".to_owned();
+    };
+    let others: Vec<_> = others.iter().map(RoomName::as_str).collect();
+    match others[..] {
+        [] => format!("you are in {current}"),
+        _ => format!("you speak in {current} and hear {} too", others.join(", ")),
+    }
+}
+
 fn question(prompt: &Prompt) -> String {
     match prompt {
         Prompt::Password(user) => format!("password for {}", visible(user)),
@@ -113,6 +127,9 @@ pub(super) fn refused(refused: &Refused) -> (&str, Cow<'_, str>) {
         Refused::UnsentFile(path) => ("not_sent", path.to_string_lossy()),
         Refused::OtherRoom(path) => {
             ("not_sent", format!("{}: you are not in that room", path.display()).into())
+        }
+        Refused::OldServer(form) => {
+            ("unknown_op", format!("{form}: this server is too old for that").into())
         }
         Refused::NoUpload => ("no_such_transfer", "no file of that name waits here".into()),
         Refused::Taken(transfer) => {

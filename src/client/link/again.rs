@@ -12,7 +12,7 @@ use crate::client::outcome::{Fault, Over};
 use crate::client::session::ClientSession;
 use crate::client::view::{Note, Refused, Unasked};
 use crate::front::native::Problem;
-use crate::message::{Command, Reply};
+use crate::message::{Reply, RoomName};
 
 /// Whether there is a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,6 +145,7 @@ impl Link {
     pub(in crate::client) fn come_back(&mut self, fault: Fault) {
         self.drop_question(Unasked::Lost);
         self.session = ClientSession::of(&self.traits);
+        self.rooms.handle_lost();
         self.attempt = None;
         self.proofs.handle_unchanged(false);
         self.login = Login::Asked;
@@ -173,33 +174,30 @@ impl Link {
         }
     }
 
-    /// We are in again: go to the room, unless the server has kept the place there.
-    pub(super) fn on_returned(&mut self, kept: bool) {
-        match self.room {
-            Some(room) if !kept => {
-                let room = room.as_str().to_owned().into();
-                self.session.request(Command::Join { room, open: false });
-            }
-            Some(_) | None => self.on_back(),
+    /// We are in again: go to our rooms, as far as the server has not kept our places there.
+    pub(super) fn on_returned(&mut self, kept: Vec<RoomName>) {
+        for step in self.rooms.return_to(kept, !self.is_old()) {
+            let id = self.request(step);
+            self.rooms.begin_to_enter(id);
         }
+        self.on_back();
     }
 
-    pub(super) fn on_rejoined(&mut self, answer: Result<Reply, Problem>) {
-        match answer {
-            Ok(Reply::Joined { room, .. }) => self.room = Some(room),
-            Ok(_) => {}
-            Err(problem) => {
-                self.room = None;
-                self.refuse(Refused::Answer(problem));
-            }
+    /// A step on the way to our rooms is answered.
+    pub(super) fn on_reentered(&mut self, answer: Result<Reply, Problem>) {
+        if let Err(problem) = answer {
+            self.refuse(Refused::Answer(problem));
         }
         self.on_back();
     }
 
     fn on_back(&mut self) {
+        if !self.rooms.are_back() {
+            return;
+        }
         self.back.end();
         let user = self.proofs.who.as_ref().map(|who| who.user);
-        self.note(Note::Back { user, room: self.room });
+        self.note(Note::Back { user, room: self.room() });
         self.tell(LinkEvent::In { again: true });
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::proofs::owned;
 use super::question::{Answered, Purpose, Question};
+use super::rooms::Whereabouts;
 use super::{Link, LinkEvent};
 use crate::client::outcome::{Fault, Over};
 use crate::client::view::{Gone, Note, Refused, Show, Unasked};
@@ -275,8 +276,10 @@ impl Link {
 
     pub(super) fn on_login_answer(&mut self, op: Op, answer: Result<Reply, Problem>) {
         match answer {
-            Ok(Reply::Welcome { user, guest, token, room, .. }) => {
-                self.on_welcome(user, guest, token, room);
+            Ok(Reply::Welcome { user, guest, token, room, mut rooms }) => {
+                // One alone is in the other field.
+                rooms.extend(room.filter(|_| rooms.is_empty()));
+                self.on_welcome(user, guest, token, rooms);
             }
             // Of a server that has another word for it.
             Ok(reply) => {
@@ -287,18 +290,18 @@ impl Link {
         }
     }
 
-    fn on_welcome(&mut self, user: UserName, guest: bool, token: String, room: Option<RoomName>) {
+    fn on_welcome(&mut self, user: UserName, guest: bool, token: String, rooms: Vec<RoomName>) {
         let by = self.attempt.take().map(|attempt| attempt.proof);
         self.proofs.handle_welcome(user, guest, token, by);
         self.login = Login::Done;
         self.letters.handle_login(user);
         if self.returning() {
-            self.room = room.or(self.room);
-            self.on_returned(room.is_some());
+            self.on_returned(rooms);
         } else {
-            self.room = room;
-            let token = String::new();
-            let welcome = Reply::Welcome { user, guest, token, room, rooms: Vec::new() };
+            self.rooms.handle_login(rooms.clone());
+            let (room, token) = (self.room(), String::new());
+            let rooms = if rooms.len() > 1 { rooms } else { Vec::new() };
+            let welcome = Reply::Welcome { user, guest, token, room, rooms };
             self.tell(LinkEvent::Show(Show::Reply(welcome)));
             self.tell(LinkEvent::In { again: false });
         }
@@ -383,7 +386,7 @@ impl Link {
         }
         self.stay_out();
         self.tell(LinkEvent::Out(Gone::NotLoggedIn));
-        (self.proofs.who, self.room) = (None, None);
+        (self.proofs.who, self.rooms) = (None, Whereabouts::default());
         let (login, next) = match self.asks_name {
             true => (Login::Unnamed, Note::WhoAreYou),
             false => (Login::Out, Note::Nameless),
@@ -394,7 +397,7 @@ impl Link {
 
     pub(super) fn on_logged_out(&mut self) {
         self.tell(LinkEvent::Out(Gone::LoggedOut));
-        (self.proofs.who, self.room) = (None, None);
+        (self.proofs.who, self.rooms) = (None, Whereabouts::default());
         self.drop_question(Unasked::LoggedOut);
         // A login that is under way decides for itself.
         self.login = if self.attempt.is_some() { Login::Asked } else { Login::Out };

@@ -13,6 +13,7 @@ mod login;
 mod pace;
 mod proofs;
 mod question;
+mod rooms;
 
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ use login::{Attempt, Login};
 use pace::Pace;
 use proofs::Proofs;
 use question::Questions;
+use rooms::Whereabouts;
 
 /// Bytes not yet written above which nothing more should be asked.
 const UNSENT_MAX: usize = 256 * KIB as usize;
@@ -107,7 +109,7 @@ pub(super) struct Link {
     asks_name: bool,
     /// A name that is in use may be that of our own last run.
     insists: bool,
-    room: Option<RoomName>,
+    rooms: Whereabouts,
     letters: Letters,
     /// What has no answer yet, short and without secrets.
     asked: BTreeMap<u64, String>,
@@ -140,7 +142,7 @@ impl Link {
             questions: Questions::new(start.at_terminal),
             asks_name: start.asks_name(),
             insists: start.errand.ends_by_itself(),
-            room: None,
+            rooms: Whereabouts::default(),
             letters: Letters::default(),
             asked: BTreeMap::new(),
             pace: Pace::default(),
@@ -172,6 +174,12 @@ impl Link {
         !self.leaving && self.over.is_none()
     }
 
+    /// Whether the server knows neither sessions nor several rooms. Of what it does not know in a
+    /// request it would do the rest, which is something else.
+    pub(super) fn is_old(&self) -> bool {
+        self.is_in() && self.keys == 0
+    }
+
     /// How long the server may be silent before that is a fault.
     pub(super) fn silence_max(&self) -> Duration {
         if self.leaving { GOODBYE_BEFORE } else { self.silence_max }
@@ -182,9 +190,14 @@ impl Link {
         self.now
     }
 
-    /// The room that we are in, or come back to.
+    /// The room that is current, of those that we are in or come back to.
     pub(super) fn room(&self) -> Option<RoomName> {
-        self.room
+        self.rooms.current()
+    }
+
+    /// All that we are in or come back to, the current one first.
+    pub(super) fn rooms(&self) -> &[RoomName] {
+        self.rooms.all()
     }
 
     /// Whether something more should be asked now.
@@ -225,7 +238,12 @@ impl Link {
         if matches!(command.op(), Op::Say | Op::Broadcast | Op::Whisper | Op::Files) {
             self.pace.send(self.now);
         }
-        self.session.request(command)
+        let opens = matches!(command, Command::Join { open: true, .. });
+        let id = self.session.request(command);
+        if opens {
+            self.rooms.begin_to_open(id);
+        }
+        id
     }
 
     /// Sends a part of an upload.
@@ -241,11 +259,9 @@ impl Link {
         }
     }
 
-    /// An answer is what it seems to be, and may change where we are.
+    /// An answer is what it seems to be, and may change who we are.
     pub(super) fn handle_answer(&mut self, op: Op, answer: &Result<Reply, Problem>) {
         match answer {
-            Ok(Reply::Joined { room, .. }) => self.room = Some(*room),
-            Ok(Reply::Left { .. }) => self.room = None,
             Ok(Reply::LoggedOut) => self.on_logged_out(),
             Err(_) if op == Op::Logout => self.on_logout_refused(),
             Ok(_) | Err(_) => {}
@@ -372,6 +388,10 @@ impl Link {
 
     fn on_answer(&mut self, id: u64, op: Op, answer: Result<Reply, Problem>) {
         self.asked.remove(&id);
+        self.rooms.handle_answer(id, op, &answer);
+        if self.rooms.handle_entered(id) {
+            return self.on_reentered(answer);
+        }
         match (op, answer) {
             (Op::Login | Op::Register, answer) => self.on_login_answer(op, answer),
             // Nobody asked for it; what is not confirmed comes again and is known then.
@@ -381,7 +401,6 @@ impl Link {
                 self.keys = if let Reply::Able { keys } = reply { keys } else { 0 };
                 self.tell(LinkEvent::Answered { id, op, answer: Ok(reply) });
             }
-            (Op::Join, answer) if self.returning() => self.on_rejoined(answer),
             (op, answer) => self.tell(LinkEvent::Answered { id, op, answer }),
         }
     }

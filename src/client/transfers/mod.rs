@@ -245,7 +245,7 @@ impl Transfers {
                 && entry
                     .end
                     .taken()
-                    .is_some_and(|taken| is_near(taken.file.to, here.user, here.room));
+                    .is_some_and(|taken| is_near(taken.file.to, here.user, here.rooms));
             let why = Undone::Told(visible(&problem.text).to_string());
             if is_gone { self.lose(key, code, why) } else { self.give_up(key, code, why) }
         }

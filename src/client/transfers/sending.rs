@@ -28,12 +28,13 @@ impl Transfers {
     pub(super) fn announce(&mut self, key: FileKey, here: &Here) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let Some(sent) = entry.end.sent() else { return };
-        if !sent.goal.is_near(here.room) {
+        if !sent.goal.is_near(here.rooms) {
             return self.give_up(key, Refusal::NotInRoom.code(), Undone::Elsewhere);
         }
         match sent.source.is_unchanged() {
             Ok(true) => {
-                self.steps.ask(FileAsk::Begin(key), sent.announcement(entry.again));
+                let announcement = sent.announcement(entry.again, here.names_room);
+                self.steps.ask(FileAsk::Begin(key), announcement);
                 entry.stage = FileStage::Asked;
             }
             Ok(false) => self.on_changed(key, Change::Waiting),

@@ -29,12 +29,12 @@ pub(in crate::client) enum Goal {
 }
 
 impl Goal {
-    /// Whether it is reached by whoever is in this room, or in none.
-    pub(super) fn is_near(&self, room: Option<RoomName>) -> bool {
+    /// Whether it is reached by whoever is in these rooms, or in none.
+    pub(super) fn is_near(&self, rooms: &[RoomName]) -> bool {
         match self {
             Self::User(_) => true,
-            Self::Room(wanted) => room == Some(*wanted),
-            Self::Shelf(wanted) => room == *wanted,
+            Self::Room(wanted) | Self::Shelf(Some(wanted)) => rooms.contains(wanted),
+            Self::Shelf(None) => rooms.is_empty(),
         }
     }
 }
@@ -152,17 +152,18 @@ impl SentFile {
         Self { source, goal, hash: None, open: OpenSource::Closed, was: None, cancelled, ended }
     }
 
-    /// What is said of it to the server; `again` if that was said before.
-    pub(super) fn announcement(&self, again: bool) -> Command<'static> {
+    /// What is said of it to the server, perhaps with its room; `again` if that was said before.
+    pub(super) fn announcement(&self, again: bool, names_room: bool) -> Command<'static> {
         let FileSource { name, size, .. } = &self.source;
         let name = name.as_str().to_owned().into();
         let file = Announced { name, size: *size, hash: self.hash, again };
+        let name = |room: &RoomName| names_room.then(|| room.as_str().to_owned().into());
         match &self.goal {
             Goal::User(user) => {
                 Command::SendFile { user: Some(user.clone().into()), room: None, file }
             }
-            Goal::Room(_) => Command::SendFile { user: None, room: None, file },
-            Goal::Shelf(_) => Command::Upload { room: None, file },
+            Goal::Room(room) => Command::SendFile { user: None, room: name(room), file },
+            Goal::Shelf(room) => Command::Upload { room: room.as_ref().and_then(name), file },
         }
     }
 

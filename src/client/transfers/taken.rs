@@ -123,15 +123,11 @@ pub(in crate::client) fn is_for_one(file: &FileLine) -> bool {
     matches!(file.to, Target::User(_))
 }
 
-/// Whether a file can be reached by this user from this room.
-pub(in crate::client) fn is_near(
-    to: Target,
-    user: Option<UserName>,
-    room: Option<RoomName>,
-) -> bool {
+/// Whether a file can be reached by this user from these rooms.
+pub(in crate::client) fn is_near(to: Target, user: Option<UserName>, rooms: &[RoomName]) -> bool {
     match to {
         Target::User(wanted) => user == Some(wanted),
-        Target::Room(wanted) | Target::Shelf(wanted) => room == Some(wanted),
+        Target::Room(wanted) | Target::Shelf(wanted) => rooms.contains(&wanted),
         Target::Public => true,
     }
 }

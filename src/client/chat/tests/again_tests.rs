@@ -2,15 +2,25 @@
 
 use super::*;
 
-/// Somebody who comes back, logged in; the screen is empty.
+/// Somebody who comes back, logged in to an old server; the screen is empty.
 pub(super) fn logged_in(start: Start) -> Talk {
+    logged_in_to(0, start)
+}
+
+/// The same with a server that remembers so many keys.
+pub(super) fn logged_in_to(keys: u32, start: Start) -> Talk {
     let returns_for = start.returns_for.or(Some(Duration::MAX));
     let mut talk = Talk::begin_as(Start { returns_for, ..start });
-    talk.answer(Op::Hello, Ok(Reply::Done));
+    talk.answer(Op::Hello, Ok(able(keys)));
     talk.answer(Op::Login, welcome("t1", None));
     talk.shown();
     talk.wanted.clear();
     talk
+}
+
+/// The answer to `hello`.
+fn able(keys: u32) -> Reply {
+    if keys == 0 { Reply::Done } else { Reply::Able { keys } }
 }
 
 pub(super) fn bob() -> Talk {
@@ -48,13 +58,18 @@ pub(super) fn in_lobby(mut talk: Talk) -> Talk {
 impl Talk {
     /// Waits as long as it was told to and makes a connection, on which the server greets.
     pub(super) fn reconnect(&mut self) {
+        self.reconnect_to(0);
+    }
+
+    /// The same with a server that remembers so many keys; one that remembers none is an old one.
+    pub(super) fn reconnect_to(&mut self, keys: u32) {
         self.wait();
         assert!(self.chat.link.poll_call(), "a connection is asked for");
         assert!(!self.chat.link.poll_call(), "once");
         self.chat.handle_connected();
         self.asked.clear();
         self.greet(PROTOCOL_VERSION, Greeting::new(&Limits::default()));
-        self.answer(Op::Hello, Ok(Reply::Done));
+        self.answer(Op::Hello, Ok(able(keys)));
     }
 
     pub(super) fn wait(&mut self) {

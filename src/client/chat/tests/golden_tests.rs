@@ -53,6 +53,12 @@ const LINES: &[&str] = &[
     "/join",
     "/join lobby",
     "/leave",
+    "/leave lobby",
+    "/open",
+    "/open den",
+    "/room",
+    "/room lobby",
+    "/room a b",
     "/say",
     "/say hi",
     "/me",
@@ -171,7 +177,7 @@ fn typed(talk: &mut Talk, line: &str) {
 fn in_room(start: Start) -> Talk {
     let mut talk = Talk::begin_as(start);
     fs::write(talk.dir.path().join("f"), "hello").unwrap();
-    talk.answer(Op::Hello, Ok(Reply::Done));
+    talk.answer(Op::Hello, Ok(Reply::Able { keys: 256 }));
     talk.answer(Op::Login, welcome());
     if talk.asked.iter().all(|(_, op)| *op != Op::Join) {
         typed(&mut talk, "/join lobby");
@@ -282,7 +288,7 @@ fn logins(book: &mut Book, name: &str, answer: &Result<Reply, Refusal>) {
     }
     let mut talk = in_room(returning());
     talk.chat.handle_end();
-    talk.reconnect();
+    talk.reconnect_to(256);
     talk.answer(Op::Login, answer.clone());
     book.scene(&format!("answer to a login that comes back: {name}"), &mut talk);
 }
@@ -304,7 +310,7 @@ fn lines(book: &mut Book) {
         talk.chat.handle_end();
         talk.chat.handle_line(line);
         if !talk.chat.link.leaving() {
-            talk.reconnect();
+            talk.reconnect_to(256);
             talk.answer(Op::Login, welcome());
             talk.answer(Op::Join, joined());
         }
@@ -379,7 +385,7 @@ fn uploads(book: &mut Book) {
     talk.answer(Op::SendFile, Ok(Reply::Announced { transfer: SEVEN, place: 2 }));
     talk.event(&admitted(0));
     talk.chat.handle_end();
-    talk.reconnect();
+    talk.reconnect_to(256);
     talk.answer(Op::Login, welcome());
     talk.answer(Op::Join, joined());
     talk.answer(Op::SendFile, Ok(Reply::Announced { transfer: TransferId(8), place: 0 }));
@@ -435,7 +441,7 @@ fn downloads(book: &mut Book) {
     talk.getting(content, 0);
     talk.chunk(b"hello");
     talk.chat.handle_end();
-    talk.reconnect();
+    talk.reconnect_to(256);
     talk.answer(Op::Login, welcome());
     talk.answer(Op::Join, joined());
     talk.getting(content, 5);

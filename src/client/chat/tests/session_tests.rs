@@ -1,5 +1,6 @@
 //! Several sessions of one user: the list of them, and what is said in another one.
 
+use super::again_tests::logged_in_to;
 use super::*;
 use crate::message::SessionLine;
 
@@ -17,7 +18,7 @@ fn sessions() -> Result<Reply, Refusal> {
 
 #[test]
 fn sessions_are_a_table_for_people_and_the_reply_for_programs() {
-    let mut talk = Talk::logged_in(false);
+    let mut talk = logged_in_to(256, Start::of(Some("bob")));
     talk.line("/sessions");
     talk.answer(Op::Sessions, sessions());
     let table = [
@@ -27,9 +28,7 @@ fn sessions_are_a_table_for_people_and_the_reply_for_programs() {
     ];
     assert_eq!(talk.shown(), table);
 
-    let mut talk = Talk::begin_as(Start { json: true, ..Start::of(Some("bob")) });
-    talk.answer(Op::Login, Ok(Reply::welcome(user("bob"))));
-    talk.shown();
+    let mut talk = logged_in_to(256, Start { json: true, ..Start::of(Some("bob")) });
     talk.line("/sessions");
     talk.answer(Op::Sessions, sessions());
     let shown = talk.shown();
@@ -38,7 +37,7 @@ fn sessions_are_a_table_for_people_and_the_reply_for_programs() {
 
 #[test]
 fn a_session_that_is_ended_is_named_and_one_that_is_not_there_is_refused() {
-    let mut talk = Talk::logged_in(false);
+    let mut talk = logged_in_to(256, Start::of(Some("bob")));
     talk.line("/end 3");
     assert_eq!(talk.last(), Op::EndSession);
     talk.answer(Op::EndSession, Ok(Reply::Done));
@@ -52,7 +51,7 @@ fn a_session_that_is_ended_is_named_and_one_that_is_not_there_is_refused() {
 
 #[test]
 fn who_logs_out_everywhere_is_out_here_too() {
-    let mut talk = Talk::logged_in(false);
+    let mut talk = logged_in_to(256, Start::of(Some("bob")));
     talk.line("/logout all");
     talk.answer(Op::Logout, Ok(Reply::LoggedOut));
     assert_eq!(talk.shown(), ["* you are logged out; /login NAME to come back"]);
@@ -61,7 +60,7 @@ fn who_logs_out_everywhere_is_out_here_too() {
 
 #[test]
 fn own_words_of_another_session_are_marked_and_never_confirmed() {
-    let mut talk = Talk::logged_in(false);
+    let mut talk = logged_in_to(256, Start::of(Some("bob")));
     let text = || Text::parse("psst".to_owned().into(), 64).unwrap();
     let from = user("bob");
     let room = RoomName::parse("lobby").unwrap();

@@ -12,7 +12,8 @@ mod taking_tests;
 const SEVEN: TransferId = TransferId(7);
 const EIGHT: TransferId = TransferId(8);
 const START: Duration = Duration::ZERO;
-const HERE: Here = Here { now: START, can_ask: true, user: None, room: None };
+const HERE: Here<'_> =
+    Here { now: START, can_ask: true, user: None, rooms: &[], names_room: false };
 
 /// All that can be done without the server is done.
 fn work(transfers: &mut Transfers) {
