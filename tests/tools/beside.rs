@@ -26,7 +26,7 @@ fn what_an_account_sends_gets_lists_and_says_is_done_while_its_user_chats() {
     alice.write("photo", &photo);
     let number = alice.sends(&["--to", "bob", "report.pdf"]);
     alice.sends(&["--room", "lobby", "photo"]);
-    eve.expect("alice hands photo");
+    eve.expect("alice sends photo");
     bob.done("get", &[&number]);
     assert_eq!(bob.read("report.pdf"), report);
 

@@ -42,7 +42,7 @@ fn a_user_sees_their_sessions_and_ends_one() {
     assert!(line.contains(&format!(r#"{{"session":{number},"#)), "{line}");
     assert!(line.contains(r#""this":true"#), "{line}");
     laptop.type_line(&format!("/end {number}"));
-    laptop.lines.expect("! no_such_session: you have no other session of that number");
+    laptop.lines.expect("! no_such_session: you have no other session with that number");
     phone.type_line(&format!("/end {number}"));
     phone.lines.expect(&format!("session {number}: ended"));
     assert_eq!(laptop.expect_exit(), Some(4));
@@ -108,7 +108,7 @@ fn a_session_that_is_killed_misses_nothing_and_gets_nothing_twice() {
     laptop.kill();
     for number in 1..4 {
         bob.type_line(&format!("/whisper alice number {number}"));
-        bob.lines.expect_any(&["* sent to alice", "* alice is not here"]);
+        bob.lines.expect_any(&["* sent to alice", "* alice is offline; kept"]);
     }
     let mut again = chat(&server, &[]);
     for number in 1..4 {
