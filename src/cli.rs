@@ -42,6 +42,7 @@ Examples:
   parlor send 10.0.0.7 --user alice --to bob report.pdf
   parlor send 10.0.0.7 --user alice --shelf --room lobby *.jpg
 
+It works while you chat. \
 Prints the number and the name of each file that the server has stored. Interrupted uploads resume \
 when you run the same command again. Exit codes: docs/client.md";
 
@@ -50,6 +51,7 @@ Examples:
   parlor say 10.0.0.7 --user box --room ops 'the backup is done'
   make 2>&1 | tail -3 | parlor say 10.0.0.7 --user box --to alice
 
+It works while you chat. \
 Each line is a message, also one that begins with a slash. A message that is kept for an offline \
 user counts as said. Exit codes: docs/client.md";
 
@@ -58,6 +60,7 @@ Examples:
   parlor get 10.0.0.7 --user bob 17
   parlor get 10.0.0.7 --user bob backup.tar --output - | tar x
 
+It works while you chat. \
 Prints the path of the file once its hash is verified. An existing file is never overwritten. \
 Interrupted downloads resume when you run the same command again. Exit codes: docs/client.md";
 
@@ -66,7 +69,7 @@ Examples:
   parlor files 10.0.0.7 --user bob '*.pdf'
   parlor files 10.0.0.7 --user bob --json | jq -r '.[].sha256'
 
-Exit codes: docs/client.md";
+It works while you chat. Exit codes: docs/client.md";
 
 /// Headings of the help.
 const LOGIN: &str = "Login";

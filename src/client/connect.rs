@@ -74,7 +74,8 @@ fn connect_one(addr: &SocketAddr) -> io::Result<ByteStream> {
     Ok(ByteStream::Tcp(TcpStream::from_std(socket)))
 }
 
-fn with_port(addr: &str) -> String {
+/// An address in full.
+pub(super) fn with_port(addr: &str) -> String {
     if addr.starts_with(UNIX) {
         addr.to_owned()
     } else if addr.parse::<Ipv6Addr>().is_ok() {

@@ -25,6 +25,7 @@ mod progress;
 mod retry;
 mod screen;
 mod start;
+mod token_file;
 mod transfers;
 mod typed;
 mod view;

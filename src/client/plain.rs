@@ -44,6 +44,7 @@ use super::errand::{Errand, Place};
 use super::face::{farewell, product as words};
 pub use super::outcome::ClientOutcome;
 use super::outcome::Fault;
+use super::token_file::TokenFile;
 use super::typed::{self, Typed};
 use super::view::Product;
 use crate::limits::READ_TURN_BYTES;
@@ -87,6 +88,8 @@ struct Plain {
     typed: Option<Receiver<Typed>>,
     menu: Option<Menu>,
     bars: Option<Bars>,
+    /// Where commands of a guest who talks find what gets them in.
+    token: Option<TokenFile>,
     /// Where a file is collected that goes to standard output.
     basket: Option<Basket>,
     /// Held so that the last wake is not lost with the thread that gave it.
@@ -118,6 +121,10 @@ impl Plain {
             basket.path().clone_into(&mut start.dir);
         }
         let terse = options.errand.ends_by_itself();
+        let tokens = TokenFile::at(os::run_dir(|name| std::env::var_os(name)), &options.addr);
+        if terse && start.password.is_none() {
+            start.token = tokens.as_ref().zip(start.user.as_ref()).and_then(|(t, u)| t.read(u));
+        }
         let output: Box<dyn io::Write> =
             if terse { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
         // Of an errand, standard input may be somebody else's list of files.
@@ -132,6 +139,7 @@ impl Plain {
             plain.menu = Some(Menu::new(options.room.clone()));
         }
         (plain.bars, plain.basket) = (bars, basket);
+        plain.token = tokens.filter(|_| !terse);
         plain.addr.clone_from(&options.addr);
         plain.signals = Some(Signals::ending(plain.poll.registry(), SIGNALS, &plain.waker)?);
         Ok(plain)
@@ -151,6 +159,7 @@ impl Plain {
             typed: None,
             menu: None,
             bars: None,
+            token: None,
             basket: None,
             waker,
             signals: None,
@@ -197,6 +206,7 @@ impl Plain {
             let called = self.call()?;
             let read = self.read();
             self.chat.hear();
+            self.keep_token();
             // Before the next line is taken, which may be a goodbye: what is kept for us until it
             // is confirmed can be confirmed only before that.
             let shown = self.show()?;
@@ -394,6 +404,16 @@ impl Plain {
             }
         }
         Ok(())
+    }
+
+    /// Before anybody is shown that they are in, and for as long as they are.
+    fn keep_token(&mut self) {
+        let Some(file) = &mut self.token else { return };
+        if let Err((path, error)) = file.keep(self.chat.link.guest()) {
+            let why = why(&error);
+            let next = "commands of this guest cannot log in beside this chat";
+            complain(&format!("{}: {why}; {next}", path.display()));
+        }
     }
 
     fn draw(&mut self) {

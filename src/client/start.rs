@@ -26,6 +26,8 @@ pub(super) struct Start {
     pub(super) user: Option<String>,
     /// The password of the first name that needs one.
     pub(super) password: Option<Secret<'static>>,
+    /// What gets that name in beside a chat of ours, if there is one.
+    pub(super) token: Option<Secret<'static>>,
     /// Files are saved here, those that are accepted one by one if not all are.
     pub(super) dir: PathBuf,
     /// Take every file that is offered.
@@ -71,6 +73,7 @@ impl Start {
             device: None,
             user: user.map(str::to_owned),
             password: None,
+            token: None,
             dir: PathBuf::new(),
             accepts_all: false,
             offset: UtcOffset::UTC,

@@ -77,6 +77,8 @@ pub(super) enum Refused {
     Unusable(Unusable),
     /// The new password was not the same twice.
     Different,
+    /// A command of this guest finds nothing that shows that it is theirs; untrusted.
+    InUse(String),
     /// A name or a password that no server takes.
     TooLong,
     /// What was said to a menu.

@@ -32,8 +32,8 @@ pub(crate) use memory::MemoryUse;
 pub use platform::raise_descriptor_limit;
 pub(crate) use platform::{
     DATA_DIR_IN_WORDS, Hidden, LocalListener, Signals, begin_write_back, connect_local,
-    create_private_dir, free_bytes, has_other_names, hide_input, is_at, limit_unconfirmed,
-    lower_thread_priority, open_reserve, sync_dir, thread_cpu,
+    create_private_dir, free_bytes, has_other_names, hide_input, is_at, is_private_dir,
+    limit_unconfirmed, lower_thread_priority, open_reserve, sync_dir, thread_cpu,
 };
 pub(crate) use stream::ByteStream;
 
@@ -107,18 +107,36 @@ pub(crate) enum Signal {
 /// wherever it was started. `variable` reads the environment.
 #[must_use]
 pub(crate) fn default_data_dir(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
-    let folder = |name: &str| {
-        let path = PathBuf::from(variable(name)?);
-        // The XDG base directory specification: "all paths must be absolute", others are ignored.
-        path.is_absolute().then_some(path)
-    };
+    let folder = |name: &str| absolute(variable(name));
     platform::data_home(folder).map_or_else(|| "parlor-data".into(), |home| home.join("parlor"))
+}
+
+/// Where programs of one user leave each other what is of use while they run; `None` where the user
+/// has no folder for that. `variable` reads the environment.
+#[must_use]
+pub(crate) fn run_dir(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    platform::run_dir(|name| absolute(variable(name)))
+}
+
+/// The XDG base directory specification: "all paths must be absolute", others are ignored.
+fn absolute(path: Option<OsString>) -> Option<PathBuf> {
+    path.map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
 /// What this machine is called, if it says.
 #[must_use]
 pub(crate) fn host_name() -> Option<String> {
     platform::host_name().filter(|name| !name.is_empty())
+}
+
+/// Makes a folder that nobody else may enter, unless it is there and nobody may.
+///
+/// # Errors
+/// Those of the system, and that others may enter the one that is there.
+pub(crate) fn make_private_dir(path: &Path) -> io::Result<()> {
+    create_private_dir(path)?;
+    let open = "others may look into this folder; chmod 700 it";
+    if is_private_dir(path) { Ok(()) } else { Err(io::Error::other(open)) }
 }
 
 /// Opens a file for appending, made for its owner only if it is new.

@@ -200,3 +200,32 @@ fn a_folder_has_one_lock_whatever_becomes_of_the_file_in_it() {
     std::fs::remove_file(&path).unwrap();
     assert!(FolderLock::take(&folder).unwrap().is_some());
 }
+
+#[test]
+fn what_lasts_as_long_as_a_program_is_with_its_user_or_nowhere() {
+    let dir = |set: &[(&str, &str)]| {
+        run_dir(|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()))
+    };
+    let is = |set: &[(&str, &str)], path: &str| assert_eq!(dir(set), Some(path.into()));
+    is(&[("XDG_RUNTIME_DIR", "/r"), ("XDG_STATE_HOME", "/s"), ("HOME", "/h")], "/r/parlor");
+    is(&[("XDG_RUNTIME_DIR", "r"), ("XDG_STATE_HOME", "/s"), ("HOME", "/h")], "/s/parlor");
+    is(&[("HOME", "/h")], "/h/.local/state/parlor");
+    assert_eq!(dir(&[("HOME", "")]), None);
+}
+
+#[test]
+fn a_folder_that_others_may_enter_or_a_link_to_one_is_not_private() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("a");
+    assert!(!is_private_dir(&dir));
+    create_private_dir(&dir).unwrap();
+    assert!(is_private_dir(&dir));
+    std::os::unix::fs::symlink(&dir, temp.path().join("link")).unwrap();
+    assert!(!is_private_dir(&temp.path().join("link")));
+    for mode in [0o750, 0o701] {
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert!(!is_private_dir(&dir), "{mode:o}");
+    }
+    create_private_file(&temp.path().join("file")).unwrap();
+    assert!(!is_private_dir(&temp.path().join("file")));
+}

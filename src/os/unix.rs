@@ -281,6 +281,19 @@ pub(super) fn owner_only(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)
 }
 
+pub(super) fn run_dir(folder: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let state = || folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")));
+    Some(folder("XDG_RUNTIME_DIR").or_else(state)?.join("parlor"))
+}
+
+/// Whether this is a folder, itself and not by a link, that is ours and that nobody else may enter.
+#[must_use]
+pub(crate) fn is_private_dir(path: &Path) -> bool {
+    let ours = rustix::process::geteuid().as_raw();
+    fs::symlink_metadata(path)
+        .is_ok_and(|found| found.is_dir() && found.uid() == ours && found.mode() & 0o077 == 0)
+}
+
 pub(super) fn host_name() -> Option<String> {
     Some(rustix::system::uname().nodename().to_string_lossy().into_owned())
 }

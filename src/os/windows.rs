@@ -227,6 +227,18 @@ pub(super) fn owner_only(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
+/// Not where [`data_home`] is: that folder belongs to a server.
+pub(super) fn run_dir(folder: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    Some(folder("LOCALAPPDATA")?.join("parlor-run"))
+}
+
+/// Whether this is a folder, itself and not by a link; who may read it is inherited, see
+/// [`create_private_dir`].
+#[must_use]
+pub(crate) fn is_private_dir(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
+}
+
 pub(super) fn host_name() -> Option<String> {
     std::env::var("COMPUTERNAME").ok()
 }

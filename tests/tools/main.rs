@@ -9,6 +9,7 @@ mod bars;
 mod beside;
 mod errands;
 mod gc;
+mod guests;
 mod interrupts;
 mod json;
 mod locks;

@@ -154,6 +154,10 @@ pub(super) fn refused(refused: &Refused) -> (&str, Cow<'_, str>) {
             ("bad_request", sentence(&Refusal::BadRequest(unusable(*why).to_owned())).into())
         }
         Refused::Different => ("not_the_same", "the two are different; nothing was changed".into()),
+        Refused::InUse(user) => {
+            let text = format!("{} is in use by a chat elsewhere; use an account", visible(user));
+            ("name_in_use", text.into())
+        }
         Refused::TooLong => ("bad_password", "such a long name or password cannot be".into()),
         Refused::Choice(bad) => choice(bad),
     }

@@ -22,11 +22,13 @@ const LINE_BEFORE_LOGIN_MAX: usize = 400;
 /// How long our name may be in use by our own connection that is lost and not known to be.
 const NAME_BACK_BEFORE: Duration = Duration::from_secs(120);
 /// How long a script tries to have a name that its last run may still hold.
-const SCRIPT_NAME_BEFORE: Duration = Duration::from_secs(5);
+pub(super) const SCRIPT_NAME_BEFORE: Duration = Duration::from_secs(5);
 /// How long the server may ask to be left alone.
 const TOLD_MAX_MS: u64 = 120_000;
 /// What a login is refused with for want of a proof.
 const PASSWORD_NEEDED: &str = "password_needed";
+/// And because somebody has the name.
+const NAME_IN_USE: &str = "name_in_use";
 
 /// How far the login is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,11 @@ pub(super) struct Attempt {
 impl Attempt {
     fn new(user: &str, proof: Proof<'static>) -> Self {
         Self { user: user.to_owned(), proof, registers: false, tries: 0 }
+    }
+
+    /// Whether it may be that of a guest.
+    fn is_guests(&self) -> bool {
+        !matches!(self.proof, Proof::Password(_))
     }
 
     pub(super) fn registers(&self) -> bool {
@@ -316,6 +323,9 @@ impl Link {
             self.rest(attempt, &problem);
         } else if op == Op::Login && matches!(code, "wrong_password" | PASSWORD_NEEDED) {
             self.try_otherwise(attempt, problem);
+        } else if self.insists && attempt.is_guests() && code == NAME_IN_USE && !self.returning() {
+            self.refuse(Refused::InUse(attempt.user));
+            self.stay_nameless();
         } else {
             self.on_login_failed(attempt.user, problem);
         }
@@ -327,7 +337,7 @@ impl Link {
             "busy" => true,
             // Perhaps it is our own connection that has it, and nobody knows yet that it is lost;
             // or a script was killed a moment ago, and this is its next run.
-            "name_in_use" => {
+            NAME_IN_USE => {
                 self.returning() && self.lost_for() < NAME_BACK_BEFORE
                     || self.insists && self.now < SCRIPT_NAME_BEFORE
             }

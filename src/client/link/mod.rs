@@ -154,7 +154,7 @@ impl Link {
             over: None,
         };
         if let Some(user) = &start.user {
-            link.log_in(user, Proof::None);
+            link.log_in(user, start.token.clone().map_or(Proof::None, Proof::Token));
         }
         link
     }
@@ -425,6 +425,11 @@ impl Link {
         } else {
             self.finish(Over::Goodbye(None));
         }
+    }
+
+    /// As which guest we are in or come back, and what gets that guest in.
+    pub(super) fn guest(&self) -> Option<(UserName, &str)> {
+        self.proofs.guest()
     }
 
     /// Who we are, while we are in.

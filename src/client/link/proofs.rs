@@ -60,14 +60,22 @@ impl Proofs {
         Some((who.user.to_string(), proof))
     }
 
+    /// The guest that we are, and what gets them in.
+    pub(super) fn guest(&self) -> Option<(UserName, &str)> {
+        let who = self.who.as_ref().filter(|who| who.guest)?;
+        who.token.as_ref().map(|Secret(token)| (who.user, &**token))
+    }
+
     /// What to log in with after this was not good enough.
     pub(super) fn after(&mut self, refused: &Proof<'_>, user: &str) -> Option<Proof<'static>> {
         match refused {
-            Proof::Token(_) => self.who.as_mut().and_then(|who| {
+            Proof::Token(_) => {
+                // One that a chat has left here is as good as none if it is void.
+                let Some(who) = &mut self.who else { return Some(Proof::None) };
                 who.token = None;
                 let guest = who.guest.then_some(Proof::None);
                 who.password.clone().map(Proof::Password).or(guest)
-            }),
+            }
             Proof::Password(_) => {
                 self.forget_password(user);
                 None

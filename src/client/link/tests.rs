@@ -129,3 +129,72 @@ fn what_the_server_is_able_to_do_is_known_for_its_connection_alone() {
         link.handle_connected();
     }
 }
+
+/// By what the last login on this connection is tried.
+fn last_proof(link: &Link) -> Proof<'_> {
+    let (mut at, mut last) = (0, None);
+    while let Some((message, taken)) = Front::Native.read(&link.outgoing()[at..], TRUSTED).unwrap()
+    {
+        at += taken;
+        if let Incoming::Request { command: Ok(Command::Login { proof, .. }), .. } = message {
+            last = Some(proof);
+        }
+    }
+    last.expect("a login")
+}
+
+/// A command of bob, for whom a chat has left this.
+fn errand(token: Option<&'static str>) -> Link {
+    let errand = Errand::Say { to: None, text: Some("hi".to_owned()) };
+    let token = token.map(|token| Secret(token.into()));
+    Link::new(&Start { errand, token, ..Start::of(Some("bob")) })
+}
+
+#[test]
+fn a_command_of_a_guest_shows_what_the_chat_has_left_and_without_it_nothing() {
+    let mut link = errand(Some("t1"));
+    assert_eq!(last_proof(&link), Proof::Token(Secret("t1".into())));
+    answered(&mut link, 2, Err(Refusal::WrongPassword));
+    assert_eq!(last_proof(&link), Proof::None, "a void one is as good as none");
+    assert_eq!(last_proof(&errand(None)), Proof::None);
+}
+
+#[test]
+fn a_command_of_a_guest_whose_name_is_in_use_says_so_and_one_with_a_password_does_not() {
+    let in_use = || Err(Refusal::NameInUse(UserName::parse("bob").unwrap()));
+    let refused = |mut link: Link| {
+        link.handle_time(login::SCRIPT_NAME_BEFORE);
+        let told = answered(&mut link, 2, in_use());
+        let Some(LinkEvent::Refused(refused)) = told.into_iter().next() else { panic!() };
+        refused
+    };
+    for token in [None, Some("t1")] {
+        assert_eq!(refused(errand(token)), Refused::InUse("bob".to_owned()));
+    }
+    assert!(matches!(refused(Link::new(&Start::of(Some("bob")))), Refused::Answer(_)));
+    let mut link = errand(None);
+    link.log_in("bob", Proof::Password(Secret("sesame".into())));
+    link.handle_time(login::SCRIPT_NAME_BEFORE);
+    let told = answered(&mut link, 3, in_use());
+    assert!(matches!(told[0], LinkEvent::Refused(Refused::Answer(_))), "{told:?}");
+}
+
+#[test]
+fn what_gets_a_guest_in_is_told_while_they_are_in_and_never_that_of_an_account() {
+    let welcome = |guest| {
+        let (user, token) = (UserName::parse("bob").unwrap(), "t1".to_owned());
+        Ok(Reply::Welcome { user, guest, token, room: None, rooms: Vec::new() })
+    };
+    let start = || Start { returns_for: Some(Duration::MAX), ..Start::of(Some("bob")) };
+    let (mut guest, mut account) = (Link::new(&start()), Link::new(&start()));
+    assert_eq!(guest.guest(), None);
+    answered(&mut guest, 2, welcome(true));
+    answered(&mut account, 2, welcome(false));
+    assert_eq!(guest.guest().map(|(_, token)| token), Some("t1"));
+    assert_eq!(account.guest(), None);
+    guest.come_back(Fault::Closed);
+    assert!(guest.guest().is_some(), "it is what they come back with");
+    guest.handle_connected();
+    answered(&mut guest, 2, Err(Refusal::WrongPassword));
+    assert_eq!(guest.guest(), None, "it is void");
+}

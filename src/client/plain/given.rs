@@ -120,6 +120,7 @@ impl Options {
             device: device(self)?,
             user,
             password: password(self)?,
+            token: None,
             dir,
             accepts_all: self.accept_files.is_some(),
             offset,
