@@ -15,17 +15,12 @@ use super::strangers::{Strangers, spread};
 use super::{Engine, Output, tenant};
 use crate::facts::{ConnFact, ServerFact};
 use crate::front;
-use crate::id::{ConnId, Now, Source, after, millis};
+use crate::id::{ConnId, Now, Source};
 use crate::limits::{WORK_SHARE, WORK_TURN};
-use crate::message::{CloseReason, Event, LogoutReason};
+use crate::message::{CloseReason, Event};
 
 /// How long a peer may take to close its end once ours is closed.
 const LINGER: Duration = Duration::from_secs(2);
-/// Silence that is noticed this late was not a peer's alone: this process or its machine stood
-/// still, and the peer is asked once more.
-const GAP: Duration = Duration::from_secs(5);
-/// Connections whose deadlines are looked at in one turn.
-const DEADLINES_TURN: usize = 512;
 /// Connections told in one turn that the server stops.
 const GOODBYES_TURN: usize = 256;
 
@@ -113,24 +108,8 @@ impl Engine {
     pub(super) fn on_turn(&mut self, now: Now) {
         self.work_left = WORK_TURN;
         self.release_paced(now);
-        self.look_at_due(now);
         self.say_goodbyes(now);
         self.run_backlog(now);
-    }
-
-    pub(super) fn on_deadlines(&mut self, now: Now) {
-        self.hub.handle_time(now);
-        self.pump(now);
-        self.due.extend(self.timers.turn(now.mono_ms));
-        self.look_at_due(now);
-    }
-
-    /// Looks at some of those that the wheel has woken; the others come in the next turn.
-    fn look_at_due(&mut self, now: Now) {
-        for _ in 0..DEADLINES_TURN {
-            let Some(slot) = self.due.pop_front() else { break };
-            self.on_deadline(now, slot);
-        }
     }
 
     pub(super) fn on_shutdown(&mut self) {
@@ -219,65 +198,6 @@ impl Engine {
         }
     }
 
-    /// Looks at everything that may be due on the tenant of a slot.
-    fn on_deadline(&mut self, now: Now, slot: u32) {
-        let Some(conn) = self.conns.get_mut(slot as usize).and_then(Option::as_mut) else { return };
-        let id = conn.id;
-        let Some(due_ms) = conn.next_deadline_ms(&self.limits) else { return };
-        if due_ms > now.mono_ms {
-            self.arm(id);
-            return;
-        }
-        match conn.phase {
-            Phase::Flushing { .. } | Phase::Lingering { .. } => self.close(id),
-            Phase::Open => self.on_open_deadline(now, id),
-        }
-        self.pump(now);
-        self.arm(id);
-    }
-
-    fn on_open_deadline(&mut self, now: Now, id: ConnId) {
-        let limits = &self.limits;
-        let passed = |from_ms: u64, wait: Duration| now.mono_ms >= after(from_ms, wait);
-        let Some(conn) = tenant(&mut self.conns, id) else { return };
-        if conn.front.is_none() && passed(conn.opened_ms, limits.first_byte_before) {
-            return self.begin_close(now, id, CloseReason::FirstByteLate);
-        }
-        if !conn.is_named() && passed(conn.nameless_ms, limits.login_before) {
-            return self.begin_close(now, id, CloseReason::LoginLate);
-        }
-        if conn.over_since_ms.is_some_and(|since_ms| passed(since_ms, limits.output_soft_wait)) {
-            return self.cut(now, id, CloseReason::TooSlow);
-        }
-        if conn.has_timeout(limits) && passed(conn.asked_ms, limits.timeout) {
-            return self.hub.log_out(now, id, LogoutReason::Idle);
-        }
-        if !conn.has_heartbeat() {
-            return;
-        }
-        let silent_ms = after(conn.heard_ms, limits.dead_after);
-        let is_over = conn.pinged && now.mono_ms >= silent_ms;
-        if is_over && now.mono_ms < silent_ms.saturating_add(millis(GAP)) {
-            return self.begin_close(now, id, CloseReason::Silent);
-        }
-        if is_over || (!conn.pinged && passed(conn.heard_ms, conn.ping_after(limits))) {
-            conn.pinged = true;
-            // Asked late, or found silent late, because this process itself was stopped: the time
-            // to answer is the same.
-            let asked_in_time_ms = now.mono_ms.saturating_sub(millis(limits.heartbeat));
-            conn.heard_ms = conn.heard_ms.max(asked_in_time_ms);
-            self.tell(now, id, None, &Event::Ping);
-        }
-    }
-
-    /// Asks to be woken for the next thing that may be due.
-    pub(super) fn arm(&mut self, id: ConnId) {
-        let due = self.conn(id).and_then(|conn| conn.next_deadline_ms(&self.limits));
-        if let Some(due_ms) = due {
-            self.timers.arm(id.slot, due_ms);
-        }
-    }
-
     /// Tells some more connections that the server stops; latecomers hear it when it is known what
     /// they speak.
     fn say_goodbyes(&mut self, now: Now) {
@@ -300,23 +220,24 @@ impl Engine {
                 break;
             }
             let Some(id) = self.backlog.pop_front() else { break };
-            let Some(conn) = self.conn_mut(id) else { continue };
-            if conn.is_stalled() {
-                conn.messages = Messages::Stalled;
-            }
-            self.process_tail(now, id);
-            self.after_backlog(now, id);
-            self.pump(now);
+            self.handle_waiting(now, id);
         }
         self.work_left = self.work_left.max(WORK_SHARE);
     }
 
-    fn after_backlog(&mut self, now: Now, id: ConnId) {
+    /// Handles messages of a connection that waited for this.
+    pub(super) fn handle_waiting(&mut self, now: Now, id: ConnId) {
+        let Some(conn) = self.conn_mut(id) else { return };
+        if conn.is_stalled() {
+            conn.messages = Messages::Stalled;
+        }
+        self.process_tail(now, id);
         let Some(conn) = self.conn(id) else { return };
         if conn.has_said_all() {
             self.begin_close(now, id, CloseReason::PeerClosed);
         }
         self.update_reading(id);
+        self.pump(now);
     }
 }
 

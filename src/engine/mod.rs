@@ -5,13 +5,13 @@
 //! takes outputs until there are none; an input for an older generation of a slot reaches nobody;
 //! a connection is closed once, when its last words are written or their time is over.
 //!
-//! One turn of the caller's loop: `handle(Turn)`, then what was read and done, then
-//! `handle(Deadlines)`, then for each
-//! connection of [`Engine::poll_dirty`] one write of [`Engine::outbox`], told by
-//! [`Engine::handle_written`].
+//! One turn of the caller's loop: `handle(Turn)`, then what was read and done, then one read of
+//! each of [`Engine::late_senders`], then `handle(Deadlines)`, then for each connection of
+//! [`Engine::poll_dirty`] one write of [`Engine::outbox`], told by [`Engine::handle_written`].
 
 mod conn;
 mod delivery;
+mod lateness;
 mod lifecycle;
 pub mod outbox;
 mod pipe;

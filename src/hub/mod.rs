@@ -168,6 +168,13 @@ impl Hub {
         self.people.user_of(conn).is_ok()
     }
 
+    /// Whether a login or a registration on a connection waits for its answer.
+    #[must_use]
+    pub(crate) fn is_entering(&self, conn: ConnId) -> bool {
+        let session = self.people.session(conn);
+        session.is_some_and(|session| matches!(session.state, State::Entering { .. }))
+    }
+
     /// Whose letters a connection is told.
     #[must_use]
     pub fn account_of(&self, conn: ConnId) -> Option<AccountId> {
@@ -256,6 +263,12 @@ impl Hub {
     /// be over by then.
     pub(crate) fn letters_arrived(&mut self, conn: ConnId, account: AccountId, letter: LetterId) {
         self.post().letters_arrived(conn, account, letter);
+    }
+
+    /// The connections that [`Self::handle_time`] is about to judge by what they have not sent.
+    pub(crate) fn late_senders(&self, now: Now) -> Vec<ConnId> {
+        let owners = self.entrance.unheard(now);
+        owners.chain(self.files.stalled(now)).collect()
     }
 
     /// Time has passed.

@@ -3,8 +3,8 @@
 //! Knows sockets and the engine, and nothing of rooms or users. One turn, always in this order:
 //!
 //! ```text
-//! wait · turn (what was left over) · accept · read and handle · completions · deadlines · flush
-//!      · submit jobs · close
+//! wait · turn (what was left over) · accept · read and handle · completions · one read of each
+//!      that is late · deadlines · flush · submit jobs · close
 //! ```
 //!
 //! The rules it keeps: a readiness flag falls on `WouldBlock`, or on a read that brought less than
@@ -189,6 +189,7 @@ impl Reactor {
             self.accept(now, began);
             self.read(now, began);
             self.complete(now);
+            self.read_late(now);
             self.feed(now, Input::Deadlines);
             self.flush(now, began);
             self.submit(now);
@@ -355,21 +356,37 @@ impl Reactor {
             if !connection.readable || connection.paused {
                 return;
             }
-            let mut scratch = std::mem::take(&mut self.scratch);
-            match connection.transport.read(&mut scratch[taken..]) {
-                Ok(0) => {
-                    connection.readable = false;
-                    self.feed(now, Input::Ended { conn: id, reset: false });
-                }
-                Ok(n) => {
-                    connection.note_read(n, scratch.len() - taken);
-                    self.feed(now, Input::Bytes { conn: id, bytes: &scratch[taken..taken + n] });
-                    taken += n;
-                }
-                Err(error) => self.on_read_error(now, id, &error),
-            }
-            self.scratch = scratch;
+            taken += self.read_once(now, id, taken);
         }
+    }
+
+    /// Reads once those that are about to be judged by what they have not sent: it may lie here
+    /// since before the deadline, and nobody had the time to read it.
+    fn read_late(&mut self, now: Now) {
+        for id in self.engine.late_senders(now) {
+            self.read_once(now, id, 0);
+        }
+    }
+
+    /// Reads once, into what is free of the scratch behind `taken`; answers with the bytes read.
+    fn read_once(&mut self, now: Now, id: ConnId, taken: usize) -> usize {
+        let Some(connection) = connection_mut(&mut self.connections, id) else { return 0 };
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut read = 0;
+        match connection.transport.read(&mut scratch[taken..]) {
+            Ok(0) => {
+                connection.readable = false;
+                self.feed(now, Input::Ended { conn: id, reset: false });
+            }
+            Ok(n) => {
+                connection.note_read(n, scratch.len() - taken);
+                self.feed(now, Input::Bytes { conn: id, bytes: &scratch[taken..taken + n] });
+                read = n;
+            }
+            Err(error) => self.on_read_error(now, id, &error),
+        }
+        self.scratch = scratch;
+        read
     }
 
     fn on_read_error(&mut self, now: Now, id: ConnId, error: &io::Error) {

@@ -22,7 +22,7 @@ TESTS = [
     ("lib", ["--lib"]),
     ("transcripts", ["--test", "transcripts"]),
     ("states", ["--test", "threats", "row_12"]),
-    ("rows", ["--test", "threats", "--", "row_18_of", "row_51", "row_57"]),
+    ("rows", ["--test", "threats", "--", "row_18_of", "row_51", "row_57", "lateness"]),
 ]
 LIMIT_S = 600
 

@@ -1,9 +1,11 @@
 //! The workers' side of the world, its power, and what is looked at whenever time has passed.
 
 use parlor::engine::Input;
+use parlor::facts::{ConnFact, Fact};
 use parlor::id::{ConnId, Ticket, millis};
 use parlor::job::{FileOutcome, Job, Outcome};
 use parlor::limits::TAKEOVER_WAIT;
+use parlor::message::{CloseReason, Op};
 
 use super::store::Told;
 use super::world::{World, start};
@@ -147,19 +149,51 @@ impl World {
             if socket.paused {
                 socket.real_ms = now_ms;
             }
-            if client.native && socket.heard_ms > 0 && client.has_spoken {
+            let is_known = self.links[socket.client].taken > 0;
+            if client.native && socket.heard_ms > 0 && is_known {
                 let until_ms = socket.heard_ms + millis(limits.dead_after) + socket.gap_ms;
                 assert!(now_ms <= until_ms + TICKS_MS, "{conn:?} is dead and here");
             }
             if let Some(since_ms) = open.nameless_ms {
-                let until_ms = since_ms + millis(limits.login_before) + TICKS_MS;
-                assert!(now_ms <= until_ms, "{conn:?} has no name and is here");
+                // A login that was asked for is answered first, however long that takes.
+                let asked = client.awaits(Op::Login) || client.awaits(Op::Register);
+                if asked {
+                    socket.entering_ms = now_ms;
+                }
+                let until_ms = (since_ms + millis(limits.login_before)).max(socket.entering_ms);
+                assert!(now_ms <= until_ms + TICKS_MS, "{conn:?} has no name and is here");
             } else if !limits.timeout.is_zero() {
                 let since_ms = socket.real_ms.max(open.named_ms);
                 let until_ms = since_ms + millis(limits.timeout) + TICKS_MS;
                 assert!(now_ms <= until_ms, "{conn:?} asks for nothing and is logged in");
             }
         }
+    }
+
+    /// Reads once those who are about to be judged by what they have not sent.
+    pub(super) fn read_late(&mut self) {
+        self.unread.clear();
+        for slot in 0..self.sockets.len() {
+            if let Some(socket) = self.sockets[slot].as_ref().filter(|socket| socket.paused) {
+                let slot = u32::try_from(slot).expect("slots are few");
+                self.unread.insert(ConnId { slot, generation: socket.generation });
+            }
+        }
+        for id in self.engine.late_senders(self.now) {
+            self.read_once(id, usize::MAX);
+        }
+    }
+
+    /// Nobody is disconnected for a silence while what they sent lies here unread.
+    pub(super) fn check_unread(&mut self, fact: &Fact) {
+        let Fact::Conn(ConnFact::Disconnected { conn, reason, .. }) = fact else { return };
+        if !matches!(reason, CloseReason::Silent | CloseReason::FirstByteLate) {
+            return;
+        }
+        let client = self.socket(*conn).expect("it is open").client;
+        let unread = self.links[client].up.len();
+        let may_be = unread == 0 || self.unread.contains(conn);
+        assert!(may_be, "{conn:?} ends as {reason:?}, and {unread} bytes of it were not read");
     }
 
     /// Only a token takes a name from somebody who gives a sign of life.
@@ -169,7 +203,10 @@ impl World {
         if self.clients[newcomer].shows_token() {
             return;
         }
-        let silent_ms = self.now.mono_ms - self.links[owner].heard_ms;
+        let link = &self.links[owner];
+        let was_read = self.clients[owner].conn.is_none_or(|conn| !self.unread.contains(&conn));
+        assert!(link.up.is_empty() || !was_read, "a name is taken from somebody who was not read");
+        let silent_ms = self.now.mono_ms - link.heard_ms;
         assert!(silent_ms >= millis(TAKEOVER_WAIT), "a name is taken from the living");
     }
 }

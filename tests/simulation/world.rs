@@ -25,7 +25,7 @@ use crate::support::rng::Rng;
 pub(crate) struct Link {
     pub(crate) up: VecDeque<u8>,
     /// Bytes that the server has read.
-    taken: u64,
+    pub(super) taken: u64,
     pub(super) heard_ms: u64,
     up_max: usize,
     /// The client has closed its end.
@@ -53,6 +53,8 @@ pub(super) struct Socket {
     pub(super) real_ms: u64,
     /// Long times without a turn since it was heard, in all.
     pub(super) gap_ms: u64,
+    /// When it last waited for the answer to a login.
+    pub(super) entering_ms: u64,
 }
 
 #[derive(Debug)]
@@ -73,6 +75,7 @@ pub(crate) struct World {
     pub(crate) cuts: u64,
     pub(crate) cut_chance: u64,
     pub(super) turned_ms: u64,
+    busy_until_ms: u64,
     pub(crate) trace: Trace,
     pub(crate) tracing: bool,
     pub(crate) closed_ids: Vec<ConnId>,
@@ -85,6 +88,8 @@ pub(crate) struct World {
     pub(super) jobs: Vec<(Ticket, Job)>,
     pub(super) to_close: Vec<ConnId>,
     closing: BTreeSet<ConnId>,
+    /// Connections that were not read when the deadlines of this turn passed.
+    pub(super) unread: BTreeSet<ConnId>,
 }
 
 pub(super) fn start(
@@ -123,6 +128,7 @@ impl World {
             cuts: 0,
             cut_chance: 0,
             turned_ms: 0,
+            busy_until_ms: 0,
             trace: Trace::default(),
             tracing,
             closed_ids: Vec::new(),
@@ -136,6 +142,7 @@ impl World {
             jobs: Vec::new(),
             to_close: Vec::new(),
             closing: BTreeSet::new(),
+            unread: BTreeSet::new(),
         }
     }
 
@@ -234,12 +241,18 @@ impl World {
 
     pub(crate) fn turn(&mut self) {
         let budget = 1 + self.rng.index(12);
+        if self.rng.chance(2) {
+            self.busy_until_ms = self.now.mono_ms + self.rng.below(8_000);
+        }
+        // While the server is busy its turns end before anybody is read.
+        let readers = if self.now.mono_ms < self.busy_until_ms { 0 } else { budget };
         self.take_events();
         self.feed(Input::Turn);
         self.accept();
-        self.read(budget);
+        self.read(readers);
         self.tell_files_done();
         self.tell_done();
+        self.read_late();
         self.feed(Input::Deadlines);
         self.check_deadlines();
         self.flush(budget);
@@ -292,6 +305,7 @@ impl World {
     fn on_output(&mut self, output: Output) {
         match output {
             Output::Note(fact) => {
+                self.check_unread(&fact);
                 self.trace.logged(self.now.mono_ms, &fact);
                 self.oracle.note(self.now.mono_ms, &fact);
             }
@@ -377,6 +391,7 @@ impl World {
                 heard_ms: self.now.mono_ms,
                 real_ms: self.now.mono_ms,
                 gap_ms: 0,
+                entering_ms: 0,
             });
             let source = self.clients[index].source;
             self.feed(Input::Opened { conn: id, source, peer: "virtual" });
@@ -405,23 +420,28 @@ impl World {
             if !socket.readable || socket.paused {
                 return;
             }
-            let client = socket.client;
-            let link = &mut self.links[client];
-            let n = link.up.len().min(most);
-            if n == 0 || link.reset {
-                let (ended, reset) = (link.up_ended || link.reset, link.reset);
-                if let Some(socket) = self.socket(id) {
-                    socket.readable = false;
-                }
-                if ended {
-                    self.feed(Input::Ended { conn: id, reset });
-                }
-                return;
-            }
-            let bytes: Vec<u8> = link.up.drain(..n).collect();
-            self.note_heard(id, client, n);
-            self.feed(Input::Bytes { conn: id, bytes: &bytes });
+            self.read_once(id, most);
         }
+    }
+
+    pub(super) fn read_once(&mut self, id: ConnId, most: usize) {
+        let Some(socket) = self.socket(id) else { return };
+        let client = socket.client;
+        let link = &mut self.links[client];
+        let n = link.up.len().min(most);
+        if n == 0 || link.reset {
+            let (ended, reset) = (link.up_ended || link.reset, link.reset);
+            if let Some(socket) = self.socket(id) {
+                socket.readable = false;
+            }
+            if ended {
+                self.feed(Input::Ended { conn: id, reset });
+            }
+            return;
+        }
+        let bytes: Vec<u8> = link.up.drain(..n).collect();
+        self.note_heard(id, client, n);
+        self.feed(Input::Bytes { conn: id, bytes: &bytes });
     }
 
     fn flush(&mut self, budget: usize) {

@@ -11,6 +11,7 @@ mod files;
 #[path = "../support/frames.rs"]
 mod frames;
 mod framing;
+mod lateness;
 mod lifecycle;
 mod listening;
 mod live;

@@ -337,6 +337,7 @@ fn pings(conns: u32, opened_over_ms: u64) -> Vec<u64> {
         }
         while world.engine.has_work(world.now) {
             world.feed(Input::Turn);
+            world.feed(Input::Deadlines);
         }
     }
     assert_eq!(world.closed.len(), 0, "somebody was taken for dead");

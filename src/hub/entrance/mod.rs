@@ -94,6 +94,12 @@ impl EntranceState {
         self.contests.remove(&key)
     }
 
+    /// The owners of names who have shown no sign of life in the time that they have for it.
+    pub(super) fn unheard(&self, now: Now) -> impl Iterator<Item = ConnId> {
+        let over = self.contests.values().filter(move |contest| contest.until_ms <= now.mono_ms);
+        over.flat_map(|contest| contest.owners.iter().copied())
+    }
+
     /// A contest in which some owner gave no sign of life.
     pub(super) fn take_overdue(&mut self, now: Now) -> Option<Contest> {
         let over = |contest: &&Contest| contest.until_ms <= now.mono_ms;

@@ -93,6 +93,11 @@ impl FilesState {
         [self.queue.next_deadline_ms(), self.sweep_ms].into_iter().flatten().min()
     }
 
+    /// The connections whose uploads have stalled.
+    pub(super) fn stalled(&self, now: Now) -> impl Iterator<Item = ConnId> {
+        self.queue.overdue(now).map(|upload| upload.draft.from.conn)
+    }
+
     /// A guest has come back: what was the earlier login's is the later one's.
     pub(super) fn rebind(&mut self, was: u64, is: u64) {
         self.stored.rebind(was, is);
@@ -137,7 +142,8 @@ impl Files<'_> {
 
     /// Time has passed.
     pub(super) fn handle_time(&mut self, now: Now) {
-        while let Some(id) = self.own.queue.overdue(now) {
+        let stalled: Vec<_> = self.own.queue.overdue(now).map(|upload| upload.id).collect();
+        for id in stalled {
             self.end_upload(now, id, Ending::Stalled);
         }
         self.sweep(now);

@@ -214,13 +214,12 @@ impl UploadQueue {
         self.in_slots().filter_map(|upload| upload.stage.deadline_ms()).min()
     }
 
-    /// An upload that has stalled.
-    #[must_use]
-    pub(crate) fn overdue(&self, now: Now) -> Option<TransferId> {
-        let is_over = |upload: &&Upload| {
+    /// The uploads that have stalled.
+    pub(crate) fn overdue(&self, now: Now) -> impl Iterator<Item = &Upload> {
+        let is_over = move |upload: &&Upload| {
             upload.stage.deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now.mono_ms)
         };
-        self.in_slots().find(is_over).map(|upload| upload.id)
+        self.in_slots().filter(is_over)
     }
 
     /// Checks the rules of this file, for tests and the simulation.
@@ -380,11 +379,13 @@ mod tests {
         let id = announce(&mut queue, at(0), 1).unwrap();
         assert_eq!(queue.next_deadline_ms(), Some(30_000));
         queue.progress(at(10_000), id, STALL_BYTES - 1);
-        assert_eq!(queue.overdue(at(30_000)), Some(id));
+        let overdue =
+            |queue: &UploadQueue, ms| queue.overdue(at(ms)).next().map(|upload| upload.id);
+        assert_eq!(overdue(&queue, 30_000), Some(id));
         queue.progress(at(20_000), id, 1);
-        assert_eq!(queue.overdue(at(49_999)), None);
-        assert_eq!(queue.overdue(at(50_000)), Some(id));
+        assert_eq!(overdue(&queue, 49_999), None);
+        assert_eq!(overdue(&queue, 50_000), Some(id));
         queue.complete(id).unwrap();
-        assert_eq!((queue.overdue(at(1_000_000)), queue.next_deadline_ms()), (None, None));
+        assert_eq!((overdue(&queue, 1_000_000), queue.next_deadline_ms()), (None, None));
     }
 }
