@@ -96,7 +96,7 @@ pub(crate) fn run(name: &str, given: &ArgMatches) -> Option<ExitCode> {
 
 fn chat_command() -> Command {
     let accept = "Download every file that is sent to you, into this folder";
-    let stay = "Go on after the end of the input, until the server or a signal ends it";
+    let stay = "Stay after the end of the input, until the server or a signal ends it";
     let json = "Print one JSON object per line, for programs (docs/client.md)";
     Command::new("chat")
         .after_help(CHAT_AFTER)

@@ -132,7 +132,7 @@ impl HalfFile {
         self.sync(File::sync_all)
     }
 
-    /// Brings to the disk what is there, so that it can go on later.
+    /// Brings to the disk what is there, so that it can be resumed later.
     pub(crate) fn pause(&mut self) -> io::Result<()> {
         self.sync(File::sync_data)
     }

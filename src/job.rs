@@ -31,7 +31,7 @@ pub enum Outcome {
     Password(PasswordOutcome),
 }
 
-/// Half a file that can go on: of one user, of one name, size and hash.
+/// Half a file that can be resumed: of one user, of one name, size and hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PartialId {
     /// Whose, folded: the lower case of a user's name.
@@ -41,7 +41,7 @@ pub struct PartialId {
 }
 
 impl PartialId {
-    /// Of a file that somebody sends.
+    /// Of a file that a user sends.
     #[must_use]
     pub fn new(owner: UserName, name: &FileName, size: u64, hash: Digest) -> Self {
         let mut hasher = blake3::Hasher::new();
@@ -100,7 +100,7 @@ pub enum FileJob {
     Close {
         /// Which transfer.
         transfer: TransferId,
-        /// Whether it is kept, so that it can go on later; without a [`PartialId`] it is not.
+        /// Whether it is kept, so that it can be resumed later; without a [`PartialId`] it is not.
         keep: bool,
     },
     /// Read a part of what is whole: [`FileOutcome::Bytes`].
@@ -154,9 +154,9 @@ pub enum FileOutcome {
 /// A file that the server has, as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredFile {
-    /// What people are told of it.
+    /// What people are told about it.
     pub line: FileLine,
-    /// The account of its sender; `None` for a guest.
+    /// The account of the sender; `None` for a guest.
     pub owner: Option<AccountId>,
     /// The account of the user whom it is for; `None` for a guest, and where it is for many.
     pub receiver: Option<AccountId>,
@@ -231,7 +231,7 @@ pub(crate) fn are_tokens_good(ended_ms: u64, at_ms: u64) -> bool {
     at_ms.saturating_sub(ended_ms) < millis(TOKEN_LIFE)
 }
 
-/// A message that is kept for somebody.
+/// A message that is kept for a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
     /// Ascends with the order in which letters of one receiver were kept; never used again.
@@ -272,7 +272,7 @@ pub enum StoreJob {
     /// Void the tokens of one session of an account until they expire: [`StoreOutcome::Done`], or
     /// [`StoreOutcome::NoAccount`].
     Void(Voided),
-    /// Take down that `user` is blocked: [`StoreOutcome::Done`], also when it was so before, or
+    /// Record that `user` is blocked: [`StoreOutcome::Done`], also when it was so before, or
     /// [`StoreOutcome::NoAccount`].
     Block {
         /// Who blocks.
@@ -280,7 +280,7 @@ pub enum StoreJob {
         /// Whom.
         user: UserName,
     },
-    /// Take down that `user` is not blocked: [`StoreOutcome::Done`], also when it was so before.
+    /// Record that `user` is not blocked: [`StoreOutcome::Done`], also when it was so before.
     Unblock {
         /// Who has blocked.
         account: AccountId,
@@ -313,7 +313,7 @@ pub enum StoreJob {
         /// How many at most.
         most: u32,
     },
-    /// Take down that a file is here: [`StoreOutcome::Done`].
+    /// Record that a file is stored: [`StoreOutcome::Done`].
     AddFile(Box<StoredFile>),
     /// Forget a file: [`StoreOutcome::Done`], also when it was not there.
     RemoveFile {

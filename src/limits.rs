@@ -48,7 +48,7 @@ pub(crate) const ACCEPTS_TURN: usize = 16;
 /// Commands of one connection handled in one turn.
 pub(crate) const COMMANDS_TURN: u32 = 256;
 /// Work of all connections together in one turn: a command counts `WORK_PER_COMMAND`, each
-/// message put into an outbox counts one. At about 100 ns a unit this is a fifth of a turn.
+/// message put into an outbox counts one. At about 100 ns per unit this is a fifth of a turn.
 pub const WORK_TURN: u32 = 16 * 1024;
 /// What one connection may use of [`WORK_TURN`] before the others' turn comes, and what is left in
 /// any case for those who are read.
@@ -112,7 +112,7 @@ pub(crate) const MESSAGE_KEYS_A_USER: u32 = 256;
 pub(crate) const MESSAGE_KEYS_MAX: usize = 50_000;
 /// Requests of one connection that may wait for the store at once; then it is not read.
 pub(crate) const AWAITED_MAX: u16 = 32;
-/// Letters told at once to somebody who logs in; the next ones follow when these have arrived.
+/// Letters told at once to a user who logs in; the next ones follow when these have arrived.
 pub(crate) const LETTERS_AT_ONCE: u64 = 64;
 /// How long to wait before letters that could not be read are asked for again.
 pub(crate) const LETTERS_RETRY: Duration = Duration::from_secs(5);
@@ -135,12 +135,12 @@ pub(crate) const FILES_MAX: usize = 20_000;
 pub(crate) const PATTERN_STEPS: usize = 4 * 1024 * 1024;
 /// Files listed in one reply: of the longest names so many fit a frame.
 pub(crate) const FILES_LISTED: usize = 64;
-/// Files that are offered at once to somebody who logs in or comes into a room: the newest.
+/// Files that are offered at once to a user who logs in or comes into a room: the newest.
 pub const OFFERS_AT_ONCE: usize = 32;
 /// How long what was handed to a guest waits for him after his connection was lost. He is known by
 /// the token that he was given.
 pub const GUEST_RETURN: Duration = Duration::from_secs(10 * 60);
-/// How often the server looks for files whose time is over.
+/// How often the server looks for files that have expired.
 pub(crate) const FILES_SWEEP: Duration = Duration::from_secs(60);
 /// Files that are removed at one look: twenty thousand at once are more jobs than the store and the
 /// disk have room for, and what finds none fails, uploads included.
@@ -205,9 +205,9 @@ pub(crate) const LOG_CLOSE: Duration = Duration::from_secs(2);
 
 /// How long a member that has fallen behind holds up those who speak to it, each time its output
 /// passes another of `PACE_STEPS` marks between soft and hard, and again each time it has taken
-/// as much as lies between two marks. So a reader that takes 4 MB a second is waited for; one that
-/// takes nothing is cut after a fifth of a second at the latest, and what the others hear pauses
-/// for one step at a time.
+/// as much as lies between two marks. So a reader that takes 4 MB per second is waited for; one
+/// that takes nothing is disconnected after a fifth of a second at the latest, and what the others
+/// hear pauses for one step at a time.
 pub const PACE: Duration = Duration::from_millis(25);
 /// Marks between the soft and the hard one.
 pub(crate) const PACE_STEPS: usize = 8;
@@ -239,7 +239,7 @@ pub struct Limits {
     pub before_login: u64,
     /// The same from one source, except from this machine itself. 0: any.
     pub before_login_source: u64,
-    /// Messages a second of one user; 0: any. As many again may come at once.
+    /// Messages per second of one user; 0: any. As many again may come at once.
     pub message_rate: u64,
     /// Messages that are kept for one user.
     pub letters: u64,
@@ -268,11 +268,11 @@ pub struct Limits {
     pub output_soft_bytes: u64,
     /// How long output may stay above the soft mark.
     pub output_soft_wait: Duration,
-    /// Output of one connection above which it is cut at once.
+    /// Output of one connection above which it is disconnected at once.
     pub output_hard_bytes: u64,
-    /// Output of one connection that has not logged in, above which it is cut at once.
+    /// Output of one connection that has not logged in, above which it is disconnected at once.
     pub output_before_login_bytes: u64,
-    /// Output of all connections together, above which the largest is cut first.
+    /// Output of all connections together, above which the largest is disconnected first.
     pub output_total_bytes: u64,
     /// Time from the connection to its first byte.
     pub first_byte_before: Duration,
@@ -280,7 +280,7 @@ pub struct Limits {
     pub login_before: Duration,
     /// Silence after which a peer is asked for a sign of life.
     pub heartbeat: Duration,
-    /// Silence after which a peer is gone.
+    /// Silence after which a peer is disconnected.
     pub dead_after: Duration,
     /// Time that clients have to take their last output at shutdown, and that any connection has
     /// to take its last words.

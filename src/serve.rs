@@ -32,7 +32,7 @@ const CONFIG_BYTES_MAX: u64 = 1 << 20;
 /// Width of the lines that list the settings.
 const WIDTH: usize = 78;
 
-/// Why a server did not start, or did not go on. One line each.
+/// Why a server did not start, or stopped. One line each.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// An option, a variable or the file is wrong.
@@ -87,7 +87,7 @@ pub enum ServeError {
     /// The store cannot be read.
     #[error("cannot read the store: {}", visible(_0))]
     Read(String),
-    /// The reactor cannot start or go on.
+    /// The reactor cannot start or keep running.
     #[error(transparent)]
     Reactor(#[from] reactor::ReactorError),
 }
@@ -113,7 +113,7 @@ impl ServeError {
 /// Runs a server until it is told to end; `options` are keys and values of the command line.
 ///
 /// # Errors
-/// Why it did not start or go on.
+/// Why it did not start, or why it stopped.
 pub fn run(options: Vec<(String, String)>) -> Result<(), ServeError> {
     let descriptors = os::raise_descriptor_limit();
     let mut config = Config::resolve(options, std::env::vars_os(), read_config, descriptors)?;
@@ -225,7 +225,7 @@ fn leave_out_lost(
     }
 }
 
-/// Tells of contents that are nobody's.
+/// Tells of contents that no file needs.
 fn note_aside(disk: &Disk) {
     let bytes = disk.aside_bytes();
     if bytes > 0 {

@@ -140,7 +140,7 @@ fn a_password_comes_from_a_file_or_a_variable_and_is_checked() {
         assert_eq!(refusal(2, &output), bad);
     }
     let none = owner.command(&["user", "add", "eve"], None).output().unwrap();
-    assert!(refusal(2, &none).contains("set PARLOR_PASSWORD, or give --password-file"));
+    assert!(refusal(2, &none).contains("set PARLOR_PASSWORD, or use --password-file"));
     let missing = owner.refused(2, &["user", "add", "eve", "--password-file", "nowhere"]);
     assert!(missing.starts_with("cannot read nowhere: "), "{missing}");
     assert_eq!(owner.done(&["user", "list"]), "bob\n");
@@ -343,12 +343,12 @@ mod unix {
     #[test]
     fn a_person_is_asked_twice_and_what_is_typed_is_not_shown() {
         let owner = Owner::new();
-        let twice = |one, other| [("new password: ", one), ("once more: ", other)];
+        let twice = |one, other| [("new password: ", one), ("repeat it: ", other)];
         let (screen, code) =
             converse(&owner, &["user", "add", "bob"], &twice("hunter\x7fr22\r", "huntr22\r"));
         // What was typed was "hunter", a correction, and "r22".
         assert_eq!(code, Some(2), "{screen}");
-        assert!(screen.contains("the two are not alike"), "{screen}");
+        assert!(screen.contains("the two passwords differ"), "{screen}");
         assert!(!screen.contains("hunt") && !screen.contains("22"), "{screen}");
         assert!(!owner.data().exists());
 

@@ -86,6 +86,21 @@ fn only_faces_of_the_client_word_what_people_read() {
 }
 
 #[test]
+fn phrases_that_were_weeded_out_do_not_come_back() {
+    let folders = ["src", "tests", "benches", "loadtest/src"];
+    let sources = folders.iter().flat_map(|folder| sources(folder));
+    let sources = sources.filter(|source| source.name != "tests/tidy/wording.rs");
+    let texts = sources.map(|source| (source.name, source.text)).chain(documents());
+    let faults: Vec<String> = texts.flat_map(|(name, text)| wording::weeds(&name, &text)).collect();
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+    let weeds = wording::weeds(
+        "x.md",
+        "It continues.\nThe mail of Somebody ELSE is one'S\u{20}own, and its\u{20}sender waits.",
+    );
+    assert_eq!(weeds.len(), 2, "{weeds:?}");
+}
+
+#[test]
 fn each_file_says_what_it_is() {
     keep(&["src", "tests", "benches", "loadtest/src"], rules::says_what_it_is);
 }

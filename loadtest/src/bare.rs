@@ -3,7 +3,7 @@
 //!
 //! It refuses whatever a real server must do: names may clash, nobody is too slow, nothing is
 //! checked or bounded, so it is for a loopback and a run of the load test only. The rule it keeps:
-//! a message goes on as the bytes it came in, with one copy for each who hears it.
+//! a message continues as the bytes it came in, with one copy for each who hears it.
 
 use std::io::{self, Read, Write};
 use std::mem;

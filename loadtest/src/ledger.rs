@@ -180,7 +180,7 @@ impl Ledger {
         self.tracks[receiver * self.layout.speakers + place].note(number)
     }
 
-    /// The sums while the run goes on: `lost` is not known yet and is 0.
+    /// The sums while the run continues: `lost` is not known yet and is 0.
     pub(crate) fn so_far(&self) -> &Totals {
         &self.sums
     }
@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn what_nobody_sent_to_this_receiver_is_foreign() {
         let mut ledger = spoken(0, 1);
-        // Never sent, another room, one's own words, a listener, nobody.
+        // Never sent, another room, your own words, a listener, nobody.
         for (receiver, sender, number) in [(1, 0, 1), (4, 0, 0), (0, 0, 0), (1, 2, 0), (1, 99, 0)] {
             assert_eq!(ledger.on_delivery(receiver, sender, number), Verdict::Foreign);
         }

@@ -43,7 +43,7 @@ pub(crate) enum Scenario {
 /// How fast speakers speak.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Pace {
-    /// So many messages a second in all, whatever the server does.
+    /// So many messages per second in all, whatever the server does.
     Rate(f64),
     /// Each has so many messages unanswered, always.
     Window(u64),
@@ -95,7 +95,7 @@ pub(crate) struct Plan {
     pub(crate) connect_only: bool,
     pub(crate) dead: usize,
     pub(crate) healthy: usize,
-    /// guess: wrong logins a second.
+    /// guess: wrong logins per second.
     pub(crate) guesses_per_s: f64,
     /// guess: addresses that they come from; 0: this machine's own.
     pub(crate) sources: usize,

@@ -25,7 +25,7 @@ impl Progress {
             return;
         }
         self.shown = Some(Instant::now());
-        // A terminal that is gone must not end the run.
+        // A terminal that has ended must not end the run.
         let _ = write!(io::stderr(), "\r\x1b[K{}  {}", self.what, line());
     }
 }

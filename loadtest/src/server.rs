@@ -71,7 +71,7 @@ impl Server {
     /// Starts it again after it was killed: on the same folder, at the same address.
     pub(crate) fn start_again(mut self, plan: &Plan) -> Result<Self, Failure> {
         let (Target::Binary(binary), Some(data)) = (&plan.target, self.data.take()) else {
-            return Err(Failure::Server("only a server of one's own is started again".into()));
+            return Err(Failure::Server("only a server that we started is started again".into()));
         };
         let address = self.address.to_string();
         let command = serve_command(binary, &address, data.path(), plan);

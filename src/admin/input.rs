@@ -43,15 +43,14 @@ fn ask_twice() -> Result<String, AdminError> {
     };
     let password = ask("new password: ")?;
     check_password(&password).map_err(|refusal| AdminError::Usage(refusal.to_string()))?;
-    if ask("once more: ")? != password {
-        return Err(AdminError::Usage("the two are not alike; nothing was changed".to_owned()));
+    if ask("repeat it: ")? != password {
+        return Err(AdminError::Usage("the two passwords differ; nothing was changed".to_owned()));
     }
     Ok(password)
 }
 
 fn from_variable() -> Result<String, AdminError> {
-    let none = "no password: standard input is no terminal to ask at; set PARLOR_PASSWORD, or give \
-                --password-file";
+    let none = "no password given; set PARLOR_PASSWORD, or use --password-file FILE";
     match std::env::var("PARLOR_PASSWORD") {
         Ok(password) => Ok(password),
         Err(std::env::VarError::NotPresent) => Err(AdminError::Usage(none.to_owned())),
@@ -101,7 +100,7 @@ fn parse(text: &[u8]) -> Result<Vec<(UserName, String)>, (usize, String)> {
         let password = password.trim_matches([' ', '\t']);
         if !may_be_password(password) {
             let what =
-                format!("that is no password: use 1 to {PASSWORD_MAX} bytes without controls");
+                format!("a password needs 1 to {PASSWORD_MAX} bytes, without control characters");
             return Err((line_number, what));
         }
         if let Some(first) = known.insert(name.as_str().to_ascii_lowercase(), line_number) {
@@ -138,7 +137,7 @@ mod tests {
                        are allowed";
         assert_eq!(wrong("a.b secret"), (1, no_name.into()));
         assert_eq!(wrong(" a secret").0, 1);
-        let no_password = "that is no password: use 1 to 256 bytes without controls";
+        let no_password = "a password needs 1 to 256 bytes, without control characters";
         assert_eq!(wrong("a x\nb  \nc x"), (2, no_password.into()));
         assert_eq!(wrong(&format!("a {}", "x".repeat(257))), (1, no_password.into()));
         assert_eq!(wrong("a sec\u{7}ret"), (1, no_password.into()));

@@ -12,7 +12,7 @@ use super::progress::Progress;
 
 /// How often bars are drawn at most, a second.
 const DRAWN_HZ: u8 = 10;
-/// After so long they are drawn anew though nothing came: the time that a file waits goes on.
+/// After so long they are drawn anew though nothing came: the time that a file waits continues.
 pub(super) const DRAW_AFTER: Duration = Duration::from_millis(250);
 /// So often they are shown while there is no rest.
 const SHOW_AFTER: Duration = Duration::from_millis(100);

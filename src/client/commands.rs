@@ -22,7 +22,7 @@ pub(super) enum Wish<'a> {
     Ask(Command<'a>),
     /// Send a local file.
     SendFile {
-        /// Its path, for one's room, if there is such a file.
+        /// Its path, for the current room, if there is such a file.
         whole: &'a str,
         /// Otherwise its path and the receiver.
         parts: Option<(&'a str, &'a str)>,
@@ -148,14 +148,14 @@ pub(super) fn newer(wish: &Wish<'_>) -> Option<&'static str> {
 /// What is written otherwise here than by a person with netcat. Behind the words for passwords
 /// they could be typed too, where everybody sees them.
 const OWN_FORMS: &[(Op, &str, &str)] = &[
-    (Op::SendFile, " FILE [USER]", "hand a file of yours to a user, or to your room"),
+    (Op::SendFile, " FILE [USER]", "send a file to a user, or to your room"),
     (Op::Upload, " FILE", "put a file on the shelf of your room, or else the public one"),
-    (Op::Get, " N|FILE [AS]", "take a file, and save it here (as AS)"),
-    (Op::Cancel, " N|FILE", "stop a file on its way, from you or to you"),
-    (Op::Login, " NAME", "take a name: 1 to 16 letters and digits"),
-    (Op::Register, " NAME", "make the name yours, with a password that is asked for"),
-    (Op::Passwd, "", "change your password; both are asked for"),
-    (Op::Room, " [ROOM]", "speak in another one of your rooms; alone: show which they are"),
+    (Op::Get, " N|FILE [AS]", "download a file (and save it as AS)"),
+    (Op::Cancel, " N|FILE", "stop the upload or download of a file"),
+    (Op::Login, " NAME", "log in: NAME is 1 to 16 letters and digits"),
+    (Op::Register, " NAME", "create an account; you are asked for a password"),
+    (Op::Passwd, "", "change your password; you are asked for both"),
+    (Op::Room, " [ROOM]", "make another of your rooms the current one; alone: list them"),
 ];
 
 /// The text of `/help`: the server's, with this client's own form of what is different.
@@ -171,7 +171,8 @@ pub(super) fn help() -> String {
             None => (usage.arguments, usage.about),
         };
         if usage.op == Op::Get {
-            let _ = writeln!(text, "{:<26} save all files that arrive, or none", "/accept on|off");
+            let _ =
+                writeln!(text, "{:<26} download all files sent to you, or none", "/accept on|off");
         }
         let form = format!("/{}{arguments}", usage.words[0]);
         let _ = writeln!(text, "{form:<26} {about}");

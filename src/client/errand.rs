@@ -45,7 +45,7 @@ pub enum Errand {
     },
 }
 
-/// Whom a file is for, as its sender says it.
+/// Whom a file is for, as the sender says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whom {
     /// One user.

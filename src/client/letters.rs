@@ -1,8 +1,8 @@
 //! PURE. The letters that a server keeps until they have arrived: which are new, and which is to
 //! be confirmed.
 //!
-//! Knows neither connection nor screen; it outlives the first and is told of the second. The rule
-//! it keeps: a letter is shown once for each user, however often a server sends it, and is
+//! Knows neither connection nor screen; it outlives the first and is told about the second. The
+//! rule it keeps: a letter is shown once for each user, however often a server sends it, and is
 //! confirmed only after it was shown.
 //!
 //! A server numbers the letters of a user upwards, sends them in that order, and after a new

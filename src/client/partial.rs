@@ -36,8 +36,8 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// Goes on with the half of a file that lies in `dir`, or begins one. Only what is named after
-    /// the hash and is not longer than `size` is taken for a half of it.
+    /// Continues with the half of a file that lies in `dir`, or begins one. Only what is named
+    /// after the hash and is not longer than `size` is taken for a half of it.
     pub(super) fn open(dir: &Path, name: &FileName, hash: Digest, size: u64) -> io::Result<Self> {
         for n in 0..PARTS_MAX {
             let path = place(dir, &part_name(name, hash, n))?;
@@ -98,7 +98,7 @@ impl Partial {
             let _ = fs::remove_file(&reserved);
             return Err(error);
         }
-        // Only now: without its lock somebody else could go on with it.
+        // Only now: without its lock somebody else could continue with it.
         self.half = None;
         // The name should outlive a power cut too; what cannot be done here was done as far as
         // this system can.

@@ -211,8 +211,8 @@ impl Plain {
             // is confirmed can be confirmed only before that.
             let shown = self.show()?;
             let taken = self.lead() | self.listen()? | self.take_lines();
-            // If that was something, the conversation wants to be woken at once: a long file is read
-            // a little at a time, and between two times the socket is looked at.
+            // If that was something, the conversation wants to be woken at once: a long file is
+            // read a little at a time, and between two times the socket is looked at.
             self.chat.fill();
             // Before the server is told that it is here.
             self.deliver()?;

@@ -62,7 +62,7 @@ pub(super) struct Progress {
     pub(super) done: u64,
     /// Its size in bytes.
     pub(super) total: u64,
-    /// Bytes a second; 0 when it is not known.
+    /// Bytes per second; 0 when it is not known.
     pub(super) rate: u64,
     /// How long it will take at that rate.
     pub(super) left: Option<Duration>,
@@ -101,7 +101,7 @@ impl fmt::Display for Progress {
 pub(super) struct Meter {
     /// Where the present measurement began.
     from: (Duration, u64),
-    /// Bytes a second, once a second was measured.
+    /// Bytes per second, once a second was measured.
     measured: Option<u64>,
     rate: u64,
     /// Quarters that are passed and were told or need not be.
@@ -152,7 +152,7 @@ impl Meter {
         Progress { transfer, name, direction, state, done, total, rate, left }
     }
 
-    /// Bytes a second, and how long so many more bytes will take.
+    /// Bytes per second, and how long so many more bytes will take.
     fn rate(&self, left: u64) -> (u64, Option<Duration>) {
         let time = left.saturating_mul(1000).checked_div(self.rate).map(Duration::from_millis);
         (self.rate, time)

@@ -38,7 +38,7 @@ pub(super) struct Start {
     pub(super) json: bool,
     /// Somebody sits there who sees what is shown, and can be asked.
     pub(super) at_terminal: bool,
-    /// Go on after the last line.
+    /// Continue after the last line.
     pub(super) stays: bool,
     /// For how long to try to come back when the connection is lost; `None`: not at all.
     pub(super) returns_for: Option<Duration>,
@@ -54,7 +54,7 @@ impl Start {
         self.user.is_none() || self.at_terminal && self.errand == Errand::Menu
     }
 
-    /// What a server is told of it: an errand logs in beside the chats of its user, and is told
+    /// What a server is told about it: an errand logs in beside the chats of its user, and is told
     /// nothing of what they hear.
     pub(super) fn traits(&self) -> ClientTraits<'static> {
         let errand = self.errand.ends_by_itself();

@@ -193,7 +193,7 @@ pub(super) enum Note {
         why: Fault,
         wait: Duration,
     },
-    /// So many files go on when the connection is back.
+    /// So many files continue when the connection is back.
     FilesWait(usize),
     /// Lines that are typed are kept until the connection is back.
     LinesWait,
@@ -227,7 +227,7 @@ pub(super) enum Note {
     Hashing(Label),
     /// An upload has its slot, after so many milliseconds.
     Begins(Label, u64),
-    /// A file goes on from so many per cent.
+    /// A file continues from so many per cent.
     GoesOn(Label, u64),
     /// The same of an upload that has another number now.
     GoesOnAs {
@@ -256,7 +256,7 @@ pub(super) enum Note {
     },
     /// The files that there are.
     Files(Vec<FileLine>),
-    /// An errand was stopped, and goes on where it was if what has come is `kept`.
+    /// An errand was stopped, and continues where it was if what has come is `kept`.
     ErrandStopped {
         kept: bool,
     },

@@ -123,7 +123,7 @@ pub(super) static SETTINGS: [Setting; 41] = [
     setting("letters", Kind::Count(1..=1_000_000, |d| &mut d.limits.letters),
         "Messages kept for one user until they arrive"),
     setting("presence", Kind::Count(0..=CONNECTIONS_MAX, |d| &mut d.limits.presence_users),
-        "With more users online, nobody is told who logs in and out"),
+        "With more users online than this, logins and logouts are not announced"),
     setting("message-rate", Kind::Count(0..=1_000_000, |d| &mut d.limits.message_rate),
         "Messages per second of one user, as many more at once; 0: no limit"),
     setting("message-max", Kind::Bytes(1..=MESSAGE_MAX, |d| &mut d.limits.message_bytes),
@@ -167,11 +167,11 @@ pub(super) static SETTINGS: [Setting; 41] = [
     setting("login-before", Kind::Time(SPAN, |d| &mut d.limits.login_before),
         "Time from the connection to the login"),
     setting("heartbeat", Kind::Time(SPAN, |d| &mut d.limits.heartbeat),
-        "Silence after which a client is asked for a sign of life"),
+        "Silence after which the server pings a client"),
     setting("dead-after", Kind::Time(SPAN, |d| &mut d.limits.dead_after),
         "Silence after which a client is disconnected"),
     setting("drain", Kind::Time(SPAN, |d| &mut d.limits.drain),
-        "Time for clients to take their last output when the server stops"),
+        "Time for clients to read their last output when the server stops"),
 ];
 
 const fn setting(key: &'static str, kind: Kind, help: &'static str) -> Setting {

@@ -39,7 +39,7 @@ pub(super) struct Conn {
     pub(super) standing: Standing,
     /// The requests whose answers come later.
     pub(super) owed: Owed,
-    /// The last letter that was told to somebody who cannot confirm it.
+    /// The last letter that was told to a user who cannot confirm it.
     pub(super) unconfirmed: Option<Box<(AccountId, LetterId)>>,
     /// What is in the tail.
     pub(super) messages: Messages,
@@ -50,7 +50,7 @@ pub(super) struct Conn {
     pub(super) probed: bool,
     /// In the list of those to be written.
     pub(super) dirty: bool,
-    /// Not read because somebody whom it speaks to is slow.
+    /// Not read because a user whom it speaks to is slow.
     pub(super) paced: bool,
     /// Its end of the stream has come, perhaps behind messages in the tail.
     pub(super) ended: bool,
@@ -123,7 +123,7 @@ impl Conn {
         self.standing == Standing::Named
     }
 
-    /// Somebody has logged in on it.
+    /// A user has logged in on it.
     pub(super) fn is_trusted(&self) -> bool {
         self.standing != Standing::Stranger
     }

@@ -298,7 +298,7 @@ impl Engine {
         }
     }
 
-    /// Goes on with a connection that may have become able to ask.
+    /// Continues with a connection that may have become able to ask.
     pub(super) fn resume(&mut self, id: ConnId) {
         let Some(conn) = self.conn(id) else { return };
         if conn.is_stalled() {
@@ -316,7 +316,7 @@ impl Engine {
         if conn.paused != paused {
             conn.paused = paused;
             if paused && std::mem::take(&mut conn.probed) {
-                // Whoever is not read cannot give a sign of life; nobody takes their name for that.
+                // A client that is not read cannot give a sign of life; it keeps its name.
                 self.hub.handle_heard(id);
             }
             self.outputs.push_back(if paused { Output::Pause(id) } else { Output::Resume(id) });

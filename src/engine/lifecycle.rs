@@ -51,7 +51,8 @@ impl Engine {
         if !conn.is_open() || conn.is_named() == named {
             return;
         }
-        // Whoever has had a name is a stranger no more, or names given back would shut the door.
+        // A client that has had a name is no stranger any more, or names given back would
+        // shut the door.
         forget_stranger(&mut self.strangers, conn);
         conn.standing = conn.standing.after(named);
         (conn.nameless_ms, conn.asked_ms) = (now.mono_ms, now.mono_ms);
@@ -172,7 +173,7 @@ impl Engine {
         self.push_last(id, bytes);
     }
 
-    /// A connection that is said goodbye to goes on to its next phase when all is written.
+    /// A connection that is said goodbye to continues to its next phase when all is written.
     pub(super) fn advance_close(&mut self, now: Now, id: ConnId) {
         let Some(conn) = self.conn_mut(id) else { return };
         if !matches!(conn.phase, Phase::Flushing { .. }) || !conn.outbox.is_empty() {

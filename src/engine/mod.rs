@@ -78,11 +78,11 @@ pub enum Input<'a> {
         /// How it went.
         outcome: Outcome,
     },
-    /// Somebody else has changed the accounts in the store.
+    /// Another process has changed the accounts in the store.
     Directory(Directory),
     /// The disk has room for so many bytes more.
     Space(u64),
-    /// A turn of the loop begins: budgets are fresh, and what waited for one goes on.
+    /// A turn of the loop begins: budgets are fresh, and what waited for one continues.
     Turn,
     /// All that had come was read: only now is it told who is late.
     Deadlines,
@@ -95,7 +95,7 @@ pub enum Input<'a> {
 pub enum Output {
     /// Close it; nothing more will be said of it.
     Close(ConnId),
-    /// All is written: close our end of the stream and go on reading.
+    /// All is written: close our end of the stream and keep reading.
     HalfClose(ConnId),
     /// Do not read it until [`Output::Resume`].
     Pause(ConnId),
@@ -250,7 +250,7 @@ impl Engine {
         self.stopping.is_some() && self.stats.connections == self.latecomers
     }
 
-    /// Whether somebody is logged in on a connection.
+    /// Whether a user is logged in on a connection.
     #[must_use]
     pub(crate) fn is_user(&self, conn: ConnId) -> bool {
         self.conn(conn).is_some_and(|conn| conn.is_named())

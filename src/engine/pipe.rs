@@ -109,7 +109,7 @@ impl Engine {
         self.submit(FileJob::Open { transfer, partial, size }, Aim::In(transfer));
     }
 
-    /// A file goes to somebody.
+    /// A file goes to a user.
     pub(super) fn begin_delivery(
         &mut self,
         transfer: TransferId,
@@ -340,7 +340,7 @@ impl Engine {
         self.pipes.outbound.range(all_to(conn)).map(|(&(_, id), _)| id).collect()
     }
 
-    /// Gives the worker a job, for somebody or for nobody.
+    /// Gives the worker a job, for a user or for nobody.
     pub(super) fn submit(&mut self, job: FileJob, aim: Aim) -> Ticket {
         let ticket = self.hub.next_ticket();
         self.pipes.under_way.insert(ticket, aim);

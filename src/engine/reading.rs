@@ -1,8 +1,8 @@
 //! Bytes become requests: which protocol it is, what is whole, what has to wait.
 //!
 //! Knows no meaning: the front reads and the hub decides. The rules it keeps: what was asked first
-//! is handled first; only what could not be handled is kept with the connection; whoever has used
-//! up a budget waits for the next turn.
+//! is handled first; only what could not be handled is kept with the connection; the user who has
+//! used up a budget waits for the next turn.
 
 use super::states::Messages;
 use super::{Engine, tenant};
@@ -181,7 +181,7 @@ impl Engine {
 
     fn on_incoming(&mut self, now: Now, conn: ConnId, incoming: Incoming<'_>) {
         self.stats.requests += 1;
-        // What a client does by itself does not show that somebody is there.
+        // What a client does by itself does not show that a user is there.
         let by_itself = matches!(
             incoming,
             Incoming::Request { command: Ok(Command::Ping | Command::Got { .. }), .. }

@@ -3,14 +3,14 @@
 //!
 //! Knows no connections. The rule it keeps: what cannot be at the same time cannot be written.
 
-/// Whether somebody is logged in on a connection, or was.
+/// Whether a user is logged in on a connection, or was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// Nobody has ever logged in: small bounds, and counted among strangers while it is open.
     Stranger,
-    /// Somebody is logged in.
+    /// A user is logged in.
     Named,
-    /// Somebody was logged in. It keeps what a name brings: longer frames, more output.
+    /// A user was logged in. It keeps what a name brings: longer frames, more output.
     Trusted,
 }
 

@@ -1,7 +1,7 @@
 //! Connections that have not logged in: how many there may be, in all and from one source.
 //!
-//! Knows no connections. The rule it keeps: whoever is turned away is told so in words; from a
-//! tenth of the bound on some are turned away, ever more of them, so that a flood of strangers
+//! Knows no connections. The rule it keeps: a client that is turned away is told so in words; from
+//! a tenth of the bound on some are turned away, ever more of them, so that a flood of strangers
 //! leaves room for a friend (as sshd's `MaxStartups`).
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Deadlines of connections: a hashed timer wheel, one entry a slot.
 //!
-//! Knows neither clocks nor what a deadline is for. Whoever is woken looks at what is really due
-//! and asks for the next moment. So activity moves no timer: a deadline that bytes have pushed
+//! Knows neither clocks nor what a deadline is for. What is woken looks at what is really
+//! due and asks for the next moment. So activity moves no timer: a deadline that bytes have pushed
 //! back is found out when its old moment comes. Entries belong to slots, not to connections; a new
 //! tenant of a slot inherits the entry of the last, and millions of short connections leave
 //! nothing behind. (Varghese and Lauck, "Hashed and hierarchical timing wheels", 1987.)

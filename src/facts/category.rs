@@ -11,11 +11,11 @@ use std::fmt;
 pub enum Category {
     /// A connection came, spoke or was refused.
     Client,
-    /// Somebody gave a name.
+    /// A user gave a name.
     Login,
-    /// Somebody entered a room.
+    /// A user entered a room.
     Join,
-    /// Somebody left a room.
+    /// A user left a room.
     Leave,
     /// A room was made or removed.
     Room,

@@ -29,7 +29,7 @@ pub enum ConnFact {
         op: Op,
         code: &'static str,
     },
-    /// Somebody blocks a user from now on, or does not.
+    /// A user blocks another one from now on, or does not.
     BlockSet {
         #[serde(flatten)]
         who: Who,
@@ -60,9 +60,9 @@ pub enum LoginFact {
     WrongPassword { conn: ConnId, user: UserName },
     /// A connection has the name and the room of another one, its `owner`, that is closed.
     TakenOver { user: UserName, conn: ConnId, owner: ConnId },
-    /// Somebody was logged out without having asked for it.
+    /// The server logged a user out.
     LoggedOut { user: UserName, conn: ConnId, reason: LogoutReason },
-    /// Somebody gave the name back.
+    /// A user gave the name back.
     NameGivenBack { user: UserName, conn: ConnId },
     /// An account was made.
     Registered { user: UserName, conn: ConnId },
@@ -75,9 +75,9 @@ pub enum LoginFact {
 #[serde(tag = "event", rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum RoomFact {
-    /// Somebody is in a room, in which there are `members` now, and may be `most`.
+    /// A user is in a room, in which there are `members` now, and may be `most`.
     Joined { user: UserName, room: RoomName, members: usize, most: u64 },
-    /// Somebody is not in a room any more, in which there are `members` now.
+    /// A user is not in a room any more, in which there are `members` now.
     Left { user: UserName, room: RoomName, members: usize },
     /// A room is there.
     RoomMade { room: RoomName, user: UserName },
@@ -141,7 +141,7 @@ pub enum FileFact {
         #[serde(flatten)]
         slots: Slots,
     },
-    /// A file is here, whole.
+    /// A file is stored.
     Received {
         transfer: TransferId,
         #[serde(flatten)]
@@ -220,7 +220,7 @@ pub enum TroubleFact {
     ContentLost { transfer: TransferId, name: FileName, from: UserName },
     /// The wall clock is suddenly so far ahead, and so many files would expire by it: they wait.
     ClockAhead { ahead_s: u64, files: usize },
-    /// Somebody could not be let in; nor were so many before, each time for some reason.
+    /// A client could not be let in; nor were so many before, each time for some reason.
     TurnedAway { why: String, so_far: u64 },
     /// So many lines are missing in the log here.
     LinesDropped { lines: u64 },

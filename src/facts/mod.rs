@@ -19,7 +19,7 @@ use crate::id::ConnId;
 use crate::message::{FileLine, FileName, Refusal, Target, UserName};
 use serde::Serialize;
 
-/// Somebody: by name, or before that by the connection.
+/// A client: by name, or before that by the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Who {
@@ -44,7 +44,7 @@ pub struct Parcel {
     pub from: UserName,
     /// Whom it is for.
     pub to: Target,
-    /// Its name, as its sender gave it.
+    /// Its name, as the sender gave it.
     pub name: FileName,
     /// Its size in bytes.
     pub size: u64,

@@ -23,7 +23,7 @@ pub(super) const ASIDE: &str = ".aside";
 pub(super) enum Part {
     /// The number of its transfer.
     Transfer(TransferId),
-    /// What it is found by when it goes on later.
+    /// What it is found by when it continues later.
     Partial(PartialId),
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Leftover {
 /// Why a file can go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
-    /// It was on its way to an earlier server and cannot go on.
+    /// It was on its way to an earlier server and cannot be resumed.
     Broken,
     /// It is half a file without a byte.
     Empty,

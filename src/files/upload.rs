@@ -85,7 +85,7 @@ impl OpenFile {
         self.half.finish()
     }
 
-    /// Brings to the disk what is there, so that it can go on later.
+    /// Brings to the disk what is there, so that it can be resumed later.
     pub(super) fn pause(&mut self) -> io::Result<()> {
         self.half.pause()
     }

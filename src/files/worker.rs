@@ -61,7 +61,7 @@ impl FilesWorker {
     }
 
     /// Lets the worker finish what it was given, for `wait` at most. What it leaves behind is swept
-    /// at the next start, or goes on then.
+    /// at the next start, or continues then.
     pub(crate) fn stop(self, wait: Duration) {
         self.0.stop(wait);
     }

@@ -29,7 +29,7 @@ enum Status {
     Unavailable,
 }
 
-/// Whether the body of an answer is written, or only told of.
+/// Whether the body of an answer is written, or only announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Whole,

@@ -45,7 +45,7 @@ pub enum Incoming<'a> {
     },
     /// A frame with nothing in it: a fault, but one that leaves the stream in step.
     Empty,
-    /// Nothing that asks for anything: somebody pressed return.
+    /// Nothing that asks for anything: a user pressed return.
     Nothing,
     /// Something between the peer and its front alone, such as a handshake: this is the answer.
     Own(Bytes),
@@ -72,12 +72,12 @@ pub struct Traits {
     pub answers_pings: bool,
     /// Receivers confirm their letters. Where they cannot, that the kernel has one must do.
     pub confirms_letters: bool,
-    /// Whoever comes while the server stops is read all the same, and is not said goodbye to at
-    /// once: the front has its own answer for them ([`Reading::draining`]).
+    /// A client that comes while the server stops is read all the same, and is not said goodbye to
+    /// at once: the front has its own answer for it ([`Reading::draining`]).
     pub answers_latecomers: bool,
 }
 
-/// What a front is told of its connection when it reads.
+/// What a front is told about its connection when it reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
     /// So many of the first bytes were looked at before and held no end of a message.

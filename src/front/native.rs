@@ -376,7 +376,7 @@ pub fn emit_event(event: &Event) -> Bytes {
 // What is written for every message, by hand: two to four times as fast as the general writer. That
 // it is the same to the byte is kept by a test.
 
-/// Something that somebody said; `head` ends within the name of the speaker.
+/// Something that a user said; `head` ends within the name of the speaker.
 fn emit_words(head: &[&str], text: &Text, me: bool, at: u64) -> Bytes {
     frame::emit_json(128 + text.as_str().len(), |out| {
         head.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));

@@ -98,7 +98,7 @@ pub fn help() -> String {
 
 /// Reads one line. A line that does not begin with `/` is said to the room; after `//` the rest is
 /// said, with one slash. A word after `/` that is no command is refused, never said, and so is a
-/// line whose first visible character is a slash: somebody meant a command.
+/// line whose first visible character is a slash: a user meant a command.
 #[must_use]
 pub fn parse(line: &str) -> Incoming<'_> {
     let line = without_mark(line);

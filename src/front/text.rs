@@ -275,7 +275,7 @@ pub fn describe_event(event: &Event) -> String {
     }
 }
 
-/// What somebody said or did in a room, or this user in another session.
+/// What a user said or did in a room, or this user in another session.
 fn describe_said(from: &UserName, text: &str, me: bool, own: bool) -> String {
     let text = visible(text);
     match (me, own) {
@@ -286,7 +286,7 @@ fn describe_said(from: &UserName, text: &str, me: bool, own: bool) -> String {
     }
 }
 
-/// Who speaks. Somebody may be called so; only this user is `you`.
+/// Who speaks. A user may be called so; only this user is `you`.
 fn speaker(from: &UserName) -> String {
     let is_you = from.as_str().eq_ignore_ascii_case("you");
     if is_you { format!("user {from}") } else { from.to_string() }

@@ -2,7 +2,7 @@
 //!
 //! With `departures.rs` the one file that speaks to all parts, because all have something of a
 //! session: it calls them and touches nothing that is theirs. The rule it keeps: a place among the
-//! sessions of a user that is free goes to whoever waits for it.
+//! sessions of a user that is free goes to the user who waits for it.
 
 use super::entrance::{Decision, Newcomer};
 use super::people::{Mailbox, Session, State, User};
@@ -34,7 +34,7 @@ impl Hub {
             self.entrance().end_entering(conn, name);
         }
         let for_good = matches!(reason, CloseReason::Exit | CloseReason::EndedElsewhere);
-        // Whoever waited to see whether this one lives has seen it, and takes its place.
+        // The user who waited to see whether this one lives has seen it, and takes its place.
         let place = state.name().filter(|_| !for_good && !state.is_errand());
         self.pass_on(now, place.map(|name| name.key()), Some(conn));
         let name = self.people.name_of(conn).ok();
@@ -62,7 +62,7 @@ impl Hub {
         Ok(self.let_in(now, decision))
     }
 
-    /// A password was right, or not; nothing if whoever gave it is gone.
+    /// A password was right, or not; nothing if the user who gave it is gone.
     pub(super) fn let_in_late(
         &mut self,
         now: Now,
@@ -76,7 +76,7 @@ impl Hub {
         });
     }
 
-    /// An account was made, or not; nothing if whoever wanted it is gone.
+    /// An account was made, or not; nothing if the user who wanted it is gone.
     pub(super) fn let_in_registered(
         &mut self,
         now: Now,
@@ -110,8 +110,8 @@ impl Hub {
     }
 
     /// A session gives way: the newcomer has its name, its rooms and its place among the sessions
-    /// of its user. Whoever waits for the death of that one waits for somebody who is gone, and the
-    /// next one lives.
+    /// of its user. The user who waits for the death of that one waits for a user who has left, and
+    /// the next one lives.
     fn take_over(&mut self, now: Now, newcomer: Newcomer, owner: ConnId) -> Reply {
         let Ok(before) = self.people.user_of(owner) else {
             return self.begin_session(now, newcomer);
@@ -161,7 +161,7 @@ impl Hub {
         self.settle(now, &newcomer, user)
     }
 
-    /// Somebody as they are from now on.
+    /// A user as they are from now on.
     fn new_user(&mut self, now: Now, newcomer: &Newcomer) -> User {
         let Newcomer { name, account, was, errand, .. } = *newcomer;
         let stored = account.and_then(|account| self.people.directory.get(account));
@@ -214,14 +214,14 @@ impl Hub {
         }
     }
 
-    /// The place of `owner`, or one that is free now, goes to whoever has been waiting for it.
+    /// The place of `owner`, or one that is free now, goes to the user who has been waiting for it.
     pub(super) fn pass_on(&mut self, now: Now, place: Option<UserKey>, owner: Option<ConnId>) {
         if let Some(contest) = place.and_then(|key| self.entrance.take_contest(key)) {
             self.win(now, contest.newcomer, owner);
         }
     }
 
-    /// Tells everybody that somebody came or went, unless so many are here that it would be noise.
+    /// Tells everybody that a user came or went, unless so many are here that it would be noise.
     pub(super) fn tell_presence(&mut self, conn: ConnId, user: UserName, event: Event) {
         if self.people.count() as u64 <= self.rules.limits.presence_users {
             let except = self.people.apart_from(user);

@@ -1,4 +1,4 @@
-//! A worker has finished: whoever waited for it goes on.
+//! A worker has finished: the user who waited for it continues.
 //!
 //! The rule it keeps: each entry of what waits ends with its job, whatever has become of the one
 //! who asked.
@@ -96,7 +96,7 @@ impl Hub {
         }
     }
 
-    /// Checks that whoever is between two states has something to wait for.
+    /// Checks that the user who is between two states has something to wait for.
     pub(super) fn check_waiting(&self) {
         self.entrance.check_invariants(&self.people, &self.out);
         for session in self.people.sessions() {

@@ -133,7 +133,7 @@ impl Hub {
         let Some(user) = self.people.directory.get(account).map(|account| account.name) else {
             return;
         };
-        // Where a user has one session, whoever is here now came in the place of the asker.
+        // Where a user has one session, the user who is online now came in the place of the asker.
         let is_here = self.people.user_of(asker).is_ok_and(|user| user.account == Some(account));
         if is_here || self.rules.limits.accounts_sessions > 1 {
             self.log_out_others(now, user.key(), asker, LogoutReason::PasswordChanged);
@@ -154,7 +154,7 @@ impl Hub {
         }
     }
 
-    /// Logs somebody out who has not asked for it; the connection stays.
+    /// Logs a user out who has not asked for it; the connection stays.
     pub(crate) fn log_out(&mut self, now: Now, conn: ConnId, reason: LogoutReason) {
         let Ok(user) = self.people.user_of(conn) else { return };
         self.out.note(LoginFact::LoggedOut { user: user.name, conn, reason });
@@ -163,7 +163,7 @@ impl Hub {
         self.pass_on(now, given_back, None);
     }
 
-    /// Somebody gives their name back because they want to.
+    /// A user gives their name back because they want to.
     fn leave_name(&mut self, now: Now, conn: ConnId) {
         let Ok(user) = self.people.user_of(conn) else { return };
         self.out.note(LoginFact::NameGivenBack { user: user.name, conn });
@@ -171,7 +171,7 @@ impl Hub {
         self.pass_on(now, given_back, None);
     }
 
-    /// The name of a guest is perhaps somebody else's from now on: their errands end, and nobody
+    /// The name of a guest is perhaps another user's from now on: their errands end, and nobody
     /// gets answers that were theirs.
     pub(super) fn end_guest(&mut self, user: UserKey) {
         for conn in self.people.errands_of(user) {
@@ -215,7 +215,7 @@ impl Hub {
     }
 
     /// Another process has changed the accounts: those who lost theirs, and guests whose name is
-    /// now somebody's, are logged out.
+    /// now a user's, are logged out.
     pub(crate) fn handle_directory(&mut self, now: Now, stored: crate::job::Directory) {
         self.people.directory.follow(stored);
         let named: Vec<ConnId> = self.people.named().collect();

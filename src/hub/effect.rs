@@ -67,7 +67,7 @@ pub enum Effect {
     },
     /// Tell everybody who is logged in.
     TellAll {
-        /// Who caused it: is not told, and may be held up when somebody is slow.
+        /// Who caused it: is not told, and may be held up when a user is slow.
         by: ConnId,
         /// Who is not told either; sorted.
         except: Vec<ConnId>,

@@ -68,7 +68,7 @@ pub struct Setup {
 pub struct Policy {
     /// A name that is nobody's may be used without a password.
     pub guests: bool,
-    /// Whoever comes may make an account.
+    /// Anybody may make an account.
     pub registration: bool,
 }
 
@@ -99,7 +99,7 @@ impl Default for Setup {
 enum Answer {
     /// This is the reply.
     Now(Reply),
-    /// The answer comes when a worker, or somebody else, has said something.
+    /// The answer comes when a worker, or another user, has said something.
     Later,
 }
 

@@ -77,7 +77,7 @@ impl SentKeys {
         }
     }
 
-    /// The name belongs to somebody else now, or to nobody.
+    /// The name belongs to another user now, or to nobody.
     pub(super) fn forget(&mut self, user: UserKey) {
         self.users.remove(&user);
     }

@@ -13,7 +13,7 @@ use crate::job::{Job, PasswordJob, StoreJob, StoreOutcome};
 use crate::limits::STORE_JOBS_MAX;
 use crate::message::{Event, Refusal, Reply};
 
-/// The queue of effects, and what goes on when a worker has finished.
+/// The queue of effects, and what continues when a worker has finished.
 #[derive(Debug, Default)]
 pub(super) struct Out {
     effects: VecDeque<Effect>,
@@ -137,7 +137,7 @@ impl Out {
     /// What waited for a job that is done.
     pub(super) fn take_waiting(&mut self, ticket: Ticket) -> Option<Waiting> {
         let waiting = self.waiting.remove(&ticket);
-        // It was told once before, or it is nobody's.
+        // It was told once before, or it belongs to nobody.
         debug_assert!(ticket.0 <= self.last_ticket, "{ticket:?} was never given");
         waiting
     }

@@ -32,7 +32,7 @@ impl Bucket {
 /// The buckets of all connections.
 #[derive(Debug)]
 pub(super) struct Buckets {
-    /// Messages a second.
+    /// Messages per second.
     rate: u64,
     /// By slot.
     buckets: Vec<Bucket>,

@@ -1,6 +1,6 @@
 //! Requests that wait for a worker: what is known when it has finished.
 //!
-//! Values only: `out.rs` keeps them under their tickets, `completions.rs` goes on with them.
+//! Values only: `out.rs` keeps them under their tickets, `completions.rs` continues with them.
 
 use super::post::LetterDraft;
 use super::{Request, UserKey};
@@ -8,7 +8,7 @@ use crate::id::{AccountId, ConnId, Source, TransferId};
 use crate::job::{Account, StoredFile, Voided};
 use crate::message::UserName;
 
-/// What goes on when a worker has finished.
+/// What continues when a worker has finished.
 #[derive(Clone, Debug)]
 pub(super) enum Waiting {
     /// A password is compared for a login, with that of `account` as it was then.
@@ -45,7 +45,7 @@ pub(super) enum Waiting {
     Arrived,
     /// A file is being recorded.
     AddFile { file: Box<StoredFile> },
-    /// A file is forgotten, because somebody asked for that or because it expired; its sender
+    /// A file is forgotten, because a user asked for that or because it expired; the sender
     /// is told who has taken or refused it.
     RemoveFile { request: Option<Request>, transfer: TransferId, receipt: Option<Receipt> },
 }

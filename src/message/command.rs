@@ -33,7 +33,7 @@ pub enum Command<'a> {
         /// Its password from now on.
         password: Secret<'a>,
     },
-    /// Give one's account another password.
+    /// Give the account another password.
     Passwd {
         /// The one that it has.
         old: Secret<'a>,
@@ -104,7 +104,7 @@ pub enum Command<'a> {
     },
     /// List the rooms.
     Rooms,
-    /// List the users of a room, of one's own room, or of the server.
+    /// List the users of a room, of the current room, or of the server.
     Who {
         /// The room asked about.
         room: Option<Cow<'a, str>>,
@@ -143,7 +143,7 @@ pub enum Command<'a> {
         /// What.
         file: Announced<'a>,
     },
-    /// Announce a file for the shelf of one's room, or else for the public one.
+    /// Announce a file for the shelf of the current room, or else for the public one.
     Upload {
         /// The room; `None` means the current one.
         room: Option<Cow<'a, str>>,
@@ -174,12 +174,12 @@ pub enum Command<'a> {
         /// Which.
         transfer: TransferId,
     },
-    /// Withdraw an upload of one's own, or take no more of a file.
+    /// Withdraw an upload of your own, or take no more of a file.
     Cancel {
         /// Which.
         transfer: TransferId,
     },
-    /// Remove a file of one's own.
+    /// Remove a file of your own.
     Remove {
         /// Which.
         transfer: TransferId,
@@ -197,14 +197,14 @@ pub struct ClientTraits<'a> {
     pub errand: bool,
 }
 
-/// A file as its sender announces it.
+/// A file as the sender announces it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announced<'a> {
     /// Its name, without a path.
     pub name: Cow<'a, str>,
     /// Its size in bytes.
     pub size: u64,
-    /// BLAKE3 of its content: with it an upload that broke can go on.
+    /// BLAKE3 of its content: with it an upload that broke can be resumed.
     pub hash: Option<Digest>,
     /// It was announced before and the answer or the end was not heard: it is not wanted twice.
     pub again: bool,
@@ -219,7 +219,7 @@ pub enum FileRef<'a> {
     Name(Cow<'a, str>),
 }
 
-/// What a login offers to show that the name is one's own.
+/// What a login offers to show that the name is theirs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof<'a> {
     /// Nothing: as a guest.

@@ -68,14 +68,14 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "is_false")]
         own: bool,
     },
-    /// Somebody logged in.
+    /// A user logged in.
     Online {
         /// Who.
         user: UserName,
         /// When, in milliseconds since 1970.
         at: u64,
     },
-    /// Somebody logged out or is gone.
+    /// A user logged out or is gone.
     Offline {
         /// Who.
         user: UserName,
@@ -87,7 +87,7 @@ pub enum Event {
         /// Why.
         reason: LogoutReason,
     },
-    /// Somebody came into the room.
+    /// A user came into the room.
     Joined {
         /// The room.
         room: RoomName,
@@ -96,7 +96,7 @@ pub enum Event {
         /// When, in milliseconds since 1970.
         at: u64,
     },
-    /// Somebody left the room.
+    /// A user left the room.
     Left {
         /// The room.
         room: RoomName,
@@ -133,7 +133,7 @@ pub enum Event {
         /// How many more.
         bytes: u64,
     },
-    /// Somebody hands a file over to this user or to this user's room.
+    /// A user hands a file over to this user or to this user's room.
     Offered {
         /// Which.
         #[serde(flatten)]
@@ -208,10 +208,10 @@ pub enum Ending {
     /// It was withdrawn.
     #[error("withdrawn")]
     Cancelled,
-    /// The sender is gone.
+    /// The sender has disconnected.
     #[error("the sender disconnected")]
     SenderGone,
-    /// The receiver is gone, or left the room.
+    /// The receiver has disconnected, or left the room.
     #[error("the receiver left")]
     ReceiverGone,
     /// No byte of it came for too long.
@@ -231,14 +231,14 @@ pub enum Ending {
     StoreFailed,
 }
 
-/// Why somebody was logged out without having asked for it.
+/// Why the server logged a user out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum LogoutReason {
     /// No command for too long.
     #[error("you have sent no command for too long")]
     Idle,
-    /// A guest's name was made somebody's account.
+    /// A guest's name was made a user's account.
     #[error("somebody registered the name")]
     Registered,
     /// The account was removed.

@@ -1,5 +1,5 @@
 //! What is said of a file: its name is in `name`; here are its content's hash, whom it is for, and
-//! the line by which people are told of it.
+//! the line by which people are told about it.
 
 use std::fmt;
 
@@ -60,9 +60,9 @@ impl<'de> Deserialize<'de> for Digest {
 pub enum Target {
     /// One user, who takes it or refuses it.
     User(UserName),
-    /// The members of a room, also those who come later; they are told of it.
+    /// The members of a room, also those who come later; they are told about it.
     Room(RoomName),
-    /// The shelf of a room: whoever is in the room may take it.
+    /// The shelf of a room: every user in the room may download it.
     Shelf(RoomName),
     /// The public shelf: everybody may take it.
     Public,
@@ -89,7 +89,7 @@ pub struct FileLine {
     pub from: UserName,
     /// Whom it is for.
     pub to: Target,
-    /// Its name, as its sender gave it.
+    /// Its name, as the sender gave it.
     pub name: FileName,
     /// Its size in bytes.
     pub size: u64,

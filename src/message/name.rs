@@ -118,7 +118,7 @@ impl<const MAX: usize> Key<MAX> {
     }
 }
 
-/// The name of a file as its sender gave it: never a path, and safe to show.
+/// The name of a file as the sender gave it: never a path, and safe to show.
 ///
 /// It is metadata. The server never uses it on its own disk, and the receiver makes it unique.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]

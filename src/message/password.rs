@@ -3,7 +3,7 @@
 use super::Refusal;
 use crate::limits::{PASSWORD_MAX, PASSWORD_MIN};
 
-/// Checks a password that somebody wants to have.
+/// Checks a password that a user wants to have.
 ///
 /// # Errors
 /// [`Refusal::BadPassword`] if it is too short or too long or has controls in it.

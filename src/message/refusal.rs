@@ -17,7 +17,7 @@ pub enum Refusal {
     /// Only those who have a name may.
     #[error("log in first")]
     LoginFirst,
-    /// One name a connection.
+    /// A connection has one name.
     #[error("you are already logged in as {0}")]
     LoggedIn(UserName),
     /// Such a user name cannot be.
@@ -38,7 +38,7 @@ pub enum Refusal {
         /// Longest in bytes.
         max: usize,
     },
-    /// Somebody has the name.
+    /// A user has the name.
     #[error("the name {0} is in use; choose another")]
     NameInUse(UserName),
     /// As many sessions as one user may have, and all of them live.
@@ -109,7 +109,7 @@ pub enum Refusal {
         /// The limit.
         limit: u64,
     },
-    /// As many letters are kept for somebody as may be.
+    /// As many letters are kept for a user as may be.
     #[error(
         "{limit} messages already wait for {user}, the limit; try again when they have logged in"
     )]
@@ -201,7 +201,7 @@ pub enum Refusal {
     /// There is no file of that number or name, or it is not for this user.
     #[error("there is no such file for you")]
     NoSuchFile,
-    /// Only its sender may.
+    /// Only the sender may.
     #[error("that file is not yours")]
     NotYourFile,
     /// More than one user may have on the server.

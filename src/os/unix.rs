@@ -130,7 +130,7 @@ impl Hidden {
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        // A terminal that is gone needs nothing.
+        // A terminal that has ended needs nothing.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }
 }

@@ -60,7 +60,7 @@ impl Signals {
         let handler = move || {
             each();
             count.fetch_add(1, Ordering::SeqCst);
-            // A poller that is gone has nothing left to end.
+            // A poller that has ended has nothing left to end.
             let _ = waker.wake();
         };
         ctrlc::set_handler(handler).map_err(io::Error::other)?;
@@ -113,7 +113,7 @@ impl Hidden {
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        // A console that is gone needs nothing.
+        // A console that has ended needs nothing.
         let _ = console::set_mode(HandleRef::stdin(), self.0);
     }
 }
@@ -248,7 +248,8 @@ pub(super) fn data_home(folder: impl Fn(&str) -> Option<PathBuf>) -> Option<Path
 }
 
 /// Errors of Winsock (winerror.h) whose kind the standard library does not know, or that mean
-/// something else to accept: there WSAECONNRESET is told of a peer that left before it was let in.
+/// something else to accept: there WSAECONNRESET is reported for a peer that left before it was let
+/// in.
 pub(super) fn trouble(error: &io::Error) -> Option<Trouble> {
     const WSAEINTR: i32 = 10004;
     const WSAEMFILE: i32 = 10024;

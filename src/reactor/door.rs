@@ -38,19 +38,19 @@ impl Door {
         self.listeners = None;
     }
 
-    /// Somebody waits at a socket.
+    /// A client waits at a socket.
     pub(super) fn on_edge(&mut self, index: usize) {
         if let Some(listeners) = &mut self.listeners {
             listeners.on_edge(index);
         }
     }
 
-    /// When accepting goes on: now, later, or when an edge comes.
+    /// When accepting continues: now, later, or when an edge comes.
     pub(super) fn next_at(&self, now: Instant) -> Option<Instant> {
         self.listeners.as_ref().and_then(|listeners| listeners.next_at(now))
     }
 
-    /// What came of one attempt to let somebody in; what only the log need know is logged.
+    /// What came of one attempt to let a client in; what only the log need know is logged.
     pub(super) fn accept(&mut self, at: Instant) -> Came {
         let Some(listeners) = &mut self.listeners else { return Came::Nobody };
         match listeners.accept(at) {
@@ -84,7 +84,7 @@ impl Door {
     }
 }
 
-/// What came of one attempt to let somebody in.
+/// What came of one attempt to let a client in.
 pub(super) enum Came {
     /// A connection.
     One(Transport, Peer),

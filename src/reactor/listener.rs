@@ -36,7 +36,7 @@ enum Listener {
     Local(LocalListener),
 }
 
-/// All sockets that accept, each with whether somebody waits there.
+/// All sockets that accept, each with whether a client waits there.
 #[derive(Debug)]
 pub(super) struct Listeners {
     sockets: Vec<(Listener, bool)>,
@@ -103,14 +103,14 @@ impl Listeners {
         self.sockets.iter().filter_map(|(socket, _)| socket.address()).collect()
     }
 
-    /// Somebody waits at a socket.
+    /// A client waits at a socket.
     pub(super) fn on_edge(&mut self, index: usize) {
         if let Some((_, ready)) = self.sockets.get_mut(index) {
             *ready = true;
         }
     }
 
-    /// When accepting goes on: now, later, or when an edge comes.
+    /// When accepting continues: now, later, or when an edge comes.
     pub(super) fn next_at(&self, now: Instant) -> Option<Instant> {
         let waits = self.sockets.iter().any(|(_, ready)| *ready);
         waits.then(|| self.rest_until.map_or(now, |until| until.max(now)))
@@ -139,7 +139,7 @@ impl Listeners {
         Accepted::Nobody
     }
 
-    /// The next socket at which somebody waits, each in its turn.
+    /// The next socket at which a client waits, each in its turn.
     fn next_ready(&mut self) -> Option<&mut (Listener, bool)> {
         let count = self.sockets.len();
         let ready = |index: &usize| self.sockets[*index].1;
@@ -227,7 +227,7 @@ fn bind(address: SocketAddr, dead_after: Duration) -> io::Result<Listener> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    // Accepted sockets inherit these on Linux, which saves five system calls a connection.
+    // Accepted sockets inherit these on Linux, which saves five system calls per connection.
     let (idle, every) = KEEPALIVE;
     let keepalive = TcpKeepalive::new().with_time(idle).with_interval(every);
     socket.set_tcp_keepalive(&keepalive)?;

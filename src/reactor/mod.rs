@@ -61,7 +61,7 @@ const FIRST_LISTENER: u32 = 2;
 /// How long the workers may take for their last jobs.
 const WORKERS_STOP: Duration = Duration::from_secs(2);
 
-/// Why the server cannot start or go on.
+/// Why the server cannot start or keep running.
 #[derive(Debug, thiserror::Error)]
 pub enum ReactorError {
     /// An address cannot be listened on.
@@ -196,7 +196,7 @@ impl Reactor {
             self.close();
             self.turns.count(began);
         }
-        // Until here whoever came was told why nobody is let in.
+        // Until here each client that came was told why nobody is let in.
         self.door.shut();
         let report = self.report();
         self.workers.stop(if self.stop_now { Duration::ZERO } else { WORKERS_STOP });

@@ -69,7 +69,7 @@ impl Transport {
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Peer {
-    /// Somebody at an address of the network.
+    /// A client at an address of the network.
     Net(SocketAddr),
     /// A program of this machine, on a Unix socket: of this user, where the system tells.
     Local(Option<u32>),

@@ -45,7 +45,7 @@ pub enum Misfit {
     /// The store is an older one.
     #[error(
         "{FILE} is older than files/ (it was used {store} times, they {files}); put the newer one \
-         in its place, or go on with this one: parlor store files adopt"
+         in its place, or continue with this one: parlor store files adopt"
     )]
     OldStore {
         /// The generation of the store.
@@ -56,7 +56,7 @@ pub enum Misfit {
     /// The files are older ones.
     #[error(
         "files/ is older than {FILE} (it was used {files} times, the store {store}); put the newer \
-         one in its place, or go on with this one: parlor store files adopt"
+         one in its place, or continue with this one: parlor store files adopt"
     )]
     OldFiles {
         /// The generation of the store.
@@ -75,7 +75,7 @@ pub enum Misfit {
         /// How many the store names.
         named: usize,
     },
-    /// Many contents are nobody's.
+    /// Many contents belong to no file.
     #[error(
         "of {here} contents in files/, {FILE} names only {known}; put the right store back, or set \
          the others aside for a day with: parlor store files adopt, or remove them now with: \

@@ -80,7 +80,7 @@ impl Sqlite {
     }
 
     /// Writes a copy of the store, as it is at one moment, to a new file for its owner only; others
-    /// may go on writing to the store. What is left of a backup that fails is removed.
+    /// may keep writing to the store. What is left of a backup that fails is removed.
     ///
     /// # Errors
     /// Why it cannot be done; [`StoreError::Create`] if the file cannot be made.

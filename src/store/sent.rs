@@ -25,7 +25,7 @@ pub(super) fn is_known(
     Ok(kept_ms.is_some_and(|kept_ms: i64| is_fresh(kept_ms.unsigned_abs(), at_ms)))
 }
 
-/// Takes down that a letter was kept. The account may have been removed meanwhile.
+/// Records that a letter was kept. The account may have been removed meanwhile.
 pub(super) fn note(
     file: &Connection,
     (account, key): (AccountId, MessageKey),

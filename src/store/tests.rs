@@ -274,7 +274,7 @@ fn a_letter_that_comes_twice_under_one_key_is_kept_once() {
         let others = [("l", 2, DAY_MS), ("k", 1, DAY_MS), ("k", 2, 2 * DAY_MS)];
         let others = others.map(|(key, by, at_ms)| keep_once(1, "hello", by, key, at_ms));
         assert_eq!(store.commit(&others), [kept(2), kept(3), kept(4)]);
-        // A letter that was not kept has used up no key, and an account that is gone has none.
+        // A letter that was not kept has used up no key, and an account that was removed has none.
         let nobody = keep_once(9, "hello", 2, "m", DAY_MS);
         let somebody = keep_once(1, "hello", 2, "m", DAY_MS);
         assert_eq!(store.commit(&[nobody, somebody]), [StoreOutcome::NoAccount, kept(5)]);

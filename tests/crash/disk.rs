@@ -1,4 +1,4 @@
-//! Row 57: the disk is full. What cannot be kept is refused in words, what needs no disk goes on,
+//! Row 57: the disk is full. What cannot be kept is refused in words, what needs no disk continues,
 //! what was kept before stays kept, and when there is space again all is as before; without a
 //! restart, and after a crash too.
 //!
@@ -196,7 +196,7 @@ impl People {
         }
     }
 
-    /// What must not be promised, and what goes on without a disk.
+    /// What must not be promised, and what continues without a disk.
     fn carry_on(&mut self, round: usize) {
         assert!(!self.write_to_ben(&format!("refused {round}")));
         let block = Command::Block { user: "dora".into() };

@@ -1,7 +1,7 @@
 //! Rows 57 and 58: uploads while the server is killed at random points, and on a disk that is full.
 //!
 //! Nothing partial is ever listed, all that was told to be stored is there with its content, and
-//! what broke goes on where it was.
+//! what broke continues where it was.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,7 +39,7 @@ enum Said {
 struct Progress {
     /// Parts that were sent.
     parts: AtomicU64,
-    /// Uploads that went on behind their beginning.
+    /// Uploads that continued behind their beginning.
     resumed: AtomicU64,
 }
 
@@ -210,7 +210,7 @@ impl Content {
 /// One who sends file after file, life after life of the server.
 struct Sender {
     name: String,
-    /// Tells the hash, so that what breaks goes on.
+    /// Tells the hash, so that what breaks continues.
     hashes: bool,
     rng: Rng,
     count: u64,
@@ -298,7 +298,7 @@ fn check_server(server: &Server, data: &Path, senders: &[Sender], rng: &mut Rng)
         let taken = client.take(file);
         assert_eq!(Digest(*blake3::hash(&taken).as_bytes()), file.hash, "{file:?}");
     }
-    // What cannot go on was swept.
+    // What cannot be resumed was swept.
     let names = fs::read_dir(data.join("temp")).unwrap().map(|entry| entry.unwrap().file_name());
     let halves: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
     assert!(halves.iter().all(|name| name.contains('-')), "{halves:?}");
@@ -343,7 +343,7 @@ fn row_58_uploads_outlive_any_number_of_kills_and_nothing_partial_is_listed() {
     check_server(&server, &data, &senders, &mut rng);
     let resumed = progress.resumed.into_inner();
     let files: u64 = senders.iter().map(|sender| sender.count).sum();
-    println!("{files} files, {resumed} went on where they had broken");
+    println!("{files} files, {resumed} resumed where they had broken off");
     // A run in which nothing happens proves nothing.
     assert!(resumed >= cycles / 4 && files > cycles, "{resumed} of {files} went on");
 }
@@ -364,7 +364,7 @@ fn is_empty(folder: &Path) -> bool {
     fs::read_dir(folder).unwrap().all(|entry| entry.unwrap().file_name() == ".store")
 }
 
-/// Chat goes on: somebody says something, somebody else hears it.
+/// Chat continues: somebody says something, somebody else hears it.
 fn talk(one: &mut Client, other: &mut Client, round: usize) {
     let text = format!("round {round}");
     let say = Command::Broadcast { text: text.as_str().into() };

@@ -15,7 +15,7 @@ use crate::swarm::{Happened, Line, Swarm};
 const OWNER: &str = "olga";
 /// Who blocks people.
 const KEEPER: &str = "kurt";
-/// How many guests there are whom the keeper may have blocked: only who is here can be.
+/// How many guests there are whom the keeper may have blocked: only who is online can be.
 const STRANGERS: u64 = 12;
 /// Blocks under way at once.
 const WINDOW: usize = 4;

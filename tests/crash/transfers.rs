@@ -116,10 +116,10 @@ impl Play {
             file += 1;
         }
         println!(
-            "{}: {} kills of the {killed:?}, {file} files, {} went on from where they were",
+            "{}: {} kills of the {killed:?}, {file} files, {} resumed",
             self.what, self.kills, self.resumed
         );
-        assert!(self.resumed > 0, "nothing went on from where it was");
+        assert!(self.resumed > 0, "nothing resumed");
         assert_eq!(self.names("data/temp"), [""; 0], "halves are left");
     }
 

@@ -360,7 +360,7 @@ def a_password_typed_at_a_console_is_not_shown(stage):
     owner.expect_end()
     stage.server()
     ben = stage.start("ben", "chat", f"127.0.0.1:{stage.port}", "--user", "ben", kind=AtConsole)
-    ben.expect("* password for ben, which is not shown:")
+    ben.expect("* Password for ben:")
     ben.type("open-sesame")
     ben.expect("* welcome, ben")
     # What is no password is seen again.

@@ -62,7 +62,7 @@ fn letters(way: Way) {
     assert_eq!(heard.len(), expected.len(), "{heard:?}");
     let same = heard.iter().zip(&expected).all(|(heard, expected)| heard.ends_with(expected));
     assert!(same, "lost, doubled or out of order: {heard:?}");
-    // Who is here hears at once.
+    // Who is online hears at once.
     let mut alice = server.person(way, "alice");
     alice.type_line("/whisper bob and now live");
     bob.expect("alice whispers: and now live");

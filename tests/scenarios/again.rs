@@ -16,7 +16,7 @@ fn a_client_goes_back_to_a_server_that_was_restarted() {
         alice.lines.expect("* connection lost: the server ");
         drop(server);
         alice.type_line("/whisper bob I am here again");
-        alice.lines.expect("* there is no connection: what is typed waits for it");
+        alice.lines.expect("* not connected: what you type waits for the connection");
 
         let server = Server::start(&["--listen", &addr]);
         alice.lines.expect("* back as alice in lobby");

@@ -182,7 +182,7 @@ fn a_second_signal_ends_a_client_at_once() {
 }
 
 /// However a client ends, what it has of a file stays under a name that says so, and the next one
-/// goes on from there. The server here answers nothing else.
+/// continues from there. The server here answers nothing else.
 #[test]
 fn half_a_file_outlives_its_client_and_the_next_one_goes_on() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,4 +1,4 @@
-//! Scenarios 2 and 4: a name has one owner, and is free again when its owner is gone.
+//! Scenarios 2 and 4: a name has one owner, and is free again when its owner has left.
 
 use crate::support::{Server, Way};
 

@@ -101,7 +101,7 @@ fn ask_for_a_password(terminal: &mut Terminal, server: &TcpListener) -> TcpStrea
     let needed = frame(r#"{"re":2,"error":{"code":"password_needed","text":"a password"}}"#);
     assert!(terminal.echoes());
     socket.write_all(&[done, needed].concat()).unwrap();
-    terminal.screen.expect("* password for alice, which is not shown:");
+    terminal.screen.expect("* Password for alice:");
     assert!(!terminal.echoes());
     socket
 }

@@ -111,7 +111,7 @@ fn nothing_of_a_hostile_client_reaches_a_terminal_or_the_log_as_it_is() {
     for person in &mut people {
         person.expect("[lobby] eve: right\\u{202e}tfel");
         person.expect("[lobby] mallory: hi\\n[lobby] alice: forged\\n[2025-01-01");
-        assert_eq!(person.count("\\x1b"), 0, "what is refused is told to its sender alone");
+        assert_eq!(person.count("\\x1b"), 0, "what is refused is told to the sender alone");
         assert!(person.all("forged").iter().all(|line| line.contains("mallory: ")));
     }
     let log = server.stop();

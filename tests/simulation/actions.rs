@@ -112,7 +112,7 @@ pub(crate) fn step(world: &mut World) {
     world.pass(ms);
 }
 
-/// A client reads, and goes on with its files.
+/// A client reads, and continues with its files.
 fn carry(world: &mut World, index: usize) {
     world.send(index, false);
     read_some(world, index);

@@ -190,7 +190,7 @@ fn foreign_chunk(world: &mut World, index: usize, number: u32) {
     client.ask_perhaps(&frame::emit_chunk(TransferId(number), b"foreign"));
 }
 
-/// Goes on with all uploads.
+/// Continues with all uploads.
 fn send(world: &mut World, index: usize) {
     let (rng, client) = (&mut world.rng, &mut world.clients[index]);
     let sending = &client.hands.sending;
@@ -221,7 +221,7 @@ fn send(world: &mut World, index: usize) {
     }
 }
 
-/// Goes on with all that is to be taken.
+/// Continues with all that is to be taken.
 fn take(world: &mut World, index: usize) {
     let hands = &world.clients[index].hands;
     let offered: Vec<(u32, bool)> =
@@ -306,7 +306,7 @@ fn bogus_chunk(client: &mut Client) {
     }
 }
 
-/// A chunk of a file of one's own that waits, is whole, or is over.
+/// A chunk of a file of your own that waits, is whole, or is over.
 fn stray(world: &mut World, index: usize, wild: u32) {
     let client = &mut world.clients[index];
     if !client.logged_in {

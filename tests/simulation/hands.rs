@@ -1,4 +1,4 @@
-//! A client's files: what it sends, what it takes, what it was told of either.
+//! A client's files: what it sends, what it takes, what it was told about either.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +42,7 @@ impl Sending {
         self.offset + self.sent.len() as u64
     }
 
-    /// Whether nobody could have expected any more of its sender.
+    /// Whether nobody could have expected any more of the sender.
     pub(crate) fn is_stuck(&self) -> bool {
         self.admitted && !self.ended && self.at() >= self.granted
     }

@@ -62,7 +62,7 @@ impl Ledger {
         self.passwords.push((now_ms + late_ms, ticket, job));
     }
 
-    /// Goes on with the batch at hand or begins one. What has just become durable, or has failed
+    /// Continues with the batch at hand or begins one. What has just become durable, or has failed
     /// to, is given to `synced`.
     pub(crate) fn work(
         &mut self,

@@ -42,7 +42,7 @@ impl Announced {
     }
 }
 
-/// Half a file that may be there: its sender, whom it is for, its name, and its size in bytes.
+/// Half a file that may be there: the sender, whom it is for, its name, and its size in bytes.
 pub(crate) type Half = (String, String, String, u64);
 
 /// A new place: which upload, its place, and how long the line is.
@@ -98,7 +98,7 @@ impl Line {
         let conn = |transfer: &u32| &self.all[transfer].conn;
         let coming: BTreeSet<&String> =
             self.holders.difference(&self.finishing).map(conn).collect();
-        assert!(!coming.contains(conn(&transfer)), "{transfer}: its sender has two slots");
+        assert!(!coming.contains(conn(&transfer)), "{transfer}: the sender has two slots");
         for earlier in &self.line[..at] {
             let passed = conn(earlier);
             let has = self.holders.iter().any(|holder| conn(holder) == passed);
@@ -180,7 +180,7 @@ impl Line {
         }
     }
 
-    /// What is kept of an upload may go on.
+    /// What is kept of an upload may be resumed.
     pub(crate) fn check_closed(&mut self) {
         for (transfer, keep) in std::mem::take(&mut self.closed) {
             let how = self.ended[&transfer];
@@ -214,7 +214,7 @@ impl Line {
     }
 }
 
-/// Whether what is there of an upload that ended so waits for its sender.
+/// Whether what is there of an upload that ended so waits for the sender.
 fn may_go_on(how: Ending) -> bool {
     matches!(how, Ending::SenderGone | Ending::Stalled)
 }

@@ -405,7 +405,7 @@ impl Oracle {
         self.open.remove(conn);
         if let Some(key) = user.map(lower) {
             let member = self.users[&key].clone();
-            assert_eq!(member.conn, conn, "{key} goes on another connection");
+            assert_eq!(member.conn, conn, "{key} leaves on another connection");
             self.note_guest_gone(&member, now_ms, reason == CloseReason::Exit);
             self.give_back(&key);
         }

@@ -1,6 +1,6 @@
 //! The files that the server has: who sent each, who may see it, and who must be told.
 //!
-//! It knows nothing of how the server keeps them. A file is here from the moment in which the
+//! It knows nothing of how the server keeps them. A file is stored from the moment in which the
 //! engine is told that its record is durable (`stock.rs`), until it is told that it is gone.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -308,7 +308,7 @@ impl Oracle {
         file.or(upload).is_some_and(|from| from.eq_ignore_ascii_case(user))
     }
 
-    /// What a connection must still be told of files, if there is something.
+    /// What a connection must still be told about files, if there is something.
     pub(crate) fn owed_files(&self, conn: &str) -> String {
         let Shelf { offers, receipts, lost, .. } = &self.shelf;
         let mut owed = String::new();

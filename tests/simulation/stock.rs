@@ -14,7 +14,7 @@ use super::shelf::{Cause, Record};
 use super::store::sha256;
 
 impl Oracle {
-    /// A guest is gone, for good or perhaps not.
+    /// A guest has left, for good or perhaps not.
     pub(crate) fn note_guest_gone(&mut self, member: &Member, now_ms: u64, for_good: bool) {
         if member.account.is_none() {
             self.shelf.gone.insert(member.session, (now_ms, for_good));
@@ -246,7 +246,7 @@ impl Oracle {
         assert!(all.saturating_add(size) <= limits.files_total_bytes, "all have {all} bytes");
     }
 
-    /// The log says that an upload was refused because its sender has too much here.
+    /// The log says that an upload was refused because the sender has too much here.
     pub(crate) fn check_quota(&self, from: &str, size: u64, used: u64, limit: u64) {
         let halves = self.line.halves.iter().filter(|(whose, ..)| *whose == from);
         let (least, halves) = (self.taken_by(from).0, halves.map(|half| half.3).sum::<u64>());

@@ -40,7 +40,7 @@ pub(crate) enum Heard {
     },
     Offered {
         transfer: u32,
-        /// All that is told of it, where the protocol tells all.
+        /// All that is told about it, where the protocol tells all.
         line: Option<FileLine>,
         from: String,
         size: u64,
@@ -100,7 +100,7 @@ pub(crate) struct Stream {
     pub(crate) bytes: Vec<u8>,
     /// Lines that still belong to the answer before.
     more_lines: u64,
-    /// A list of files that may go on, and whether there are more than it tells.
+    /// A list of files that may continue, and whether there are more than it tells.
     listing: Option<(Vec<u32>, bool)>,
     /// What came behind it.
     behind: Option<Heard>,

@@ -33,7 +33,7 @@ impl World {
         }
     }
 
-    /// The store and the workers of passwords go on, and the engine is told how far they are.
+    /// The store and the workers of passwords continue, and the engine is told how far they are.
     pub(super) fn tell_done(&mut self) {
         let (now_ms, at) = (self.now.mono_ms, self.oracle.vault.tick());
         let (post, shelf) = (&mut self.oracle.post, &mut self.oracle.shelf);
@@ -52,7 +52,7 @@ impl World {
         }
     }
 
-    /// The disk goes on, and the engine is told how far it is.
+    /// The disk continues, and the engine is told how far it is.
     pub(super) fn tell_files_done(&mut self) {
         while let Some(told) = self.store.poll(self.now, &mut self.rng) {
             self.tell_file_done(told);

@@ -39,7 +39,8 @@ impl Rng {
         self.below(1000) < in_1000
     }
 
-    /// Bytes with no short period, so that a part that is missing, doubled or of another file shows.
+    /// Bytes with no short period, so that a part that is missing, doubled or of another file
+    /// shows.
     pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
         (0..count).map(|_| self.next().to_le_bytes()[3]).collect()
     }

@@ -1,8 +1,8 @@
 //! An engine and what stands around it, in virtual time and without sockets.
 //!
 //! The world of the simplest kind: sockets take all, disks never fail, and who has read all closes
-//! their end. The transcripts and the threat rows stand on it. The simulation has a hostile world of
-//! its own; the benches turn an engine by themselves, because more callers of it in one program
+//! their end. The transcripts and the threat rows stand on it. The simulation has a hostile world
+//! of its own; the benches turn an engine by themselves, because more callers of it in one program
 //! change how it is compiled, and with it the instructions that they count (4 % a delivery).
 
 use super::workers::{Blobs, commit_one, hash};
@@ -125,7 +125,7 @@ impl Stage {
         self.late.as_ref().map_or(0, Vec::len)
     }
 
-    /// The workers tell of the first of what they have put off, and go on putting off.
+    /// The workers tell of the first of what they have put off, and keep putting off.
     pub(crate) fn finish_one(&mut self) {
         let (ticket, outcome) = self.late.as_mut().expect("they put off").remove(0);
         self.feed(Input::Done { ticket, outcome });

@@ -1,5 +1,5 @@
-//! Where a server may listen besides an address of the network: a socket in the file system, and the
-//! addresses of a name.
+//! Where a server may listen besides an address of the network: a socket in the file system, and
+//! the addresses of a name.
 
 #![cfg(unix)]
 

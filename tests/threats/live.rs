@@ -46,7 +46,8 @@ fn row_16_strangers_who_trickle_are_gone_at_their_deadline_and_the_rest_is_serve
 fn row_16_strangers_over_the_bound_are_refused_in_words_and_a_friend_gets_in() {
     let server = Server::start(&["--before-login", "100"]);
     let strangers: Vec<_> = (0..300).map(|_| connect_from_many(server.addr)).collect();
-    // Connected is not yet accepted: who is still in the kernel's queue is neither here nor refused.
+    // Connected is not yet accepted: who is still in the kernel's queue is neither here nor
+    // refused.
     let refused = wait_for("those over the bound are refused", || {
         let refused = strangers.iter().filter(|stream| is_refused(stream)).count();
         (refused >= 200).then_some(refused)

@@ -1,9 +1,10 @@
 //! What the network and people do to a server, a test for each fault.
 //!
 //! The number in a test's name is the row of the list of faults that it belongs to. The tests of
-//! `clocks`, `files`, `pure`, `shelves`, `states`, `strangers`, `takeovers`, `passwords`, `sessions` and
-//! `stored` drive the engine in virtual time; all others a real server over the loopback. With
-//! `PARLOR_LONG=1` in the environment the same tests run at full size (docs/testing.md).
+//! `clocks`, `files`, `pure`, `shelves`, `states`, `strangers`, `takeovers`, `passwords`,
+//! `sessions` and `stored` drive the engine in virtual time; all others a real server over the
+//! loopback. With `PARLOR_LONG=1` in the environment the same tests run at full size
+//! (docs/testing.md).
 
 mod clocks;
 mod fairness;

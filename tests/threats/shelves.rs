@@ -36,7 +36,7 @@ fn row_57_halves_of_one_byte_count_as_files() {
     }
     let sender = world.login("sender");
     assert_eq!(world.code(sender, send_away(FILES_A_USER)), "too_many_files");
-    // One that is here goes on.
+    // One that is here continues.
     world.announce(sender, send_away(0));
     world.engine.check_invariants();
 }

@@ -66,7 +66,7 @@ fn row_57_a_store_that_fails_refuses_what_it_cannot_keep_and_changes_nothing() {
             assert_eq!(world.code(new, register.clone()), "store_failed");
             world.now.mono_ms += 60_000;
         }
-        // What needs no disk goes on.
+        // What needs no disk continues.
         assert_eq!(world.code(alice, json!({"op": "say", "text": "chat"})), "heard");
         assert_eq!(world.code(alice, whisper("bob", "psst")), "heard");
         let heard = world.heard(bob);

@@ -285,7 +285,7 @@ fn row_28_who_was_asked_before_the_process_stood_still_is_asked_once_more() {
         while world.heard(conns[0]).is_empty() || world.came[conns[1].slot as usize].is_empty() {
             world.pass(1_000);
         }
-        // Both are late when the process goes on: their answers may be on their way.
+        // Both are late when the process continues: their answers may be on their way.
         world.pass(55_000);
         world.forget_heard();
         world.now.mono_ms += gap_ms.max(6_000) + 10_000;

@@ -151,7 +151,7 @@ fn row_53_links_in_the_folders_are_not_followed() {
     fs::write(&victim, b"precious").unwrap();
     let mut alice = Native::login(server.addr, "alice");
 
-    // In the way of an upload without a hash, and of one that would go on.
+    // In the way of an upload without a hash, and of one that would continue.
     let content = b"from alice";
     let name = FileName::parse("f").unwrap();
     let user = UserName::parse("alice").unwrap();

@@ -177,7 +177,7 @@ pub(crate) fn says_what_it_is(source: &Source) -> Vec<String> {
     vec![source.fault(0, "a file opens with `//! ` and what it is")]
 }
 
-/// At most 600 lines a file without its tests, 70 a function, 100 columns a line.
+/// At most 600 lines per file without its tests, 70 per function, 100 columns per line.
 pub(crate) fn sizes(source: &Source) -> Vec<String> {
     let mut faults = Vec::new();
     let whole = source.name.starts_with("tests/");

@@ -108,8 +108,8 @@ fn file_of(path: &str, modules: &BTreeSet<String>) -> Option<String> {
     ends.filter_map(|end| modules.get(&path[..end])).last().cloned()
 }
 
-/// A public function or constant has its name in a source of another crate: in the binary, a test, a
-/// bench or the load test (`others`). Of the rest only the room itself knows.
+/// A public function or constant has its name in a source of another crate: in the binary, a test,
+/// a bench or the load test (`others`). Of the rest only the room itself knows.
 pub(crate) fn public(all: &[Source], others: &[Source]) -> Vec<String> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let words = |source: &'_ Source| -> BTreeSet<String> {

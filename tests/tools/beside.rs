@@ -75,7 +75,7 @@ fn errands(text: &mut Text, count: usize) -> Vec<String> {
     }
 }
 
-/// A command that goes on until its input ends.
+/// A command that continues until its input ends.
 fn lasting(alice: &Person<'_>, args: &[&str]) -> Child {
     let mut say = alice.command("say", &[&["--room", "lobby"], args].concat());
     say.stdin(Stdio::piped()).spawn().unwrap()

@@ -32,7 +32,7 @@ impl Running {
         }
         server.signal(Signal::STOP);
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
-        self.lines.expect("goes on where it stopped");
+        self.lines.expect("run the same command again to resume");
         server.signal(Signal::CONT);
         self.lines.expect_end();
         assert_eq!(self.child.wait().unwrap().code(), Some(3));
@@ -50,19 +50,19 @@ fn a_file_that_was_interrupted_goes_on_when_it_is_sent_again() {
     assert_eq!(alice.done("files", &["--json"]), "[]\n");
     let ran = alice.run("send", &["--shelf", "f.bin"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.error.contains("f.bin goes on from "), "{ran:?}");
+    assert!(ran.error.contains("f.bin resumes at "), "{ran:?}");
 
     let bob = Person::guest(&server, "bob");
     let mut get = Running::start(bob.command("get", &["f.bin"]));
     let halves = || std::fs::read_dir(bob.dir.path()).unwrap().flatten();
     let begun = || halves().any(|half| half.metadata().is_ok_and(|half| half.len() > 0));
-    get.interrupt(&server, "f.bin comes", begun);
+    get.interrupt(&server, "f.bin begins", begun);
     let names: Vec<_> = halves().map(|half| half.file_name().into_string().unwrap()).collect();
     let [name] = &names[..] else { panic!("{names:?}") };
     assert!(name.ends_with(".part"), "{name}");
     let ran = bob.run("get", &["f.bin"]);
     assert_eq!((ran.code, &ran.out[..]), (0, &b"f.bin\n"[..]), "{ran:?}");
-    assert!(ran.error.contains("f.bin goes on from "), "{ran:?}");
+    assert!(ran.error.contains("f.bin resumes at "), "{ran:?}");
     assert!(!bob.path(name).exists(), "it has become the whole");
     assert_eq!(blake3::hash(&bob.read("f.bin")), blake3::hash(&text));
 }

@@ -55,7 +55,7 @@ fn row_83_a_second_server_is_refused_by_every_way_to_the_folder() {
     fs::create_dir(&other).unwrap();
     symlink(data.join("files"), other.join("files")).unwrap();
     assert!(refused(&other).contains("parlor.db is missing"));
-    // What the owner does beside it goes on.
+    // What the owner does beside it continues.
     server.user(&["add", "bob"], PASSWORD);
     let backup = owner(&data, &["backup", dir.path().join("copy.db").to_str().unwrap()]);
     assert_eq!(backup.code, 0, "{backup:?}");

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  kind  9  control   op: u8 · number: u32    login, join, stand beside, leave, exit
-//!  kind 10  message   any bytes               goes on as it is
+//!  kind 10  message   any bytes               continues as it is
 //!  kind 11  answer    id: u32                 fixed, to a control or a message
 //! ```
 

@@ -27,7 +27,7 @@ pub(super) fn enter(out: &mut Vec<u8>, who: usize, place: Place) -> u64 {
     }
 }
 
-/// Goes on where [`enter`] could not.
+/// Continues where [`enter`] could not.
 pub(super) fn join(out: &mut Vec<u8>, place: Place) {
     if let Place::Room(number) = place {
         out.extend_from_slice(format!("JOIN #{}\r\n", room(number)).as_bytes());

@@ -130,7 +130,7 @@ impl Dialect {
         }
     }
 
-    /// Goes on after the yes to request `id`, which was not the last one, where not all could be
+    /// Continues after the yes to request `id`, which was not the last one, where not all could be
     /// said at once.
     pub(crate) fn enter_further(self, out: &mut Vec<u8>, id: u64, place: Place) {
         match self {

@@ -1,5 +1,5 @@
 //! `guess`: strangers try wrong passwords while healthy clients chat. Two phases of equal length:
-//! one in which only the healthy talk, and one in which thousands of logins a second are due,
+//! one in which only the healthy talk, and one in which thousands of logins per second are due,
 //! whatever the server does. The healthy must not be heard later, nobody may be heard less, and the
 //! server must not grow.
 //!

@@ -158,8 +158,8 @@ impl<'a> Crowd<'a> {
         self.took.reset();
     }
 
-    /// Goes on while new healthy clients talk: for as long as the plan says, or, if the others are
-    /// on their way back, until the last of these is in.
+    /// Continues while new healthy clients talk: for as long as the plan says, or, if the others
+    /// are on their way back, until the last of these is in.
     fn beside_talk(
         &mut self,
         swarm: &mut Swarm,

@@ -216,7 +216,7 @@ impl Talk {
         }
     }
 
-    /// What the account says to a text; nothing, if it is the echo of one's own or no text of ours.
+    /// What the account says to a text; nothing, if it is the echo of your own or no text of ours.
     pub(super) fn on_said(
         &mut self,
         swarm: &mut Swarm,

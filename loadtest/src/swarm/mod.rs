@@ -101,7 +101,7 @@ impl Swarm {
         self.now_ns
     }
 
-    /// Notes that the run goes on.
+    /// Notes that the run continues.
     pub(crate) fn progress(&mut self) {
         self.progress_at_ns = self.now_ns;
     }

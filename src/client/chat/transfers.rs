@@ -115,7 +115,7 @@ impl Chat {
         }
     }
 
-    /// Withdraws a file of one's own, or takes no more of somebody else's.
+    /// Withdraws a file of your own, or takes no more of somebody else's.
     pub(super) fn cancel(&mut self, transfer: TransferId) {
         self.transfers.cancel(transfer);
         // Before the line is noted that asks for it.
@@ -129,7 +129,7 @@ impl Chat {
         }
     }
 
-    /// Removes a file of one's own from the server.
+    /// Removes a file of your own from the server.
     pub(super) fn remove(&mut self, transfer: TransferId) {
         self.ask_about(About::Wish(Note::Removed(transfer)), Command::Remove { transfer });
     }
@@ -169,7 +169,7 @@ impl Chat {
         }
     }
 
-    /// The connection is lost; on the next one the files go on.
+    /// The connection is lost; on the next one the files continue.
     pub(super) fn break_off_files(&mut self) {
         self.forget_asked();
         self.transfers.handle_lost();

@@ -70,7 +70,7 @@ mod tests {
             ),
             (Show::Reply(Reply::Pong), r#"{"ok":"pong"}"#),
             (Show::Refused(no), r#"{"error":{"code":"a\nb","text":"no \"way\""}}"#),
-            (Show::Note(Note::NotAnswered), r#"{"note":"no password, then"}"#),
+            (Show::Note(Note::NotAnswered), r#"{"note":"no password given"}"#),
             (
                 Show::Note(Note::Rooms(vec![RoomName::parse("den").unwrap()])),
                 r#"{"note":"you are in den","rooms":["den"]}"#,

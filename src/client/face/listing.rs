@@ -65,7 +65,7 @@ pub(super) fn json(files: &[FileLine]) -> String {
     text
 }
 
-/// Three lines a file: what it is, and its two hashes.
+/// Three lines per file: what it is, and its two hashes.
 pub(super) fn table(files: &[FileLine]) -> String {
     let mut text = String::new();
     for file in files {

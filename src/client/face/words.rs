@@ -21,7 +21,7 @@ use crate::message::{PROTOCOL_VERSION, Refusal, RoomName, visible};
 
 /// The choices of a menu, in their order.
 const CHOICES: [&str; 6] =
-    ["upload a file", "download a file", "list files", "send a message", "who is here", "quit"];
+    ["upload a file", "download a file", "list files", "send a message", "who is online", "quit"];
 
 /// In one line or several, without the sign that a line of ours begins with.
 pub(super) fn words(note: &Note) -> String {
@@ -29,24 +29,24 @@ pub(super) fn words(note: &Note) -> String {
         Note::Connected(server) => format!("connected to {}; /help for help", visible(server)),
         Note::WhoAreYou => "who are you? a name of 1 to 16 letters and digits:".to_owned(),
         Note::Nameless => "you have no name yet: /login NAME".to_owned(),
-        Note::Asked(prompt) => format!("{}, which is not shown:", question(prompt)),
-        Note::NotAnswered => "no password, then".to_owned(),
+        Note::Asked(prompt) => format!("{}:", question(prompt)),
+        Note::NotAnswered => "no password given".to_owned(),
         Note::PasswordChanged => "your password is changed".to_owned(),
         Note::Again { why, wait } => {
             format!("{}; trying again in {}", pause(why), seconds(millis(*wait)))
         }
-        Note::FilesWait(1) => "1 file goes on when the connection is back".to_owned(),
-        Note::FilesWait(count) => format!("{count} files go on when the connection is back"),
-        Note::LinesWait => "there is no connection: what is typed waits for it".to_owned(),
+        Note::FilesWait(1) => "1 transfer resumes when the connection is back".to_owned(),
+        Note::FilesWait(count) => format!("{count} transfers resume when the connection is back"),
+        Note::LinesWait => "not connected: what you type waits for the connection".to_owned(),
         Note::LeavingWaits => "the lines before it wait; Ctrl-C leaves at once".to_owned(),
         Note::Back { user, room } => {
             let user = user.map_or_else(String::new, |user| user.to_string());
             let place = room.map_or_else(String::new, |room| format!(" in {room}"));
             format!("back as {user}{place}")
         }
-        Note::AcceptsAll(true) => "files that arrive from now on are saved".to_owned(),
+        Note::AcceptsAll(true) => "files sent to you from now on are downloaded".to_owned(),
         Note::AcceptsAll(false) => {
-            "files that arrive from now on are only told of; /get N takes one".to_owned()
+            "files sent to you from now on are only announced; /get N downloads one".to_owned()
         }
         Note::Moves(transfer, progress) => format!("transfer {transfer}: {progress}"),
         Note::Stopped(transfer) => format!("transfer {transfer}: stopped"),
@@ -60,9 +60,9 @@ pub(super) fn words(note: &Note) -> String {
         Note::Menu(note) => menu(note),
         Note::Hashing(file) => format!("{}: hashing", label(file)),
         Note::Begins(file, ms) => format!("{} begins, waited {}", label(file), seconds(*ms)),
-        Note::GoesOn(file, percent) => format!("{} goes on from {percent} %", label(file)),
+        Note::GoesOn(file, percent) => format!("{} resumes at {percent} %", label(file)),
         Note::GoesOnAs { was, now, percent } => {
-            format!("transfer {was}: goes on as transfer {now} from {percent} %")
+            format!("transfer {was}: resumes as transfer {now} at {percent} %")
         }
         Note::Sent(file, hash) => {
             let hash = hash.map_or_else(String::new, |hash| format!(", BLAKE3 {hash}"));
@@ -70,14 +70,16 @@ pub(super) fn words(note: &Note) -> String {
         }
         Note::AnnouncedAgain(file, how) => format!("{}: {how}; announced again", label(file)),
         Note::SentAnew(file, when) => {
-            format!("{}: {}; it is sent anew, as it is now", label(file), changed(*when))
+            format!("{}: {}; it is sent again, as it is now", label(file), changed(*when))
         }
-        Note::Comes(file, bytes) => format!("{} comes, {}", label(file), size(*bytes)),
+        Note::Comes(file, bytes) => format!("{} begins, {}", label(file), size(*bytes)),
         Note::Gone(file, how) => format!("{}: {how}", label(file)),
         Note::Had(transfer, path) => {
-            format!("transfer {transfer}: you have it already, as {}", shown(path))
+            format!("transfer {transfer}: you already have it, as {}", shown(path))
         }
-        Note::TakenAnew(file) => format!("{}: its hash is wrong; it is taken anew", label(file)),
+        Note::TakenAnew(file) => {
+            format!("{}: its hash is wrong; downloading again", label(file))
+        }
         Note::Saved { transfer, path: None, hash } => {
             format!("transfer {transfer}: is whole, BLAKE3 {hash}")
         }
@@ -86,9 +88,9 @@ pub(super) fn words(note: &Note) -> String {
         }
         Note::Files(files) if files.is_empty() => "there are no files for you".to_owned(),
         Note::Files(files) => listing::table(files),
-        Note::ErrandStopped { kept: false } => "stopped; nothing of it is kept".to_owned(),
+        Note::ErrandStopped { kept: false } => "stopped; nothing was kept".to_owned(),
         Note::ErrandStopped { kept: true } => {
-            "stopped; the same command again goes on where it stopped".to_owned()
+            "stopped; run the same command again to resume".to_owned()
         }
     }
 }
@@ -107,11 +109,11 @@ fn places(rooms: &[RoomName]) -> String {
 
 fn question(prompt: &Prompt) -> String {
     match prompt {
-        Prompt::Password(user) => format!("password for {}", visible(user)),
-        Prompt::NewFor(user) => format!("new password for {}", visible(user)),
-        Prompt::Old => "your password until now".to_owned(),
-        Prompt::New => "new password".to_owned(),
-        Prompt::Again => "the same again".to_owned(),
+        Prompt::Password(user) => format!("Password for {}", visible(user)),
+        Prompt::NewFor(user) => format!("New password for {}", visible(user)),
+        Prompt::Old => "Your current password".to_owned(),
+        Prompt::New => "New password".to_owned(),
+        Prompt::Again => "Repeat it".to_owned(),
     }
 }
 
@@ -131,13 +133,14 @@ pub(super) fn refused(refused: &Refused) -> (&str, Cow<'_, str>) {
         Refused::OldServer(form) => {
             ("unknown_op", format!("{form}: this server is too old for that").into())
         }
-        Refused::NoUpload => ("no_such_transfer", "no file of that name waits here".into()),
+        Refused::NoUpload => ("no_such_transfer", "no upload of that name is waiting".into()),
         Refused::Taken(transfer) => {
-            let text = format!("transfer {transfer}: you take that file already");
+            let text = format!("transfer {transfer}: you are already downloading it");
             ("transfer_not_ready", text.into())
         }
         Refused::TooManyCome(transfer) => {
-            let text = format!("transfer {transfer}: too many are to come; /get it later");
+            let text =
+                format!("transfer {transfer}: too many downloads are waiting; /get it later");
             ("too_many_downloads", text.into())
         }
         Refused::UnsentLine(line) => ("not_sent", line.into()),
@@ -148,17 +151,19 @@ pub(super) fn refused(refused: &Refused) -> (&str, Cow<'_, str>) {
         Refused::NotAsked(why) => ("not_asked", unasked(*why).into()),
         Refused::NoPassword(code) => (code, unasked(Unasked::Given).into()),
         Refused::NotUsed => {
-            ("not_used", "a line that was meant for a password is thrown away".into())
+            ("not_used", "the line that you typed for a password is discarded".into())
         }
         Refused::Unusable(why) => {
             ("bad_request", sentence(&Refusal::BadRequest(unusable(*why).to_owned())).into())
         }
-        Refused::Different => ("not_the_same", "the two are different; nothing was changed".into()),
+        Refused::Different => {
+            ("not_the_same", "the two passwords differ; nothing was changed".into())
+        }
         Refused::InUse(user) => {
             let text = format!("{} is in use by a chat elsewhere; use an account", visible(user));
             ("name_in_use", text.into())
         }
-        Refused::TooLong => ("bad_password", "such a long name or password cannot be".into()),
+        Refused::TooLong => ("bad_password", "the name or the password is too long".into()),
         Refused::Choice(bad) => choice(bad),
     }
 }
@@ -168,16 +173,16 @@ fn undone(why: &Undone) -> String {
         Undone::Told(why) => why.clone(),
         Undone::Ended(how) => how.to_string(),
         Undone::Gone(why) => gone(*why).to_owned(),
-        Undone::Elsewhere => "you are not any more where it was to go".to_owned(),
+        Undone::Elsewhere => "you are not in the room any more that it was for".to_owned(),
         Undone::ChangedAgain(when) => format!("{}, again", changed(*when)),
         Undone::ChangedAway(when, error) => format!("{}: {error}", changed(*when)),
         Undone::OtherFile => "the server has another file there now".to_owned(),
         Undone::TooLong => "more bytes came than were announced".to_owned(),
         Undone::OtherContent => {
-            "what came is not what was announced: its hash differs, again".to_owned()
+            "the content is not what was announced: its hash differs, again".to_owned()
         }
         Undone::Exists(path) => {
-            format!("{} exists and is another file; nothing is written over it", shown(path))
+            format!("{} exists and is another file; it is not overwritten", shown(path))
         }
         Undone::Unwritable(dir, error) if dir.as_os_str().is_empty() => {
             format!("cannot write into the current folder: {}", visible(error))
@@ -202,13 +207,13 @@ fn gone(why: Gone) -> &'static str {
         Gone::LoggedOut => "you are logged out",
         Gone::ConnectionLost => "the connection was lost",
         Gone::Stopped { kept: false } => "stopped here",
-        Gone::Stopped { kept: true } => "stopped here; what has come of it is kept",
+        Gone::Stopped { kept: true } => "stopped here; what has arrived is kept",
     }
 }
 
 /// The answer of a server that speaks otherwise.
 pub(in crate::client) fn misunderstood() -> Problem {
-    let text = "the server answered something else".to_owned();
+    let text = "the server gave an unexpected answer".to_owned();
     Problem { code: "bad_request".to_owned(), text, wait_ms: None }
 }
 
@@ -227,7 +232,7 @@ fn unasked(why: Unasked) -> &'static str {
     match why {
         Unasked::Given => "no password was given; use PARLOR_PASSWORD or --password-file",
         Unasked::Typed => "there is no terminal to ask at; write it as /passwd OLD NEW",
-        Unasked::Away => "there is no connection; ask again when it is back",
+        Unasked::Away => "not connected; ask again when the connection is back",
         Unasked::Lost => "the connection was lost before the password was known",
         Unasked::LoggedOut => "you were logged out before the password was known",
     }
@@ -274,7 +279,7 @@ fn fault(why: &Fault) -> String {
         Fault::Closed => "the server closed the connection".to_owned(),
         Fault::Broke(why) => format!("the connection broke: {why}"),
         Fault::Silent(time) => {
-            format!("the server has not been heard of for {} s", time.as_secs())
+            format!("no answer from the server for {} s", time.as_secs())
         }
         Fault::Garbled(error) => format!("the server does not speak Parlor: {error}"),
         Fault::Version(theirs) => format!(
@@ -331,7 +336,7 @@ fn menu(note: &MenuNote) -> String {
             format!("to whom? USER, or Enter for everybody{place}:")
         }
         MenuNote::MessageText => "what do you want to say? one line:".to_owned(),
-        MenuNote::NoFile => "no file, then".to_owned(),
-        MenuNote::NoMessage => "no message, then".to_owned(),
+        MenuNote::NoFile => "no file chosen".to_owned(),
+        MenuNote::NoMessage => "no message written".to_owned(),
     }
 }

@@ -141,7 +141,7 @@ impl Link {
         });
     }
 
-    /// After a fault: on another connection it goes on.
+    /// After a fault: on another connection it continues.
     pub(in crate::client) fn come_back(&mut self, fault: Fault) {
         self.drop_question(Unasked::Lost);
         self.session = ClientSession::of(&self.traits);

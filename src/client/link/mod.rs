@@ -317,7 +317,7 @@ impl Link {
         self.events.pop_front()
     }
 
-    /// Goes on with what came, which waits until all is done about what came before. Answers
+    /// Continues with what came, which waits until all is done about what came before. Answers
     /// whether there was something.
     pub(super) fn go_on(&mut self) -> bool {
         match (self.session.poll_event(), &self.over) {

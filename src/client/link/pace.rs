@@ -1,4 +1,5 @@
-//! PURE. No more messages a second than the server takes, so that none is refused for coming early.
+//! PURE. No more messages per second than the server takes, so that none is refused for coming
+//! early.
 //!
 //! Knows no messages; the time comes in as a value. It keeps half a second of messages behind what
 //! the server's own bucket holds, for the network may hand over at once what was sent one by one.
@@ -18,7 +19,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// The server takes so many messages a second; 0 is no limit.
+    /// The server takes so many messages per second; 0 is no limit.
     pub(super) fn set_rate(&mut self, rate: u64) {
         let every_ns = 1_000_000_000_u64.checked_div(rate).unwrap_or(0);
         self.every = Duration::from_nanos(every_ns);

@@ -52,7 +52,7 @@ pub struct Options {
     pub accept_files: Option<PathBuf>,
     /// Show JSON, one object a line.
     pub json: bool,
-    /// Go on after the end of standard input, until the server or a signal ends it.
+    /// Continue after the end of standard input, until the server or a signal ends it.
     pub stay: bool,
     /// Come back when the connection is lost.
     pub reconnect: bool,

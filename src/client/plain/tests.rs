@@ -272,8 +272,8 @@ fn a_password_comes_from_the_first_line_of_a_file_or_else_from_the_variable() {
     }
 }
 
-/// A descriptor that is closed takes its event with it: the thread of standard input once ended, and
-/// closed the last of its waker, before the poll had seen that there was an end.
+/// A descriptor that is closed takes its event with it: the thread of standard input once ended,
+/// and closed the last of its waker, before the poll had seen that there was an end.
 #[test]
 fn the_last_wake_of_standard_input_outlives_its_thread() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -329,7 +329,7 @@ fn a_long_file_is_hashed_a_little_at_a_time() {
     let mut turns = 0;
     while plain.chat.progress().any(|file| file.total == 64 << 20) && turns < 63 {
         plain.work().unwrap();
-        assert!(plain.chat.wake_at().is_some(), "it wants to go on at once");
+        assert!(plain.chat.wake_at().is_some(), "it wants to continue at once");
         turns += 1;
     }
     assert_eq!(turns, 63);

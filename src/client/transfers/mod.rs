@@ -116,8 +116,8 @@ impl Transfers {
         self.steps.poll()
     }
 
-    /// Does one thing for each direction that takes little time: begins with a file, reads a part of
-    /// one for its hash, or asks. Answers whether there was one.
+    /// Does one thing for each direction that takes little time: begins with a file, reads a part
+    /// of one for its hash, or asks. Answers whether there was one.
     pub(super) fn work(&mut self, here: &Here) -> bool {
         use Task::{Ask, Begin, Read};
         let mut one = |direction, tasks: [Task; 3]| {
@@ -382,7 +382,7 @@ impl Transfers {
         self.give_up(key, code, why);
     }
 
-    /// It does not go on; one of the server's can be asked for again, with what has come of it.
+    /// It does not continue; one of the server's can be asked for again, with what has come of it.
     fn give_up(&mut self, key: FileKey, code: &str, why: Undone) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         self.steps.refuse(entry.label(), code, why);

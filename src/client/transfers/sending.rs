@@ -79,7 +79,7 @@ impl Transfers {
         }
     }
 
-    /// It has a slot: it goes on behind `offset`, and at first so many bytes of it.
+    /// It has a slot: it continues behind `offset`, and at first so many bytes of it.
     pub(in crate::client) fn handle_admitted(
         &mut self,
         transfer: TransferId,

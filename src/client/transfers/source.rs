@@ -219,7 +219,7 @@ impl SentFile {
         Ok(Some(bytes))
     }
 
-    /// Bytes that are sent, or hashed while that goes on.
+    /// Bytes that are sent, or hashed while that continues.
     pub(super) fn done(&self) -> u64 {
         match &self.open {
             OpenSource::Closed => 0,

@@ -46,5 +46,5 @@ pub(super) enum FileStage {
     Finishing,
 }
 
-/// Why it cannot go on, with a stable code.
+/// Why it cannot be resumed, with a stable code.
 pub(super) type Failure = (&'static str, Undone);

@@ -61,7 +61,7 @@ impl Steps {
         self.take(Step::Ask(ask, command));
     }
 
-    /// Nobody here wants it any more, or it cannot go on.
+    /// Nobody here wants it any more, or it cannot be resumed.
     pub(super) fn cancel(&mut self, transfer: TransferId) {
         self.ask(FileAsk::Quiet, Command::Cancel { transfer });
     }

@@ -93,7 +93,7 @@ impl TakenFile {
         matches!(self.here, LocalFile::Alike(_))
     }
 
-    /// Bytes that are here, or read while that goes on.
+    /// Bytes that are here, or read while that continues.
     pub(super) fn done(&self) -> u64 {
         match &self.here {
             LocalFile::Nothing => 0,

@@ -25,8 +25,8 @@ const WANTED_MAX: usize = 4096;
 const TAKEN_MAX: usize = 65_536;
 
 impl Transfers {
-    /// A file can be taken. Answers whether that is news: what is under way goes on by itself, and
-    /// what was saved in this run is not taken twice.
+    /// A file can be taken. Answers whether that is news: what is under way continues by itself,
+    /// and what was saved in this run is not taken twice.
     pub(in crate::client) fn handle_offered(&mut self, file: &FileLine) -> bool {
         let is_taken = self.taken.get(&file.transfer) == Some(&file.hash);
         if is_taken && is_for_one(file) {
@@ -163,7 +163,7 @@ impl Transfers {
         }
     }
 
-    /// All bytes are here: only what has the right hash gets its name.
+    /// All bytes have arrived: only what has the right hash gets its name.
     fn finish(&mut self, key: FileKey) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let label = entry.label();

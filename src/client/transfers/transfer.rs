@@ -112,7 +112,7 @@ impl OwnFile {
         matches!(&self.end, FileEnd::Taken(taken) if taken.is_comparing())
     }
 
-    /// Bytes that are done, or that are hashed while that goes on.
+    /// Bytes that are done, or that are hashed while that continues.
     pub(super) fn done(&self) -> u64 {
         match &self.end {
             FileEnd::Sent(sent) => sent.done(),

@@ -11,7 +11,7 @@ use crate::id::{AccountId, ConnId, Now};
 use crate::limits::{ERRANDS_A_USER, TAKEOVER_WAIT};
 use crate::message::{Refusal, UserName};
 
-/// A name all of whose sessions are taken, and somebody who may have the place of a dead one.
+/// A name all of whose sessions are taken, and a user who may have the place of a dead one.
 #[derive(Clone, Debug)]
 pub(in crate::hub) struct Contest {
     /// Those who have not shown that they live, in the order of their logins.
@@ -49,7 +49,7 @@ impl Entrance<'_> {
         else {
             return Ok(Decision::Begin(newcomer));
         };
-        // Somebody with netcat cannot answer in time, so only a password is stronger than they are.
+        // A user with netcat cannot answer in time, so only a password is stronger than they are.
         let askable = account.is_some() || self.people.answers_pings(first);
         if !askable || self.own.contests.contains_key(&name.key()) {
             self.out.note(LoginFact::NameInUse { conn: request.conn, user: name });
@@ -77,7 +77,7 @@ impl Entrance<'_> {
         Ok(Decision::Begin(newcomer))
     }
 
-    /// Whether a guest's name is held by errands of somebody else.
+    /// Whether a guest's name is held by errands of another user.
     fn is_held(&self, newcomer: &Newcomer) -> bool {
         let is_own = |user: User| newcomer.was == Some(user.serial);
         let mut errands = self.people.errands_of(newcomer.name.key());
@@ -97,7 +97,8 @@ impl Entrance<'_> {
         }
     }
 
-    /// A session lives, or is another one now: if all of its user do, whoever waits gets no place.
+    /// A session lives, or is another one now: if all of its user do, the user who waits gets no
+    /// place.
     pub(in crate::hub) fn note_alive(&mut self, key: UserKey, conn: ConnId) {
         let Some(contest) = self.own.contests.get_mut(&key) else { return };
         contest.owners.retain(|&owner| owner != conn);
@@ -112,7 +113,7 @@ impl Entrance<'_> {
         self.out.answer_late(request, Err(refusal));
     }
 
-    /// The newcomer of a contest gets a place: that of `owner`, who is dead, or the one of somebody
+    /// The newcomer of a contest gets a place: that of `owner`, who is dead, or the one of a user
     /// who is gone; unless the name has become an account, or that account is gone, since they
     /// asked.
     pub(in crate::hub) fn decide(

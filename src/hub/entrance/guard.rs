@@ -135,7 +135,7 @@ impl Guard {
         self.open
     }
 
-    /// Forgets what is over; when nothing is, somebody's trace goes rather than our memory.
+    /// Forgets what is over; when nothing is, a user's trace goes rather than our memory.
     fn make_room(&mut self, now: Now) {
         let block_ms = millis(self.block);
         if self.tries.len() >= SOURCES_MAX {

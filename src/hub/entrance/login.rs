@@ -1,7 +1,7 @@
 //! Logins: with a password, with a token, with nothing.
 //!
 //! Knows that hashing takes its time: a login that waits for it is kept under its ticket, and its
-//! connection is `Entering`. The rule it keeps: whoever is refused is where they were before.
+//! connection is `Entering`. The rule it keeps: a user who is refused stays where they were.
 
 use super::{Decision, Entrance, Newcomer};
 use crate::facts::{LoginFact, TroubleFact};

@@ -1,4 +1,4 @@
-//! Names: shown to be somebody's, registered, contested.
+//! Names: shown to be a user's, registered, contested.
 //!
 //! Decides who may have a name and knows nothing of what that brings: `arrivals.rs` does that.
 //! Knows no rooms, no letters and no files.
@@ -21,7 +21,7 @@ use super::{Out, People, Request, Rules, UserKey, Waiting};
 use crate::id::{AccountId, ConnId, Now};
 use crate::message::UserName;
 
-/// Somebody who is to get a name, with all that had to be shown for it.
+/// A user who is to get a name, with all that had to be shown for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Newcomer {
     pub(super) request: Request,
@@ -34,7 +34,7 @@ pub(super) struct Newcomer {
     pub(super) errand: bool,
 }
 
-/// What becomes of somebody who wants a name.
+/// What becomes of a user who wants a name.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Decision {
     /// The name is free: it is theirs.
@@ -79,7 +79,7 @@ impl EntranceState {
         }
     }
 
-    /// A token for somebody who has just logged in.
+    /// A token for a user who has just logged in.
     pub(super) fn issue(&self, now: Now, user: &User, epoch: u64) -> String {
         self.tokens.issue(now, user, epoch)
     }

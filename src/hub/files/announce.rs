@@ -13,7 +13,7 @@ use crate::job::{Half, PartialId, StoredFile};
 use crate::limits::{FILES_A_USER, FILES_MAX};
 use crate::message::{Announced, Ending, Event, FileName, Refusal, Reply, Target, UserName};
 
-/// Somebody to whom a file can be handed.
+/// A user to whom a file can be handed.
 struct Receiver {
     name: UserName,
     account: Option<AccountId>,
@@ -63,7 +63,7 @@ impl Files<'_> {
         let from = self.people.name_of(conn)?;
         let wanted = UserName::parse(user).map_err(Refusal::BadUserName)?;
         if self.people.directory.has_blocked(wanted.key(), from.key()) {
-            // The same when the receiver is away: the answer must not tell who is here.
+            // The same when the receiver is away: the answer must not tell who is online.
             return Err(Refusal::BlockedBy(wanted));
         }
         let online = self.people.session_of(wanted.key());
@@ -153,7 +153,7 @@ impl Files<'_> {
         Some(Reply::Announced { transfer, place: 0 })
     }
 
-    /// The file that somebody announces, if it is here; `again`: or was a while ago.
+    /// The file that a user announces, if it is here; `again`: or was a while ago.
     fn find_sent(&self, draft: &Draft, again: bool) -> Option<TransferId> {
         let hash = draft.hash?;
         let is_it = |StoredFile { line, owner, receiver }: &StoredFile| {

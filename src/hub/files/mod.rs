@@ -125,7 +125,8 @@ impl FilesState {
 }
 
 impl Files<'_> {
-    /// Whoever is logged in on a connection will not be any more: nothing is sent or taken there.
+    /// The user who is logged in on a connection will not be any more: nothing is sent or taken
+    /// there.
     pub(super) fn end_session(&mut self, now: Now, conn: ConnId, for_good: bool) {
         self.end_uploads_of(now, conn);
         self.end_downloads_of(conn);

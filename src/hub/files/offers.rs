@@ -45,13 +45,13 @@ impl Files<'_> {
         }
     }
 
-    /// Tells somebody who has just logged in what was handed to them meanwhile.
+    /// Tells a user who has just logged in what was handed to them meanwhile.
     pub(in crate::hub) fn offer_kept(&mut self, conn: ConnId) {
         let Ok(user) = self.people.user_of(conn) else { return };
         self.offer_all(conn, user.name, |entry| is_for(user, entry));
     }
 
-    /// Tells somebody who has just come into a room what was handed to the room.
+    /// Tells a user who has just come into a room what was handed to the room.
     pub(in crate::hub) fn offer_of_room(&mut self, conn: ConnId) {
         let room = self.people.room_of(conn).and_then(|id| self.rooms.get(id));
         let Some(room) = room.map(|room| room.name) else { return };

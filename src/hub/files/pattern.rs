@@ -36,7 +36,7 @@ impl Pattern {
         fold(name, &mut self.name);
         self.steps_left = self.steps_left.saturating_sub(name.len());
         let (pattern, name) = (&self.folded, &self.name);
-        // Where to go on from after a mismatch: behind the last star, one character later each
+        // Where to continue from after a mismatch: behind the last star, one character later each
         // time. That may take as many steps as the product of both lengths.
         let (mut at, mut in_name, mut retry) = (0, 0, None);
         while in_name < name.len() {

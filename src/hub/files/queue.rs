@@ -113,7 +113,7 @@ impl UploadQueue {
     ///
     /// # Errors
     /// [`Refusal::QueueFull`] when it can neither be admitted nor wait, and
-    /// [`Refusal::TooManyUploads`] when its sender has as many as one user may have.
+    /// [`Refusal::TooManyUploads`] when the sender has as many as one user may have.
     pub fn announce(&mut self, now: Now, draft: Draft, stored: u64) -> Result<TransferId, Refusal> {
         let from = draft.from;
         let own = self.uploads.values().filter(|upload| upload.burdens(from));
@@ -165,7 +165,7 @@ impl UploadQueue {
         }
     }
 
-    /// All bytes are here: from `Receiving` to `Finishing`.
+    /// All bytes have arrived: from `Receiving` to `Finishing`.
     ///
     /// # Errors
     /// [`Refusal::TransferNotReady`] in any other stage, and [`Refusal::NoSuchTransfer`].
@@ -178,7 +178,7 @@ impl UploadQueue {
         Ok(upload)
     }
 
-    /// Somebody comes back for an upload that is finishing: its end is told on this connection.
+    /// A user comes back for an upload that is finishing: its end is told on this connection.
     pub(crate) fn adopt(&mut self, id: TransferId, conn: ConnId) {
         if let Some(upload) = self.uploads.get_mut(&id)
             && matches!(upload.stage, Stage::Finishing { .. })

@@ -2,7 +2,7 @@
 //! senders.
 //!
 //! Knows no bytes: the engine has them. The rule it keeps: what was under way when its transfer
-//! ended is nobody's fault.
+//! ended is no fault of anybody.
 
 use super::Files;
 use super::transfer::Stage;
@@ -13,8 +13,8 @@ use crate::message::{Digest, Ending, Event, Op, Refusal};
 
 impl Files<'_> {
     /// A part of a file came in: whether the engine is to hand it on to the worker. What was under
-    /// way when its transfer ended is nobody's fault and gets no answer; nor does more than all of
-    /// a file that is whole.
+    /// way when its transfer ended is no fault of anybody and gets no answer; nor does more than
+    /// all of a file that is whole.
     ///
     /// # Errors
     /// The refusal that the table of states holds, and [`Refusal::NoSuchTransfer`].
@@ -51,8 +51,8 @@ impl Files<'_> {
         }
     }
 
-    /// The file of an upload is open, with `offset` bytes of an earlier try in it: its sender may
-    /// go on.
+    /// The file of an upload is open, with `offset` bytes of an earlier try in it: the sender may
+    /// continue.
     pub(crate) fn handle_file_open(&mut self, transfer: TransferId, offset: u64) {
         let credit = self.rules.limits.upload_credit_bytes;
         let Some(upload) = self.own.queue.get_mut(transfer) else { return };
@@ -87,9 +87,9 @@ impl Files<'_> {
         }
     }
 
-    /// All of an upload is in its file, and its sender was told what there was to tell. Answers
+    /// All of an upload is in its file, and the sender was told what there was to tell. Answers
     /// with the hash that it must have, if one was announced; with nothing when it has ended: what
-    /// its sender was just told may have been one word too many, and cut them.
+    /// the sender was just told may have been one word too many, and cut them.
     pub(crate) fn finish_upload(&mut self, transfer: TransferId) -> Option<Option<Digest>> {
         self.own.queue.complete(transfer).ok().map(|upload| upload.draft.hash)
     }

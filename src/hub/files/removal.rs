@@ -15,7 +15,8 @@ use crate::limits::{LIST_MAX, SWEEP_AT_ONCE};
 use crate::message::{Digest, Ending, Event, Refusal, Reply, UserName};
 
 impl Files<'_> {
-    /// A guest is gone: what was handed to them is for nobody, at once or if they do not come back.
+    /// A guest has left: what was handed to them is for nobody, at once or if they do not come
+    /// back.
     pub(in crate::hub) fn end_guest(&mut self, now: Now, user: User, for_good: bool) {
         self.own.stored.note_gone(user.serial, now.mono_ms);
         if for_good {
@@ -34,7 +35,7 @@ impl Files<'_> {
         }
     }
 
-    /// Nobody will ever take a file: its sender is told, if they are here.
+    /// Nobody will ever take a file: the sender is told, if they are here.
     pub(in crate::hub) fn lose_receiver(&mut self, transfer: TransferId) {
         let how = Ending::ReceiverGone;
         for sender in self.senders_of(transfer) {
@@ -62,13 +63,14 @@ impl Files<'_> {
         self.ask_to_remove(Some(request), transfer, Some((user, took)))
     }
 
-    /// A file is nobody's any more.
+    /// A file belongs to nobody any more.
     pub(in crate::hub) fn remove_file(&mut self, transfer: TransferId) {
         // Without a request there is nothing that could be refused.
         let _ = self.ask_to_remove(None, transfer, None);
     }
 
-    /// Has the store forget a file; until it has, it is nobody's. The receipt is for its sender.
+    /// Has the store forget a file; until it has, it belongs to nobody. The receipt is for the
+    /// sender.
     pub(super) fn ask_to_remove(
         &mut self,
         request: Option<Request>,
@@ -129,7 +131,7 @@ impl Files<'_> {
         }
     }
 
-    /// Its sender may ask again for a while whether it has come.
+    /// The sender may ask again for a while whether it has come.
     fn remember_taken(&mut self, file: StoredFile) {
         if self.own.taken.len() >= LIST_MAX {
             self.own.taken.pop_front();

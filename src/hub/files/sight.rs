@@ -1,7 +1,7 @@
 //! Who may see a file, whose it is, and for whom.
 //!
-//! The rule it keeps: a file that was handed to one user is seen by that user and its sender alone,
-//! and a guest is the login that it was handed to, not whoever has the name next.
+//! The rule it keeps: a file that was handed to one user is seen by that user and the sender alone,
+//! and a guest is the login that it was handed to, not the user who has the name next.
 
 use super::Files;
 use super::stored::Entry;
@@ -10,7 +10,7 @@ use crate::id::{ConnId, TransferId};
 use crate::message::{FileRef, Refusal, RoomName, Target};
 
 impl Files<'_> {
-    /// Whether somebody may see and take a file.
+    /// Whether a user may see and take a file.
     pub(super) fn sees(&self, user: User, rooms: &[RoomName], entry: &Entry) -> bool {
         let line = &entry.file.line;
         let hears = !self.people.directory.has_blocked(user.name.key(), line.from.key());

@@ -3,7 +3,7 @@
 //!
 //! The rules it keeps: the sender of a file is told that it is handed over from the store's
 //! completion and from nothing else; whatever ends an upload gives its slot to the next one; what
-//! broke and can go on is kept as half a file.
+//! broke and can be resumed is kept as half a file.
 
 use super::Files;
 use super::transfer::{Draft, Stage, Upload};
@@ -58,7 +58,7 @@ impl Files<'_> {
         self.out.submit_store(Waiting::AddFile { file: file.clone() }, StoreJob::AddFile(file));
     }
 
-    /// The store has recorded that a file is here, or could not.
+    /// The store has recorded that a file is stored, or could not.
     pub(in crate::hub) fn on_file_added(
         &mut self,
         now: Now,
@@ -88,7 +88,7 @@ impl Files<'_> {
         }
     }
 
-    /// Ends an upload: its sender is told how, its slot goes to the next in line.
+    /// Ends an upload: the sender is told how, its slot goes to the next in line.
     pub(crate) fn end_upload(&mut self, now: Now, transfer: TransferId, how: Ending) {
         let line_before = self.line_ids();
         let Some(upload) = self.own.queue.end(transfer) else { return };

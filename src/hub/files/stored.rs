@@ -20,7 +20,7 @@ pub(super) struct Entry {
     pub(super) to_guest: Option<u64>,
     /// Since when the guest who is to have it is not here, on the monotonic clock.
     pub(super) guest_gone_ms: Option<u64>,
-    /// It is being removed and nobody's any more.
+    /// It is being removed.
     pub(super) goes: bool,
     /// The store was asked to forget it.
     pub(super) asked: bool,
@@ -88,7 +88,7 @@ impl StoredFiles {
         }
     }
 
-    /// A guest is gone and may come back.
+    /// A guest has left and may come back.
     pub(super) fn note_gone(&mut self, serial: u64, now_ms: u64) {
         for id in self.of_guest(serial).collect::<Vec<_>>() {
             let entry = self.files.get_mut(&id).filter(|entry| entry.to_guest == Some(serial));
@@ -236,7 +236,7 @@ impl StoredFiles {
         total.files += self.halves.len();
         assert_eq!(self.total, total, "bytes or files are miscounted");
         assert_eq!(self.contents, contents, "contents are miscounted");
-        assert_eq!(self.sent.len(), files, "files are found by their senders or not");
+        assert_eq!(self.sent.len(), files, "files are found by the senders or not");
         let guests = self.files.iter().flat_map(|(&id, entry)| {
             let guests = [entry.from_guest, entry.to_guest].into_iter().flatten();
             guests.map(move |serial| (serial, id))

@@ -21,7 +21,7 @@ impl Files<'_> {
         self.own.sweep_ms.get_or_insert(now.after(FILES_SWEEP));
     }
 
-    /// Removes what has had its time, and what is for nobody any more.
+    /// Removes what has expired, and what is for nobody any more.
     pub(in crate::hub) fn sweep(&mut self, now: Now) {
         if self.own.sweep_ms.is_none_or(|at| now.mono_ms < at) {
             return;

@@ -20,7 +20,7 @@ const FILES_PER_WORK: usize = 4;
 const STEPS_PER_WORK: usize = 32;
 
 impl Files<'_> {
-    /// The files that somebody may take, and those that they have sent.
+    /// The files that a user may take, and those that they have sent.
     pub(in crate::hub) fn list_files(
         &mut self,
         now: Now,
@@ -55,7 +55,7 @@ impl Files<'_> {
         Ok(Answer::Now(Reply::Files { files, more }))
     }
 
-    /// Somebody takes a file.
+    /// A user takes a file.
     pub(in crate::hub) fn get_file(
         &mut self,
         conn: ConnId,
@@ -116,7 +116,7 @@ impl Files<'_> {
         self.part_with(request, transfer, false)
     }
 
-    /// Its sender removes a file.
+    /// The sender removes a file.
     pub(in crate::hub) fn remove(
         &mut self,
         request: Request,
@@ -132,7 +132,7 @@ impl Files<'_> {
         self.ask_to_remove(Some(request), transfer, None)
     }
 
-    /// An upload of one's own is withdrawn, or no more is taken of a file.
+    /// An upload of your own is withdrawn, or no more is taken of a file.
     pub(in crate::hub) fn cancel(
         &mut self,
         now: Now,
@@ -164,7 +164,7 @@ impl Files<'_> {
         }
     }
 
-    /// Nothing more is sent to whoever was logged in on a connection.
+    /// Nothing more is sent to the user who was logged in on a connection.
     pub(in crate::hub) fn end_downloads_of(&mut self, conn: ConnId) {
         let under_way: Vec<_> = self.downloads_of(conn).collect();
         for transfer in under_way {

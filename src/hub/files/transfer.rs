@@ -14,7 +14,7 @@
 //!                                       └── store failed
 //! ```
 //!
-//! What is finishing is whole, and ends well or badly whatever becomes of its sender.
+//! What is finishing is whole, and ends well or badly whatever becomes of the sender.
 //!
 //! The rule it keeps (invariant 8): a sender sends only what it was granted, and is granted only
 //! what the disk has taken; stored <= written <= received <= granted <= size.
@@ -50,7 +50,7 @@ pub struct Draft {
     pub name: FileName,
     /// Its size in bytes.
     pub size: u64,
-    /// The BLAKE3 hash that its sender told.
+    /// The BLAKE3 hash that the sender told.
     pub hash: Option<Digest>,
     /// By which it is found again if it breaks.
     pub partial: Option<PartialId>,
@@ -85,7 +85,7 @@ pub enum Stage {
         /// When it has stalled.
         deadline_ms: u64,
     },
-    /// All of it is here, and is put where it lasts.
+    /// All of it has arrived, and is put where it lasts.
     Finishing {
         /// How long it waited.
         waited_ms: u64,
@@ -99,14 +99,14 @@ impl Upload {
         Self { id, draft, announced_ms, stage: Stage::Waiting, flow, moved_bytes: 0 }
     }
 
-    /// Whether it counts against what somebody may send at once. What is finishing counts for the
-    /// connection that sent it alone: whoever comes back may go on with the next.
+    /// Whether it counts against what a user may send at once. What is finishing counts for the
+    /// connection that sent it alone: the user who comes back may begin the next.
     pub(super) fn burdens(&self, of: Party) -> bool {
         let from = self.draft.from;
         from.name.key() == of.name.key() && (from.conn == of.conn || !self.is_finishing())
     }
 
-    /// All of it is here.
+    /// All of it has arrived.
     pub(super) const fn is_finishing(&self) -> bool {
         matches!(self.stage, Stage::Finishing { .. })
     }
@@ -144,7 +144,7 @@ impl Stage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Flow {
     size: u64,
-    /// Up to here its sender may send.
+    /// Up to here the sender may send.
     granted: u64,
     received: u64,
     /// Up to here the worker was given it: it is in its file, or on its way there.
@@ -165,7 +165,7 @@ impl Flow {
         self.written
     }
 
-    /// The worker has opened its file. Answers with where to go on, and with the first credit.
+    /// The worker has opened its file. Answers with where to continue, and with the first credit.
     pub(super) fn open(&mut self, offset: u64, credit: u64) -> (u64, u64) {
         *self = Self::new(self.size, offset);
         (self.stored, self.grant(credit))

@@ -2,8 +2,8 @@
 //!
 //! A session is one login on one connection and is found by its number; a user is a name and is
 //! found by the name without regard to case. Which sessions a user has is said in one place, the
-//! [`Person`] of the name: visible ones, and errands, which others are not told of. Knows no rooms
-//! but by their numbers, no files and no letters.
+//! [`Person`] of the name: visible ones, and errands, which others are not told about. Knows no
+//! rooms but by their numbers, no files and no letters.
 //!
 //! The rules it keeps: a name has one owner, who may have several sessions; whatever is counted or
 //! listed is people, the users with a visible session.
@@ -74,7 +74,7 @@ impl People {
         }
     }
 
-    /// Somebody is logged in from now on, in a visible session.
+    /// A user is logged in from now on, in a visible session.
     pub(super) fn name(&mut self, conn: ConnId, user: User) {
         let person = self.users.entry(user.name.key()).or_default();
         self.people += usize::from(!person.is_online());
@@ -83,7 +83,7 @@ impl People {
         self.set_state(conn, State::Named { user });
     }
 
-    /// Somebody is logged in from now on, as an errand.
+    /// A user is logged in from now on, as an errand.
     pub(super) fn name_errand(&mut self, conn: ConnId, user: User) {
         self.users.entry(user.name.key()).or_default().add_errand(conn);
         self.set_state(conn, State::Errand { user });
@@ -155,7 +155,7 @@ impl People {
         self.visible != self.people
     }
 
-    /// The other visible sessions of whoever is logged in on a connection; sorted.
+    /// The other visible sessions of the user who is logged in on a connection; sorted.
     pub(super) fn others_of(&self, conn: ConnId) -> Vec<ConnId> {
         if !self.has_company() && !self.is_errand(conn) {
             return Vec::new();

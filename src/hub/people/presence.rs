@@ -1,4 +1,4 @@
-//! Who is here and who was (system D's rules).
+//! Who is online and who was (system D's rules).
 //!
 //! The rule it keeps: of two users of whom one has blocked the other, no list of people
 //! tells one that the other is here.
@@ -37,7 +37,7 @@ impl People {
         Ok(Answer::Now(Reply::WhoElse { within_s, members: Names { users, total } }))
     }
 
-    /// Notes that somebody is or was here now. Of too many the one seen first is forgotten.
+    /// Notes that a user is or was here now. Of too many the one seen first is forgotten.
     pub(in crate::hub) fn note_seen(&mut self, now: Now, name: UserName) {
         self.seen.insert(name.key(), (name, now.mono_ms));
         if self.seen.len() > SEEN_MAX.max(2 * self.users.len()) {

@@ -39,7 +39,7 @@ pub(in crate::hub) struct Extra {
     pub(in crate::hub) device: Box<str>,
     /// It hears what its user says in other sessions, and knows of several rooms.
     pub(in crate::hub) own: bool,
-    /// Whoever logs in here is an errand.
+    /// The user who logs in here is an errand.
     pub(in crate::hub) errand: bool,
     /// The rooms that it is in besides the current one; the one that was current last is the last.
     pub(in crate::hub) others: Vec<Seat>,
@@ -80,7 +80,7 @@ impl Session {
         self.extra().is_some_and(|extra| extra.own)
     }
 
-    /// Whether whoever logs in here is an errand.
+    /// Whether the user who logs in here is an errand.
     pub(in crate::hub) fn is_for_errands(&self) -> bool {
         self.extra().is_some_and(|extra| extra.errand)
     }
@@ -159,11 +159,11 @@ pub(in crate::hub) enum State {
     Named { user: User },
     /// In a room, the current one, and perhaps in others.
     InRoom { user: User, seat: Seat },
-    /// Logged in to do something that others are not told of.
+    /// Logged in to do something that others are not told about.
     Errand { user: User },
 }
 
-/// Somebody who is logged in.
+/// A user who is logged in.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::hub) struct User {
     pub(in crate::hub) name: UserName,

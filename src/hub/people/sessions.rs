@@ -37,7 +37,7 @@ impl People {
         Ok(Answer::Now(Reply::Able { keys: MESSAGE_KEYS_A_USER }))
     }
 
-    /// The sessions of whoever asks.
+    /// The sessions of the user who asks.
     pub(in crate::hub) fn list_sessions(&self, conn: ConnId) -> Result<Answer, Refusal> {
         let user = self.name_of(conn)?;
         let line = |of: ConnId| {
@@ -55,7 +55,7 @@ impl People {
         Ok(Answer::Now(Reply::Sessions { sessions }))
     }
 
-    /// Another session of whoever asks.
+    /// Another session of the user who asks.
     pub(in crate::hub) fn find_other(&self, conn: ConnId, session: u32) -> Result<ConnId, Refusal> {
         let user = self.name_of(conn)?;
         let mut others = self.all_of(user.key()).filter(|&other| other != conn);

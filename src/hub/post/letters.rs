@@ -3,7 +3,7 @@
 //! Knows that the store does its jobs in order. The rules it keeps (invariant 6): the sender is
 //! told "kept" from the store's completion and from nothing else; what is kept is told in the order
 //! of its numbers, to each session of its receiver, and again to the next one until one of them has
-//! confirmed it; whoever was blocked in the meantime is not heard.
+//! confirmed it; a user who was blocked in the meantime is not heard.
 
 use std::borrow::Cow;
 
@@ -89,7 +89,7 @@ impl Post<'_> {
                 }
                 Ok(Reply::Kept { user, online: is_here })
             }
-            // Whoever is to have it was told then, or will be told with the others.
+            // The user who is to have it was told then, or will be told with the others.
             StoreOutcome::KeptBefore => Ok(Reply::Kept { user, online: is_here }),
             StoreOutcome::Full => {
                 Err(Refusal::MailboxFull { user, limit: self.rules.limits.letters })
@@ -102,7 +102,7 @@ impl Post<'_> {
             | StoreOutcome::Failed(_)) => {
                 let refusal = self.out.store_refusal(outcome);
                 if is_here && !self.is_deaf(&draft) {
-                    // It needs no disk to be heard by somebody who is here.
+                    // It needs no disk to be heard by a user who is online.
                     let names = (draft.from, user);
                     self.tell_own(request.conn, names, &draft.text, draft.at_ms);
                     self.tell_unkept(request.conn, names, &draft.text, draft.at_ms);
@@ -156,7 +156,7 @@ impl Post<'_> {
         }
     }
 
-    /// Asks for the next letters of somebody who has an account.
+    /// Asks for the next letters of a user who has an account.
     pub(in crate::hub) fn ask_letters(&mut self, conn: ConnId) {
         let Ok(user) = self.people.user_of(conn) else { return };
         let Some(account) = user.account else { return };

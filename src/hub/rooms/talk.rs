@@ -87,11 +87,11 @@ impl Talk<'_> {
         }
     }
 
-    /// The answer to somebody who is in a room now.
+    /// The answer to a user who is in a room now.
     fn joined(&self, conn: ConnId, id: RoomId) -> Reply {
         let room = self.rooms.get(id).map(|room| room.name);
         let members = self.members_shown(conn, id);
-        // It is one that somebody is in.
+        // It is one that a user is in.
         room.map_or(Reply::Done, |room| Reply::Joined { room, members })
     }
 
@@ -266,7 +266,7 @@ impl Talk<'_> {
         Ok(Answer::Now(Reply::Rooms { rooms, total: count(self.rooms.len()) }))
     }
 
-    /// Who is in the room that was named, else in one's own room, else online.
+    /// Who is in the room that was named, else in the current room, else online.
     pub(in crate::hub) fn who(&self, conn: ConnId, room: Option<&str>) -> Result<Answer, Refusal> {
         let id = match room {
             Some(name) => {
@@ -286,7 +286,7 @@ impl Talk<'_> {
         Ok(Answer::Now(Reply::Who { room: Some(room.name), members }))
     }
 
-    /// Who is in a room, as far as somebody may know.
+    /// Who is in a room, as far as a user may know.
     fn members_shown(&self, conn: ConnId, id: RoomId) -> Names {
         let name = self.people.name_of(conn);
         let mut apart = name.map_or_else(|_| Vec::new(), |name| self.people.apart_from(name));

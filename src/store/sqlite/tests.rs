@@ -90,7 +90,7 @@ fn when_the_disk_is_full_a_commit_fails_as_a_whole_and_the_next_may_succeed() {
         let outcomes = store.commit(&batch);
         assert!(is_failed(&outcomes), "{outcomes:?}");
         assert_eq!(outcomes[0], StoreOutcome::Failed("database or disk is full".into()));
-        // Reading goes on, and nothing of the batch is there.
+        // Reading continues, and nothing of the batch is there.
         assert_eq!(texts(&mut store, 1), ["before"]);
         assert_eq!(texts(&mut store, 2), Vec::<String>::new());
         assert_eq!(numbers(&mut store), (vec![], 1));
@@ -245,7 +245,7 @@ fn a_backup_is_the_store_of_one_moment_and_overwrites_nothing() {
     let mut copy = Sqlite::open_existing(&restored).unwrap();
     assert_eq!((copy.directory().unwrap(), copy.token_key().unwrap()), (directory, key));
     assert_eq!(texts(&mut copy, 1), ["hello"]);
-    // Numbers go on where they were.
+    // Numbers continue where they were.
     assert_eq!(numbers(&mut copy), (vec![1], 3));
     assert_eq!(copy.commit(&[keep(1, "new")]), [StoreOutcome::Kept(LetterId(2))]);
 }
@@ -552,7 +552,7 @@ fn whatever_bit_flips_nobody_reads_what_nobody_wrote() {
         if let Ok(found) = store.files() {
             let ours = found.files.iter().all(|file| *file == stored(file.line.transfer.0));
             assert!(ours, "bit {bit}: {found:?}");
-            // Or the content of a file would be thought to be nobody's.
+            // Or the content of a file would be thought to belong to no file.
             assert!(found.files.len() == 2 || found.is_damaged, "bit {bit}: {found:?}");
         }
         for account in 1..=2 {

@@ -122,7 +122,7 @@ impl Server {
     }
 
     /// Waits for a server that was asked to stop, and reads the whole log. No file that was on its
-    /// way and cannot go on may be left.
+    /// way and cannot be resumed may be left.
     pub(crate) fn stopped(mut self) -> Vec<String> {
         self.lines.expect("parlor stopped: ");
         self.lines.expect_end();

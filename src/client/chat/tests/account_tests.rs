@@ -59,7 +59,7 @@ fn a_password_is_asked_for_unseen_when_the_name_needs_one() {
     let mut talk = at_terminal();
     assert!(!talk.chat.hides_line());
     talk.answer(Op::Login, needed());
-    assert_eq!(talk.shown(), ["* password for bob, which is not shown:"]);
+    assert_eq!(talk.shown(), ["* Password for bob:"]);
     assert!(talk.chat.hides_line());
     talk.line("open sesame");
     assert!(!talk.chat.hides_line());
@@ -382,6 +382,6 @@ fn a_line_that_may_be_a_password_is_thrown_away_before_a_menu_sees_it() {
     assert!(talk.chat.asks(), "the menu is not asked");
     talk.shown();
     talk.line("sesame");
-    assert_eq!(talk.shown(), ["! not_used: a line that was meant for a password is thrown away"]);
+    assert_eq!(talk.shown(), ["! not_used: the line that you typed for a password is discarded"]);
     assert!(!talk.chat.asks(), "and what is typed next is for the menu");
 }

@@ -188,7 +188,7 @@ fn lines_that_are_typed_meanwhile_wait_and_go_in_their_order() {
     for line in ["one", "/me two", "/exit"] {
         talk.line_away(line);
     }
-    assert!(talk.shown()[1].contains("what is typed waits"));
+    assert!(talk.shown()[1].contains("what you type waits"));
     talk.reconnect();
     talk.chat.handle_line("never");
     talk.answer(Op::Login, welcome("t2", None));
@@ -416,7 +416,7 @@ fn at_a_terminal_who_is_not_let_in_again_may_take_another_name() {
     talk.chat.handle_end();
     talk.line_away("hello?");
     talk.line_away("/register bob");
-    let refused = "! not_asked: there is no connection; ask again when it is back";
+    let refused = "! not_asked: not connected; ask again when the connection is back";
     assert_eq!(talk.shown().last().unwrap(), refused);
     talk.reconnect();
     talk.answer(Op::Login, Err(Refusal::NameTaken(user("bob"))));

@@ -171,8 +171,8 @@ fn who_is_stopped_is_told_whether_it_goes_on_another_time() {
         talk.shown();
         talk.chat.handle_stop();
         let shown = talk.shown();
-        assert_eq!(shown[0].contains("goes on where it stopped"), kept, "{shown:?}");
-        assert_eq!(shown[1].ends_with("what has come of it is kept"), kept, "{shown:?}");
+        assert_eq!(shown[0].contains("run the same command again to resume"), kept, "{shown:?}");
+        assert_eq!(shown[1].ends_with("what has arrived is kept"), kept, "{shown:?}");
         assert_eq!(talk.chat.outcome(), ClientOutcome::Refused);
     }
 }

@@ -145,7 +145,7 @@ fn an_upload_that_breaks_off_is_announced_again_and_goes_on_where_it_stopped() {
     talk.shown();
     talk.chat.handle_end();
     assert!(talk.chat.over().is_none(), "it comes back for the file though there are no lines");
-    assert_eq!(talk.shown()[1], "* 1 file goes on when the connection is back");
+    assert_eq!(talk.shown()[1], "* 1 transfer resumes when the connection is back");
     talk.wanted.clear();
     talk.reconnect();
     talk.answer(Op::Login, welcome("t2", None));
@@ -157,7 +157,7 @@ fn an_upload_that_breaks_off_is_announced_again_and_goes_on_where_it_stopped() {
     talk.chunk_bytes = 0;
     talk.event(&admitted(NINE, 500_000, 84_000));
     assert_eq!(talk.chunk_bytes, 116_000, "the rest and nothing else");
-    assert_eq!(talk.shown(), ["* transfer 7: goes on as transfer 9 from 42 %"]);
+    assert_eq!(talk.shown(), ["* transfer 7: resumes as transfer 9 at 42 %"]);
     talk.event(&stored(NINE));
     assert_eq!(talk.last(), Op::Exit);
     talk.event(&bye(CloseReason::Exit));
@@ -240,7 +240,7 @@ fn a_file_that_changes_while_it_is_sent_is_sent_anew_once() {
     talk.shown();
     talk.event(&mismatch(SEVEN));
     assert!(
-        talk.shown()[0].contains("my file: the file changed while it was sent; it is sent anew")
+        talk.shown()[0].contains("my file: the file changed while it was sent; it is sent again")
     );
     assert_eq!(talk.wanted.last().unwrap(), &sent("my file", "to alice", &[2; 12], ""));
     talk.answer(Op::SendFile, announced(NINE, 0));
@@ -354,7 +354,7 @@ fn an_accepted_file_is_saved_and_confirmed_and_waited_for() {
     assert_eq!(talk.last(), Op::Exit);
     let path = talk.dir.path().join("report.pdf");
     let saved = format!("* transfer 7: saved as {}, BLAKE3 {}", path.display(), hash(b"hello"));
-    assert_eq!(talk.shown()[1..], ["* transfer 7: report.pdf comes, 5 bytes".to_owned(), saved]);
+    assert_eq!(talk.shown()[1..], ["* transfer 7: report.pdf begins, 5 bytes".to_owned(), saved]);
     talk.event(&bye(CloseReason::Exit));
     assert_eq!(talk.chat.outcome(), ClientOutcome::Fine);
 }
@@ -370,7 +370,7 @@ fn all_or_none_is_accepted_as_was_said_last() {
     talk.event(&Event::Offered { file: other });
     assert_eq!(talk.wanted.len(), 1);
     let shown = talk.shown();
-    assert_eq!(shown.iter().filter(|line| line.starts_with("* files that arrive")).count(), 2);
+    assert_eq!(shown.iter().filter(|line| line.starts_with("* files sent to you")).count(), 2);
 }
 
 #[test]
@@ -389,7 +389,7 @@ fn a_download_that_breaks_off_is_asked_for_again_from_where_it_stopped() {
     assert_eq!(talk.read("report.pdf"), b"hello world");
     assert_eq!(talk.files(), ["report.pdf"]);
     let shown = talk.shown();
-    assert!(shown.contains(&"* transfer 7: report.pdf goes on from 54 %".to_owned()), "{shown:?}");
+    assert!(shown.contains(&"* transfer 7: report.pdf resumes at 54 %".to_owned()), "{shown:?}");
     // The confirmation is lost too: it is sent again, and nothing is saved twice.
     assert_eq!(talk.wanted.iter().filter(|it| *it == "received 7").count(), 1);
 }
@@ -417,13 +417,13 @@ fn a_file_for_the_room_that_is_here_already_is_not_taken_again() {
     let path = talk.write("report.pdf", b"hello");
     talk.event(&Event::Offered { file: for_room(b"hello") });
     assert!(talk.wanted.is_empty());
-    assert_eq!(talk.shown()[1], format!("* transfer 7: you have it already, as {path}"));
+    assert_eq!(talk.shown()[1], format!("* transfer 7: you already have it, as {path}"));
     talk.event(&Event::Offered { file: FileLine { transfer: NINE, ..for_room(b"olleh") } });
     assert_eq!(talk.wanted, ["get 9 from 0"], "as long and another content");
     talk.wanted.clear();
     let mine = FileLine { from: user("bob"), transfer: TransferId(10), ..for_room(b"mine") };
     talk.event(&Event::Offered { file: mine });
-    assert!(talk.wanted.is_empty(), "one's own is not taken by itself");
+    assert!(talk.wanted.is_empty(), "your own file is not downloaded by itself");
     let alone = FileLine { transfer: TransferId(11), ..line(b"hello") };
     talk.event(&Event::Offered { file: alone });
     assert_eq!(talk.wanted, ["get 11 from 0"], "what is for one is taken always");

@@ -350,7 +350,7 @@ fn lines(book: &mut Book) {
     book.scene("not UTF-8, silence, no connection, stop", &mut talk);
 }
 
-/// Every way in which an upload goes on or ends.
+/// Every way in which an upload continues or ends.
 fn uploads(book: &mut Book) {
     let admitted =
         |offset| Event::Admitted { transfer: SEVEN, waited_ms: 12_345, credit: 9, offset };
@@ -394,7 +394,7 @@ fn uploads(book: &mut Book) {
     book.scene("an upload when the connection is lost", &mut talk);
 }
 
-/// Every way in which a download goes on or ends.
+/// Every way in which a download continues or ends.
 fn downloads(book: &mut Book) {
     let content = b"hello, file";
     let begin = || {
