@@ -158,6 +158,7 @@ fn react(config: &Config) -> Result<(), ServeError> {
         log_bodies,
         directory: store.directory().map_err(ServeError::Read)?,
         token_key: store.token_key().map_err(ServeError::Read)?,
+        run: run_number(),
         catalogue,
         halves,
     };
@@ -168,6 +169,16 @@ fn react(config: &Config) -> Result<(), ServeError> {
     logging::note(ServerFact::Stopped { report }.into());
     let _ = writeln!(io::stdout(), "parlor stopped: {}", logging::Words(&shown));
     Ok(())
+}
+
+/// Another one at each start.
+fn run_number() -> u64 {
+    let mut random = [0; 8];
+    match os::random(&mut random) {
+        Ok(()) => u64::from_le_bytes(random),
+        // The time of the start will do: it is no secret.
+        Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis),
+    }
 }
 
 /// Opens the store, or makes one where there never was one.

@@ -309,7 +309,7 @@ impl Chat {
 
     /// The connection is of no use any more: for what is left to do, there may be another.
     fn on_failed(&mut self, fault: Fault) {
-        let idle = self.lines.are_done() && !self.has_files();
+        let idle = self.lines.are_done() && !self.has_files() && !self.link.owes();
         if idle || !self.link.can_return() {
             return self.link.give_up(fault);
         }

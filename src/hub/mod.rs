@@ -57,6 +57,8 @@ pub struct Setup {
     pub directory: job::Directory,
     /// The secret under which resume tokens are made.
     pub token_key: [u8; 32],
+    /// A random number that tells this run of the server from others.
+    pub run: u64,
     /// The files that the store knows.
     pub catalogue: job::Catalogue,
     /// What uploads that broke have left.
@@ -88,6 +90,7 @@ impl Default for Setup {
             log_bodies: false,
             directory: job::Directory::default(),
             token_key: [0; 32],
+            run: 0,
             catalogue: job::Catalogue { next: 1, ..job::Catalogue::default() },
             halves: Vec::new(),
         }
@@ -133,7 +136,7 @@ impl Hub {
     pub fn new(setup: Setup, help: String) -> Self {
         let Setup { limits, policy, log_bodies, directory, token_key, .. } = setup;
         Self {
-            people: People::new(directory),
+            people: People::new(directory, setup.run),
             pace: Buckets::new(limits.message_rate),
             entrance: EntranceState::new(limits.block_duration, token_key),
             rooms: Rooms::default(),

@@ -18,6 +18,9 @@ pub enum Reply {
     Able {
         /// Keys of messages that are remembered for one user.
         keys: u32,
+        /// Which run of the server it is: after a restart it is another one.
+        #[serde(default)]
+        run: String,
     },
     /// Logged in.
     Welcome {

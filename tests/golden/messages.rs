@@ -153,7 +153,7 @@ fn replies_of_sessions() -> [(&'static str, Reply); 5] {
     };
     let rooms = vec![room(), attic];
     [
-        ("able", Reply::Able { keys: 256 }),
+        ("able", Reply::Able { keys: 256, run: "00c0ffee00c0ffee".to_owned() }),
         ("welcome in rooms", Reply::Welcome { user, guest, token, room: current, rooms }),
         ("left for another room", Reply::Left { room: room(), current: Some(attic) }),
         ("current", Reply::Current { room: attic }),

@@ -14,6 +14,7 @@ mod interrupts;
 mod json;
 mod locks;
 mod menu;
+mod once;
 mod refusals;
 mod rooms;
 mod say;

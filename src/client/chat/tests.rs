@@ -5,6 +5,7 @@ mod again_tests;
 mod errand_tests;
 mod file_tests;
 mod golden_tests;
+mod once_tests;
 mod room_tests;
 mod session_tests;
 
@@ -68,6 +69,8 @@ struct Talk {
     /// Requests as `(id, op)`, and how many bytes of chunks came between.
     asked: Vec<(u64, Op)>,
     said: Vec<String>,
+    /// Under which keys.
+    keys: Vec<String>,
     /// Logins, passwords, rooms and confirmations, in words.
     wanted: Vec<String>,
     chunk_bytes: usize,
@@ -88,6 +91,7 @@ impl Talk {
             dir,
             asked: Vec::new(),
             said: Vec::new(),
+            keys: Vec::new(),
             wanted: Vec::new(),
             chunk_bytes: 0,
         };
@@ -150,6 +154,13 @@ impl Talk {
             match message {
                 Incoming::Request { id, command } => {
                     let command = command.unwrap();
+                    let command = match command {
+                        Command::Once { key, message } => {
+                            self.keys.push(key.into_owned());
+                            *message
+                        }
+                        command => command,
+                    };
                     if let Command::Say { text, .. } = &command {
                         self.said.push(text.to_string());
                     }

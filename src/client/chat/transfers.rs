@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::Chat;
 use super::about::About;
 use crate::client::errand::Whom;
-use crate::client::link::Link;
+use crate::client::link::{Link, MOVES};
 use crate::client::progress::Direction;
 use crate::client::retry::Here;
 use crate::client::transfers::{FileSource, Goal, Step};
@@ -17,12 +17,10 @@ use crate::client::view::{Gone, Note, Refused};
 use crate::front::native::Problem;
 use crate::id::TransferId;
 use crate::limits::CHUNK_MAX;
-use crate::message::{Command, Op, Refusal, Reply};
+use crate::message::{Command, Refusal, Reply};
 
 /// Bytes not yet written above which no part of a file is added.
 const AHEAD_MAX: usize = 2 * CHUNK_MAX;
-/// What decides in which room we are.
-const MOVES: [Op; 5] = [Op::Join, Op::Room, Op::Leave, Op::Login, Op::Logout];
 
 /// A file for a room that is known when all requests up to `last` are answered.
 #[derive(Debug)]

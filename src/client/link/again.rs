@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::login::{Attempt, Login};
+use super::once::Back;
 use super::{Link, LinkEvent};
 use crate::client::backoff::Backoff;
 use crate::client::outcome::{Fault, Over};
@@ -30,13 +31,15 @@ pub(super) struct Return {
     /// For how long to try; `None`: not at all.
     tries_for: Option<Duration>,
     pub(super) backoff: Backoff,
+    /// The server has kept rooms of ours.
+    replaced: bool,
     /// Since when we are not in, though we were.
     lost_at: Option<Duration>,
 }
 
 impl Return {
     pub(super) fn new(tries_for: Option<Duration>, seed: u64) -> Self {
-        Self { tries_for, backoff: Backoff::new(seed), lost_at: None }
+        Self { tries_for, backoff: Backoff::new(seed), replaced: false, lost_at: None }
     }
 
     /// Back, or never.
@@ -78,7 +81,8 @@ impl Link {
         let rested = if let Login::Resting(at) = self.login { Some(at) } else { None };
         let alarm = if let Line::Away(at) = self.line { Some(at) } else { rested };
         let alarm = alarm.filter(|_| self.is_open());
-        [alarm, self.pace.wait(self.now)].into_iter().flatten().min()
+        let again = self.unanswered.wake_at(self.now);
+        [alarm, self.pace.wait(self.now), again].into_iter().flatten().min()
     }
 
     /// So much time has passed since the start of the client.
@@ -91,12 +95,14 @@ impl Link {
         {
             self.attempt(attempt);
         }
+        self.send_again();
     }
 
     /// There is a connection again.
     pub(in crate::client) fn handle_connected(&mut self) {
         self.line = Line::Up;
         self.session = ClientSession::of(&self.traits);
+        (self.keys, self.run) = (0, String::new());
         self.silence_max = super::GREETING_BEFORE;
         self.log_in_again();
     }
@@ -114,6 +120,7 @@ impl Link {
         if let Fault::Garbled(_) = fault {
             return self.finish(Over::Broken(fault));
         }
+        self.unanswered.handle_lost(&mut self.asked);
         let registers = self.attempt.as_ref().is_some_and(Attempt::registers);
         let registers = registers.then(|| "/register".to_owned());
         for words in std::mem::take(&mut self.asked).into_values().chain(registers) {
@@ -176,6 +183,7 @@ impl Link {
 
     /// We are in again: go to our rooms, as far as the server has not kept our places there.
     pub(super) fn on_returned(&mut self, kept: Vec<RoomName>) {
+        self.back.replaced = !kept.is_empty();
         for step in self.rooms.return_to(kept, !self.is_old()) {
             let id = self.request(step);
             self.rooms.begin_to_enter(id);
@@ -198,11 +206,47 @@ impl Link {
         self.back.end();
         let user = self.proofs.who.as_ref().map(|who| who.user);
         self.note(Note::Back { user, room: self.room() });
+        self.sort_messages();
+        self.send_again();
         self.tell(LinkEvent::In { again: true });
+    }
+
+    /// Of the messages without an answer, tells of those that cannot surely be sent again.
+    fn sort_messages(&mut self) {
+        let back = Back {
+            at: self.now,
+            by: self.sender(),
+            run: &self.run,
+            room: self.rooms.current(),
+            keys: self.keys,
+            replaced: self.back.replaced,
+        };
+        for words in self.unanswered.handle_back(&back) {
+            self.refuse(Refused::Unanswered(words));
+        }
+    }
+
+    /// Sends them again, as fast as the server takes them.
+    fn send_again(&mut self) {
+        while self.is_ready() && self.is_open() && self.pace.wait(self.now).is_none() {
+            let Some((once, words)) = self.unanswered.next(self.now) else { return };
+            self.pace.send(self.now);
+            let id = self.session.request(once);
+            self.unanswered.begin_again(id);
+            words.into_iter().for_each(|words| drop(self.asked.insert(id, words)));
+        }
+    }
+
+    /// They will not be sent again.
+    pub(super) fn give_up_messages(&mut self) {
+        for words in self.unanswered.give_up() {
+            self.refuse(Refused::Unanswered(words));
+        }
     }
 
     /// We stay out, on a connection that is good.
     pub(super) fn stay_out(&mut self) {
+        self.give_up_messages();
         if self.returning() {
             self.back.end();
             self.tell(LinkEvent::StaysOut);

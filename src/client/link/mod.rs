@@ -6,10 +6,11 @@
 //! and then [`Link::go_on`] until that has nothing more; tell the time with [`Link::handle_time`],
 //! now and when [`Link::wake_at`] says; make a connection when [`Link::poll_call`] asks for one.
 //! The rule it keeps: what was asked is answered, or told as not answered when the connection
-//! broke, and never asked again.
+//! broke; it is never asked again, except a message under its key to a server that knows the key.
 
 mod again;
 mod login;
+mod once;
 mod pace;
 mod proofs;
 mod question;
@@ -35,6 +36,7 @@ use crate::message::{
 };
 use again::{Line, Return};
 use login::{Attempt, Login};
+use once::{Asked, Sender, Unanswered};
 use pace::Pace;
 use proofs::Proofs;
 use question::Questions;
@@ -44,6 +46,8 @@ use rooms::Whereabouts;
 const UNSENT_MAX: usize = 256 * KIB as usize;
 /// The same of requests without an answer.
 const PENDING_MAX: usize = 256;
+/// What decides in which room we are.
+pub(super) const MOVES: [Op; 5] = [Op::Join, Op::Room, Op::Leave, Op::Login, Op::Logout];
 /// How long a server may be silent that does not tell: what is usual, see
 /// [`crate::limits::Limits::dead_after`].
 const SILENCE_MAX_UNTOLD: Duration = Duration::from_secs(90);
@@ -97,6 +101,8 @@ pub(super) struct Link {
     traits: ClientTraits<'static>,
     /// How many keys of messages the server remembers for us: none, if it does not say.
     keys: u32,
+    /// Which run of the server it is; empty, if it does not say.
+    run: String,
     session: ClientSession,
     line: Line,
     back: Return,
@@ -111,6 +117,8 @@ pub(super) struct Link {
     insists: bool,
     rooms: Whereabouts,
     letters: Letters,
+    /// Messages that are said once, however often they are sent.
+    unanswered: Unanswered,
     /// What has no answer yet, short and without secrets.
     asked: BTreeMap<u64, String>,
     /// From the greeting: how fast we may talk.
@@ -134,6 +142,7 @@ impl Link {
             session: ClientSession::of(&traits),
             traits,
             keys: 0,
+            run: String::new(),
             line: Line::Up,
             back: Return::new(start.returns_for, start.seed),
             login: Login::Unnamed,
@@ -144,6 +153,7 @@ impl Link {
             insists: start.errand.ends_by_itself(),
             rooms: Whereabouts::default(),
             letters: Letters::default(),
+            unanswered: Unanswered::new(start.seed),
             asked: BTreeMap::new(),
             pace: Pace::default(),
             silence_max: GREETING_BEFORE,
@@ -206,11 +216,18 @@ impl Link {
             && self.session.outgoing().len() < UNSENT_MAX
             && self.session.pending() < PENDING_MAX
             && self.pace.wait(self.now).is_none()
+            && !self.owes()
     }
 
-    /// Requests without an answer.
+    /// Whether messages wait to be sent again.
+    pub(super) fn owes(&self) -> bool {
+        self.unanswered.waiting() > 0
+    }
+
+    /// Requests without an answer, those counted that wait to be sent again.
     pub(super) fn pending(&self) -> usize {
-        if self.away() { 0 } else { self.session.pending() }
+        let asked = if self.away() { 0 } else { self.session.pending() };
+        asked + self.unanswered.waiting()
     }
 
     /// Whether one of these up to the request `last` waits for its answer.
@@ -238,12 +255,31 @@ impl Link {
         if matches!(command.op(), Op::Say | Op::Broadcast | Op::Whisper | Op::Files) {
             self.pace.send(self.now);
         }
+        if self.keys > 0
+            && let Some(once) = self.unanswered.wrap(&command)
+        {
+            return self.request_once(once);
+        }
         let opens = matches!(command, Command::Join { open: true, .. });
         let id = self.session.request(command);
         if opens {
             self.rooms.begin_to_open(id);
         }
         id
+    }
+
+    fn request_once(&mut self, once: Command<'static>) -> u64 {
+        let moving = self.session.awaits(&MOVES, self.last_id());
+        let (by, run) = (self.sender(), self.run.clone());
+        let asked = Asked { at: self.now, by, run, room: self.room(), moving };
+        let id = self.session.request(once.clone());
+        self.unanswered.begin(id, once, asked);
+        id
+    }
+
+    /// Who is remembered with a key that we send.
+    fn sender(&self) -> Option<Sender> {
+        self.proofs.who.as_ref().map(|who| Sender { user: who.user, guest: who.guest })
     }
 
     /// Sends a part of an upload.
@@ -348,6 +384,7 @@ impl Link {
     /// It is over, with this unless it was before.
     fn finish(&mut self, over: Over) {
         if self.over.is_none() {
+            self.give_up_messages();
             self.questions.open = None;
             self.over = Some(over);
             self.tell(LinkEvent::Over);
@@ -387,7 +424,10 @@ impl Link {
     }
 
     fn on_answer(&mut self, id: u64, op: Op, answer: Result<Reply, Problem>) {
-        self.asked.remove(&id);
+        let words = self.asked.remove(&id);
+        if !self.unanswered.handle_answer(id, &answer, words, self.now) {
+            return;
+        }
         self.rooms.handle_answer(id, op, &answer);
         if self.rooms.handle_entered(id) {
             return self.on_reentered(answer);
@@ -398,7 +438,9 @@ impl Link {
             (Op::Got, _) => {}
             (Op::Passwd, answer) => self.on_passwd_answer(answer),
             (Op::Hello, Ok(reply)) => {
-                self.keys = if let Reply::Able { keys } = reply { keys } else { 0 };
+                if let Reply::Able { keys, run } = &reply {
+                    (self.keys, self.run) = (*keys, run.clone());
+                }
                 self.tell(LinkEvent::Answered { id, op, answer: Ok(reply) });
             }
             (op, answer) => self.tell(LinkEvent::Answered { id, op, answer }),

@@ -123,7 +123,7 @@ fn what_the_server_is_able_to_do_is_known_for_its_connection_alone() {
     let mut link = lost();
     link.come_back(Fault::Closed);
     events(&mut link);
-    for (reply, keys) in [(Reply::Able { keys: 9 }, 9), (Reply::Done, 0)] {
+    for (reply, keys) in [(Reply::Able { keys: 9, run: "r".to_owned() }, 9), (Reply::Done, 0)] {
         answered(&mut link, 1, Ok(reply));
         assert_eq!(link.keys, keys);
         link.handle_connected();

@@ -32,6 +32,8 @@ use crate::message::{Refusal, RoomName, UserName};
 pub(super) struct People {
     /// Accounts and blocks, known by heart.
     pub(super) directory: KnownAccounts,
+    /// Which run of the server this is.
+    run: u64,
     /// By slot; a slot without a connection is empty.
     sessions: Vec<Option<Session>>,
     users: BTreeMap<UserKey, Person>,
@@ -45,9 +47,10 @@ pub(super) struct People {
 }
 
 impl People {
-    pub(super) fn new(stored: job::Directory) -> Self {
+    pub(super) fn new(stored: job::Directory, run: u64) -> Self {
         Self {
             directory: KnownAccounts::new(stored),
+            run,
             sessions: Vec::new(),
             users: BTreeMap::new(),
             people: 0,

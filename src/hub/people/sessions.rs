@@ -34,7 +34,8 @@ impl People {
         }
         let extra = session.extra_mut();
         (extra.device, extra.own, extra.errand) = (device.into(), about.own, about.errand);
-        Ok(Answer::Now(Reply::Able { keys: MESSAGE_KEYS_A_USER }))
+        let run = format!("{:016x}", self.run);
+        Ok(Answer::Now(Reply::Able { keys: MESSAGE_KEYS_A_USER, run }))
     }
 
     /// The sessions of the user who asks.

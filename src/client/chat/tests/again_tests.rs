@@ -18,9 +18,9 @@ pub(super) fn logged_in_to(keys: u32, start: Start) -> Talk {
     talk
 }
 
-/// The answer to `hello`.
+/// The answer to `hello`, always of the same run.
 fn able(keys: u32) -> Reply {
-    if keys == 0 { Reply::Done } else { Reply::Able { keys } }
+    if keys == 0 { Reply::Done } else { Reply::Able { keys, run: "r1".to_owned() } }
 }
 
 pub(super) fn bob() -> Talk {

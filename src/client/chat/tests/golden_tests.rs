@@ -177,7 +177,7 @@ fn typed(talk: &mut Talk, line: &str) {
 fn in_room(start: Start) -> Talk {
     let mut talk = Talk::begin_as(start);
     fs::write(talk.dir.path().join("f"), "hello").unwrap();
-    talk.answer(Op::Hello, Ok(Reply::Able { keys: 256 }));
+    talk.answer(Op::Hello, Ok(Reply::Able { keys: 256, run: "r1".to_owned() }));
     talk.answer(Op::Login, welcome());
     if talk.asked.iter().all(|(_, op)| *op != Op::Join) {
         typed(&mut talk, "/join lobby");
