@@ -27,7 +27,8 @@ impl Model {
             let hello = json!({"op": "hello", "version": 1, "own": own, "errand": errand,
                 "device": format!("device {at}")});
             let re = self.ask(at, hello);
-            self.expect_yes(at, re, json!({"ok": "able", "keys": 256}));
+            let run = "0".repeat(16);
+            self.expect_yes(at, re, json!({"ok": "able", "keys": 256, "run": run}));
         }
         self.check();
         at
