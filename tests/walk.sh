@@ -10,7 +10,8 @@
 # exit code is 0 if everything was seen, and 1 if not.
 #
 # PARLOR names the binary; without it, one is built. PARLOR_CLIENT names another one for the clients
-# (tests/long/old_new.sh). PATIENCE is how many seconds a line may take.
+# (tests/long/old_new.sh), and WORDS is a script for sed that turns what is expected into the words of
+# an old server. PATIENCE is how many seconds a line may take.
 set -u -o pipefail
 
 cd "$(dirname "$0")/.." || exit 1
@@ -116,9 +117,10 @@ types_quietly() { printf '%s\n' "$2" >&"${INPUT[$1]}"; }
 
 # Waits for a line of a file that has a text, after line number FROM; prints NUMBER:LINE.
 await() { # FILE FROM TEXT
-    local end=$((SECONDS + PATIENCE)) found
+    local end=$((SECONDS + PATIENCE)) found text=$3
+    [ -z "${WORDS:-}" ] || text=$(sed "$WORDS" <<<"$3")
     while :; do
-        found=$(TEXT=$3 awk -v from="$2" '
+        found=$(TEXT=$text awk -v from="$2" '
             NR > from && index($0, ENVIRON["TEXT"]) { sub(/\r$/, ""); print NR ":" $0; exit }' "$1")
         [ -n "$found" ] && break
         ((SECONDS < end)) || return 1

@@ -23,5 +23,7 @@ code=0
 echo "== an old client ($OLD), the new server"
 PARLOR=$NEW PARLOR_CLIENT=$TREE/parlor-old tests/walk.sh --go || code=1
 echo "== the new client, an old server ($OLD)"
-PARLOR=$TREE/parlor-old PARLOR_CLIENT=$NEW tests/walk.sh --go || code=1
+# The old server says some things in other words to people with netcat, and in its log.
+WORDS='s/bob downloaded/bob has taken/; s/saying goodbye to 10 conn/telling 10 conn/' \
+    PARLOR=$TREE/parlor-old PARLOR_CLIENT=$NEW tests/walk.sh --go || code=1
 exit $code
