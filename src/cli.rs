@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
-use parlor::client::errand::{Errand, Place, Whom};
+use parlor::client::errand::{Errand, ListForm, Place, Whom};
 use parlor::client::plain;
 use parlor::config;
 use parlor::message::Secret;
@@ -170,6 +170,7 @@ fn get_command() -> Command {
 fn files_command() -> Command {
     let json = "Print one array of objects with the keys id, name, size, from, kind, to, blake3, \
                 sha256, at_ms and until_ms";
+    let hash = "Print the BLAKE3 and the SHA-256 of each file too";
     let pattern = Arg::new("pattern").value_name("PATTERN");
     Command::new("files")
         .after_help(FILES_AFTER)
@@ -180,6 +181,7 @@ fn files_command() -> Command {
         .arg(pattern.help("Only names that match: * is anything, ? is one character"))
         .arg(user())
         .arg(room("Join this room first, for its files and its shelf"))
+        .arg(Arg::new("hash").long("hash").action(ArgAction::SetTrue).help(hash))
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help(json))
         .args(login_args())
 }
@@ -269,7 +271,12 @@ fn get(given: &ArgMatches) -> plain::Options {
 }
 
 fn files(given: &ArgMatches) -> plain::Options {
-    let errand = Errand::List { pattern: text(given, "pattern"), json: given.get_flag("json") };
+    let form = match (given.get_flag("json"), given.get_flag("hash")) {
+        (true, _) => ListForm::Json,
+        (false, true) => ListForm::Hashes,
+        (false, false) => ListForm::Table,
+    };
+    let errand = Errand::List { pattern: text(given, "pattern"), form };
     plain::Options { room: text(given, "room"), ..shared(given, errand) }
 }
 

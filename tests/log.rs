@@ -116,12 +116,12 @@ fn talk_and_hand_over(server: &Running, file: &Path) {
     let mut bob = Netcat::login(server, "bob");
     bob.ask("/join testroom", "* you are in testroom: ");
     alice.ask("/join testroom", "* you are in testroom: ");
-    alice.ask("/nonsense", "! unknown_op: ");
+    alice.ask("/nonsense", "! unknown_op: unknown command");
     writeln!(alice.0.get_mut(), "a \"quoted\" \u{202e}text").unwrap();
     bob.read_until("[testroom] alice: ");
     writeln!(alice.0.get_mut(), "/whisper bob psst").unwrap();
     bob.read_until("alice whispers: psst");
-    alice.ask("/whisper nobody psst", "! no_such_user: ");
+    alice.ask("/whisper nobody psst", "! no_such_user: there is no user");
     std::fs::write(file, "12345").unwrap();
     let addr = server.addr.to_string();
     let sent = parlor().args(["send", &addr, "--user=carol", "--to=bob"]).arg(file).output();

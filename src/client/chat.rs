@@ -59,10 +59,18 @@ pub(super) struct Chat {
     refused: bool,
 }
 
+fn face(start: &Start) -> Face {
+    match (start.json, start.errand.ends_by_itself()) {
+        (true, _) => Face::Json,
+        (false, true) => Face::Shell(start.offset),
+        (false, false) => Face::Plain(start.offset),
+    }
+}
+
 impl Chat {
     /// A conversation on a new connection.
     pub(super) fn new(start: Start) -> Self {
-        let link = Link::new(&start);
+        let (link, screen) = (Link::new(&start), Screen::new(face(&start)));
         let work = Work::new(start.errand, start.room, start.local);
         let mut chat = Self {
             link,
@@ -72,7 +80,7 @@ impl Chat {
             delayed: VecDeque::new(),
             bars: start.bars,
             filled: false,
-            screen: Screen::new(if start.json { Face::Json } else { Face::Plain(start.offset) }),
+            screen,
             about: BTreeMap::new(),
             lines: Lines::new(start.stays),
             refused: false,

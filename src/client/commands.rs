@@ -155,7 +155,7 @@ const OWN_FORMS: &[(Op, &str, &str)] = &[
     (Op::Login, " NAME", "log in: NAME is 1 to 16 letters and digits"),
     (Op::Register, " NAME", "create an account; you are asked for a password"),
     (Op::Passwd, "", "change your password; you are asked for both"),
-    (Op::Room, " [ROOM]", "make another of your rooms the current one; alone: list them"),
+    (Op::Room, " [ROOM]", "make another of your rooms the current one; without ROOM, list them"),
 ];
 
 /// The text of `/help`: the server's, with this client's own form of what is different.
@@ -171,8 +171,11 @@ pub(super) fn help() -> String {
             None => (usage.arguments, usage.about),
         };
         if usage.op == Op::Get {
-            let _ =
-                writeln!(text, "{:<26} download all files sent to you, or none", "/accept on|off");
+            let _ = writeln!(
+                text,
+                "{:<26} download all files sent to you at once, or none by itself",
+                "/accept on|off"
+            );
         }
         let form = format!("/{}{arguments}", usage.words[0]);
         let _ = writeln!(text, "{form:<26} {about}");

@@ -40,9 +40,20 @@ pub enum Errand {
     List {
         /// Only those whose names match.
         pattern: Option<String>,
-        /// As JSON.
-        json: bool,
+        /// How.
+        form: ListForm,
     },
+}
+
+/// How files are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListForm {
+    /// For people.
+    Table,
+    /// For people, with the hashes.
+    Hashes,
+    /// As JSON.
+    Json,
 }
 
 /// Whom a file is for, as the sender says it.

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::errand::ListForm;
 use super::outcome::Fault;
 use super::progress::Progress;
 use crate::front::native::Problem;
@@ -31,7 +32,7 @@ pub(super) enum Show {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Product {
     /// The files that there are, for people or as JSON.
-    Files { files: Vec<FileLine>, json: bool },
+    Files { files: Vec<FileLine>, form: ListForm },
     /// An upload is on the server's disk, under its number; the name is untrusted.
     Stored(TransferId, String),
     /// A download is here.

@@ -31,7 +31,7 @@ pub const COMMANDS: &[CommandUsage] = &[
     usage(Op::Login, &["login"], " NAME [PASSWORD]", "log in: NAME is 1 to 16 letters and digits"),
     usage(Op::Register, &["register"], " NAME PASSWORD", "create an account, and log in"),
     usage(Op::Passwd, &["passwd"], " OLD NEW", "change your password"),
-    usage(Op::Logout, &["logout"], " [all]", "log out; all: in all your sessions"),
+    usage(Op::Logout, &["logout"], " [all]", "log out; with all, in all your sessions"),
     usage(Op::Sessions, &["sessions"], "", "list where you are logged in"),
     usage(Op::EndSession, &["end"], " N", "end your session N"),
     usage(Op::Join, &["join"], " ROOM", "join a room; it is created if there is none"),

@@ -76,7 +76,7 @@ fn lines(text: &str) -> Bytes {
 
 /// A refusal in one line.
 #[must_use]
-pub(crate) fn describe_refusal(code: &str, text: &str) -> String {
+fn describe_refusal(code: &str, text: &str) -> String {
     format!("! {}: {}", visible(code), visible(text))
 }
 

@@ -96,7 +96,7 @@ fn three_wrong_passwords_lock_that_name_for_who_gave_them() {
         thief.lines.expect("! locked_out: too many wrong passwords or new accounts; try again in ");
     }
     thief.type_line("/whoelse");
-    thief.lines.expect("! login_first: ");
+    thief.lines.expect("! login_first: log in first");
     // Another name from the same place is another matter.
     thief.type_line("/login carol");
     thief.lines.expect("* welcome, carol");
@@ -113,12 +113,17 @@ fn a_lock_is_over_when_its_time_is() {
     let mut bob = crate::support::Text::connect(server.addr(), "bob");
     for _ in 0..3 {
         bob.type_line("/login bob not-this-one");
-        bob.lines.expect_any(&["! wrong_password: ", "! locked_out: "]);
+        bob.lines.expect_any(&[
+            "! wrong_password: wrong name or password",
+            "! locked_out: too many wrong passwords",
+        ]);
     }
     // Asked again and again, which puts nothing off.
     until(|| {
         bob.type_line(&format!("/login bob {PASSWORD}"));
-        bob.lines.expect_any(&["! locked_out: ", "* welcome, bob"]).contains("welcome")
+        bob.lines
+            .expect_any(&["! locked_out: too many wrong passwords", "* welcome, bob"])
+            .contains("welcome")
     });
     server.stop();
 }
@@ -141,8 +146,8 @@ fn an_account_made_while_the_server_runs_is_its_own_and_no_guests() {
     server.user(&["add", "Bob"], PASSWORD);
     bob.expect("* you are logged out: somebody registered the name; /login NAME to come back");
     gus.expect("* bob is offline");
-    bob.ask("/login bob", "! password_needed: ");
-    bob.ask("/say am I here?", "! login_first: ");
+    bob.ask("/login bob", "! password_needed: the name ");
+    bob.ask("/say am I here?", "! login_first: log in first");
     bob.ask(&format!("/login bob {PASSWORD}"), "* welcome, Bob");
     gus.expect("* Bob is online");
     // Letters come, and go with the account.
@@ -153,7 +158,7 @@ fn an_account_made_while_the_server_runs_is_its_own_and_no_guests() {
     dora.expect("carol whispers: hello");
     // The password of before is worth nothing.
     bob.ask("/logout", "* you are logged out; /login NAME to come back");
-    bob.ask(&format!("/login bob {PASSWORD}"), "! wrong_password: ");
+    bob.ask(&format!("/login bob {PASSWORD}"), "! wrong_password: wrong name or password");
     bob.ask("/login bob another-one", "* welcome, Bob");
     server.user(&["remove", "dora"], PASSWORD);
     dora.expect("* you are logged out: the account was removed");
@@ -173,7 +178,7 @@ fn where_there_are_no_guests_nobody_comes_in_without_a_password() {
     alice.type_line("/login alice");
     alice.lines.expect("! password_needed: the name alice needs a password");
     alice.type_line(&format!("/login alice {PASSWORD}"));
-    alice.lines.expect("! wrong_password: ");
+    alice.lines.expect("! wrong_password: wrong name or password");
     alice.type_line(&format!("/register alice {PASSWORD}"));
     alice.lines.expect("* welcome, alice");
     server.stop();
@@ -203,10 +208,10 @@ fn the_client_takes_a_password_from_its_environment_and_sends_it_for_one_name() 
     let mut bob = server.member(Way::Client, "bob", PASSWORD);
     bob.ask("/logout", "* you are logged out");
     bob.ask("/login eve", "! password_needed: no password was given; use PARLOR_PASSWORD");
-    bob.ask("/login eve not-this-one", "! wrong_password: ");
+    bob.ask("/login eve not-this-one", "! wrong_password: wrong name or password");
     bob.ask("/login bob", "* welcome, bob");
     let mut wrong = server.newcomer_with(Way::Client, "eve", "not-this-one");
-    wrong.expect("! wrong_password: ");
+    wrong.expect("! wrong_password: wrong name or password");
     wrong.ask("/exit", "* bye: goodbye");
     wrong.expect_end(3);
     server.stop();
@@ -257,8 +262,8 @@ fn blocks_and_presence(way: Way) {
 
     bob.ask("/block ALICE", "* done");
     bob.ask("/block alice", "! already_blocked: you have already blocked alice");
-    bob.ask("/block bob", "! to_yourself: ");
-    bob.ask("/block nobody", "! no_such_user: ");
+    bob.ask("/block bob", "! to_yourself: that is you");
+    bob.ask("/block nobody", "! no_such_user: there is no user");
     bob.ask("/blocked", "* blocked by you, 1: alice");
     let note = "* heard by 1; some did not get it because of a block";
     alice.ask("/broadcast some of you", note);

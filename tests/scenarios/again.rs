@@ -21,7 +21,7 @@ fn a_client_goes_back_to_a_server_that_was_restarted() {
         let server = Server::start(&["--listen", &addr]);
         alice.lines.expect("* back as alice in lobby");
         // What was typed meanwhile, and what is typed now.
-        alice.lines.expect("! no_such_user: ");
+        alice.lines.expect("! there is no user");
         let mut bob = server.person(Way::Lines, "bob");
         bob.join("lobby");
         alice.type_line("hello again");

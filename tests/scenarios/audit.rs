@@ -7,7 +7,7 @@ fn each_activity_is_a_line_with_its_time_and_its_category() {
     let server = Server::start(&[]);
     let mut alice = server.person(Way::Client, "alice12");
     let mut bob = server.person(Way::Lines, "bob23");
-    server.newcomer(Way::Lines, "BOB23").expect("! name_in_use: ");
+    server.newcomer(Way::Lines, "BOB23").expect("! name_in_use: the name ");
     alice.join("lobby");
     bob.join("lobby");
     alice.say("a secret to all", 1);

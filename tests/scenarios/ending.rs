@@ -264,7 +264,7 @@ fn who_was_refused_something_exits_with_3() {
     let mut chat = Chat::start(server.addr(), &["--user", "alice"]);
     chat.type_line("hello?");
     chat.type_line("/exit");
-    chat.lines.expect("! not_in_room: ");
+    chat.lines.expect("! you are in no room");
     assert_eq!(chat.expect_exit(), Some(3));
     server.stop();
 }

@@ -17,11 +17,11 @@ fn duplicate_name(way: Way) {
     let mut alice = server.person(way, "Alice");
     let mut other = server.newcomer(way, "Alice");
     other.expect("! name_in_use: the name Alice is in use; choose another");
-    other.ask("/login aLICE", "! name_in_use: ");
+    other.ask("/login aLICE", "! name_in_use: the name ");
     other.ask("/join lobby", "! login_first: log in first: /login NAME");
-    other.ask("/whisper Alice hello", "! login_first: ");
+    other.ask("/whisper Alice hello", "! login_first: log in first");
     for (name, why) in [("a_b", "only the letters"), ("abcdefghijklmnopq", "longer than 16")] {
-        let line = other.ask(&format!("/login {name}"), "! bad_user_name: ");
+        let line = other.ask(&format!("/login {name}"), "! bad_user_name: invalid user name");
         assert!(line.contains(why), "{line}");
     }
     other.ask("/login bob", "* welcome, bob");

@@ -29,7 +29,7 @@ fn switching(way: Way) {
     alice.say("in blue", 1);
     carol.expect("[blue] alice: in blue");
     bob.say("alone", 0);
-    alice.ask("/join blue", "! already_there: ");
+    alice.ask("/join blue", "! already_there: you are in that room already");
     assert_eq!(alice.ask("/rooms", "rooms: "), "* 2 rooms: blue (2), red (1)");
     bob.join("blue");
     assert_eq!(alice.ask("/rooms", "room: "), "* 1 room: blue (3)");
@@ -61,7 +61,7 @@ fn leaving(way: Way) {
     alice.ask("/leave", "* you left lobby");
     bob.expect("[lobby] alice left");
     alice.ask("hello", "! not_in_room: you are in no room; /join ROOM first");
-    alice.ask("/leave", "! not_in_room: ");
+    alice.ask("/leave", "! not_in_room: you are in no room");
     bob.say("without her", 0);
     assert!(alice.join("lobby").ends_with(": alice, bob"));
     bob.expect("[lobby] alice joined");

@@ -66,7 +66,7 @@ fn mistyped(way: Way) {
     bob.expect("[lobby] alice: /whisper says a slash");
     alice.ask("/whisper", "! bad_request: not a request: write it as /whisper USER TEXT");
     alice.ask("/whisper secret", "! bad_request: ");
-    alice.ask("/leave secret", "! not_there: ");
+    alice.ask("/leave secret", "! not_there: you are not in that room");
     alice.ask("/leave the secret", "! bad_request: ");
     alice.say("no secret", 1);
     bob.expect("[lobby] alice: no secret");
@@ -84,7 +84,7 @@ fn nothing_of_a_hostile_client_reaches_a_terminal_or_the_log_as_it_is() {
     }
     let mut eve = Text::connect(server.addr(), "eve");
     eve.type_line("/login \x1b[2Jeve");
-    eve.lines.expect("! bad_user_name: ");
+    eve.lines.expect("! bad_user_name: invalid user name");
     eve.type_line("/login eve");
     for line in
         ["/join \x1b[2J", "/\x1b[2J", "/whisper alice \x1b]0;owned\x07", "/whisper bob a\rb"]
@@ -98,7 +98,7 @@ fn nothing_of_a_hostile_client_reaches_a_terminal_or_the_log_as_it_is() {
     eve.lines.expect("! bad_text: invalid message: it contains the control character U+001B");
     eve.type_line("right\u{202e}tfel");
     eve.type_line("/sendfile a\x1b[2J.txt alice 3");
-    eve.lines.expect("! bad_file_name: ");
+    eve.lines.expect("! bad_file_name: invalid file name");
     // A line feed can be said by those who have a program for it.
     let mut mallory = TcpStream::connect(server.addr()).unwrap();
     for json in [

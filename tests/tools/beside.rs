@@ -105,7 +105,7 @@ fn too_many_commands_at_once_are_told_to_wait() {
     let running: Vec<_> = (0..16).map(|_| lasting(&alice, &[])).collect();
     errands(&mut text, 16);
     let said = alice.refused(3, "files", &[]);
-    let told = "! too_many_errands: you have 16 errands under way, the limit; wait until one";
+    let told = "! you have 16 errands under way, the limit; wait until one";
     assert!(said.contains(told), "{said}");
     running.into_iter().for_each(end);
     assert_eq!(alice.done("files", &["--json"]), "[]\n");

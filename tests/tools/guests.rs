@@ -10,7 +10,7 @@ use crate::support::{Lines, Server, Way};
 use crate::{PASSWORD, Person, Ran};
 
 /// Exactly what a command says that is not let in beside a chat.
-const IN_USE: &str = "! name_in_use: bob is in use by a chat elsewhere; use an account\n";
+const IN_USE: &str = "! bob is in use by a chat elsewhere; use an account\n";
 
 /// `$XDG_RUNTIME_DIR` of one user of a machine.
 struct Home(TempDir);

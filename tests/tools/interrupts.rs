@@ -46,7 +46,7 @@ fn a_file_that_was_interrupted_goes_on_when_it_is_sent_again() {
     let text = content(8, 150_000_000);
     alice.write("f.bin", &text);
     let mut send = Running::start(alice.command("send", &["--shelf", "f.bin"]));
-    send.interrupt(&server, "f.bin begins", || true);
+    send.interrupt(&server, "f.bin: upload begins", || true);
     assert_eq!(alice.done("files", &["--json"]), "[]\n");
     let ran = alice.run("send", &["--shelf", "f.bin"]);
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -56,7 +56,7 @@ fn a_file_that_was_interrupted_goes_on_when_it_is_sent_again() {
     let mut get = Running::start(bob.command("get", &["f.bin"]));
     let halves = || std::fs::read_dir(bob.dir.path()).unwrap().flatten();
     let begun = || halves().any(|half| half.metadata().is_ok_and(|half| half.len() > 0));
-    get.interrupt(&server, "f.bin begins", begun);
+    get.interrupt(&server, "f.bin: download begins", begun);
     let names: Vec<_> = halves().map(|half| half.file_name().into_string().unwrap()).collect();
     let [name] = &names[..] else { panic!("{names:?}") };
     assert!(name.ends_with(".part"), "{name}");

@@ -17,17 +17,17 @@ fn what_is_refused_is_3() {
     let alice = Person::member(&server, "alice");
     alice.write("large", &[0; 2000]);
     alice.write("small", b"x");
-    for (command, args, code) in [
-        ("send", &["--shelf", "large"][..], "file_too_large"),
-        ("send", &["--to", "nobody", "small"], "no_such_user"),
-        ("send", &["--to", "alice", "small"], "to_yourself"),
-        ("send", &["--shelf", "nowhere"], "cannot_read"),
-        ("send", &["--shelf", "."], "cannot_read"),
-        ("get", &["99"], "no_such_file"),
-        ("get", &["nowhere.txt"], "no_such_file"),
+    for (command, args, why) in [
+        ("send", &["--shelf", "large"][..], "large: the file is too large: 1 KiB at most"),
+        ("send", &["--to", "nobody", "small"], "small: there is no user nobody"),
+        ("send", &["--to", "alice", "small"], "small: that is you"),
+        ("send", &["--shelf", "nowhere"], "nowhere: No such file"),
+        ("send", &["--shelf", "."], ".: it is a folder"),
+        ("get", &["99"], "there is no such file for you; parlor files lists them"),
+        ("get", &["nowhere.txt"], "there is no such file for you; parlor files lists them"),
     ] {
         let said = alice.refused(3, command, args);
-        assert!(said.contains(&format!("! {code}: ")), "{args:?}: {said}");
+        assert!(said.contains(&format!("! {why}")), "{args:?}: {said}");
     }
     // What can be done is done, and the code tells that not all of it was.
     let ran = alice.run("send", &["--shelf", "large", "small"]);
@@ -40,7 +40,7 @@ fn a_login_that_is_refused_is_3() {
     let server = Server::start(&[]);
     let none = Person { password: None, ..Person::member(&server, "alice") };
     let wrong = Person { password: Some("wrong"), ..Person::guest(&server, "alice") };
-    assert!(wrong.refused(3, "files", &[]).contains("! wrong_password: "));
+    assert!(wrong.refused(3, "files", &[]).contains("! wrong name or password"));
     let said = none.refused(3, "files", &[]);
     assert!(said.contains("PARLOR_PASSWORD or --password-file"), "{said}");
     none.write("secret", PASSWORD.as_bytes());

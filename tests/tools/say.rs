@@ -61,14 +61,19 @@ fn what_is_refused_is_3_and_what_makes_no_sense_is_2() {
     let server = Server::start(&[]);
     let bob = Person::member(&server, "bob");
     for (args, code) in [
-        (&["--to", "nobody", "hi"][..], "no_such_user"),
-        (&["--room", "lobby", "a\x07b"], "bad_text"),
+        (&["--to", "nobody", "hi"][..], "there is no user nobody"),
+        (
+            &["--room", "lobby", "a\x07b"],
+            "invalid message: it contains the control character U+0007",
+        ),
     ] {
         let said = bob.refused(3, "say", args);
-        assert!(said.contains(&format!("! {code}: ")), "{args:?}: {said}");
+        assert!(said.contains(&format!("! {code}")), "{args:?}: {said}");
     }
     let wrong = Person { password: Some("wrong"), ..Person::guest(&server, "bob") };
-    assert!(wrong.refused(3, "say", &["--room", "lobby", "hi"]).contains("! wrong_password: "));
+    assert!(
+        wrong.refused(3, "say", &["--room", "lobby", "hi"]).contains("! wrong name or password")
+    );
     // Lines of the input are no answers to a question.
     let none = Person { password: None, ..Person::guest(&server, "bob") };
     let ran = with_input(none.command("say", &["--room", "lobby"]), &[PASSWORD]);

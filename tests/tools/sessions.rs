@@ -42,7 +42,7 @@ fn a_user_sees_their_sessions_and_ends_one() {
     assert!(line.contains(&format!(r#"{{"session":{number},"#)), "{line}");
     assert!(line.contains(r#""this":true"#), "{line}");
     laptop.type_line(&format!("/end {number}"));
-    laptop.lines.expect("! no_such_session: you have no other session with that number");
+    laptop.lines.expect("! you have no other session with that number");
     phone.type_line(&format!("/end {number}"));
     phone.lines.expect(&format!("session {number}: ended"));
     assert_eq!(laptop.expect_exit(), Some(4));
@@ -56,7 +56,7 @@ fn who_logs_out_everywhere_is_out_in_each_session() {
     phone.lines.expect("* you are logged out; /login NAME to come back");
     laptop.lines.expect("* you are logged out: ");
     laptop.type_line("/whoelse");
-    laptop.lines.expect("! login_first");
+    laptop.lines.expect("! log in first");
 }
 
 #[test]

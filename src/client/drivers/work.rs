@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use super::deed::Deed;
-use crate::client::errand::{Errand, Place, Whom, file_ref};
+use crate::client::errand::{Errand, ListForm, Place, Whom, file_ref};
 use crate::client::transfers::Keeping;
 use crate::client::view::{Note, Product, Show};
 use crate::id::TransferId;
@@ -181,10 +181,10 @@ impl Work {
 
     /// These files there are. Answers with what is to be shown of that.
     pub(in crate::client) fn handle_files(&mut self, files: Vec<FileLine>) -> Option<Note> {
-        if let Errand::List { json, .. } = self.errand
-            && (json || !files.is_empty())
+        if let Errand::List { form, .. } = self.errand
+            && (form == ListForm::Json || !files.is_empty())
         {
-            self.products.push_back(Product::Files { files, json });
+            self.products.push_back(Product::Files { files, form });
             return None;
         }
         Some(Note::Files(files))

@@ -65,16 +65,18 @@ pub(super) fn json(files: &[FileLine]) -> String {
     text
 }
 
-/// Three lines per file: what it is, and its two hashes.
-pub(super) fn table(files: &[FileLine]) -> String {
+/// Two lines per file, and two more for its hashes if they are asked for.
+pub(super) fn table(files: &[FileLine], hashes: bool) -> String {
     let mut text = String::new();
     for file in files {
         let name = visible(file.name.as_str());
         let FileLine { transfer, from, to, size, hash, sha256, at, until, .. } = file;
         let (at, until) = (days(*at), days(*until));
         let _ = writeln!(text, "{transfer:>6}  {name}  {size} bytes");
-        let _ = writeln!(text, "        from {from} to {to}, came {at}, goes {until}");
-        let _ = writeln!(text, "        BLAKE3   {hash}\n        SHA-256  {sha256}");
+        let _ = writeln!(text, "        from {from} to {to}, received {at}, expires {until}");
+        if hashes {
+            let _ = writeln!(text, "        BLAKE3   {hash}\n        SHA-256  {sha256}");
+        }
     }
     text.truncate(text.trim_end().len());
     text
@@ -176,11 +178,16 @@ mod tests {
     }
 
     #[test]
-    fn people_are_shown_both_hashes() {
-        let shown = table(&[file(7, "a b.txt", Target::Public)]);
+    fn people_are_shown_hashes_when_they_ask_for_them() {
+        let files = [file(7, "a b.txt", Target::Public)];
+        assert!(!table(&files, false).contains(&"ab".repeat(32)));
+        let shown = table(&files, true);
         assert!(shown.starts_with("     7  a b.txt  12 bytes\n"), "{shown}");
-        assert!(shown.contains("from alice to public shelf, came 1970-01-01 00:00Z"), "{shown}");
+        assert!(
+            shown.contains("from alice to public shelf, received 1970-01-01 00:00Z"),
+            "{shown}"
+        );
         assert!(shown.contains(&"ab".repeat(32)) && shown.contains(&"cd".repeat(32)));
-        assert_eq!(table(&[]), "");
+        assert_eq!(table(&[], true), "");
     }
 }

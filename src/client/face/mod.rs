@@ -18,6 +18,8 @@ pub(super) use words::{farewell, misunderstood, product};
 pub(super) enum Face {
     /// People; times are shown at this distance from UTC.
     Plain(UtcOffset),
+    /// The same, at a shell: what they can do about a refusal is a command there.
+    Shell(UtcOffset),
     /// Programs.
     Json,
 }
@@ -27,6 +29,12 @@ impl Face {
     pub(super) fn lines(self, show: &Show) -> Vec<String> {
         match self {
             Self::Plain(offset) => plain::lines(show, offset),
+            Self::Shell(offset) => match show {
+                Show::Refused(_) => {
+                    plain::lines(show, offset).iter().map(|line| plain::in_shell(line)).collect()
+                }
+                Show::Event(_) | Show::Reply(_) | Show::Note(_) => plain::lines(show, offset),
+            },
             Self::Json => json::lines(show),
         }
     }

@@ -10,8 +10,8 @@ use time::UtcOffset;
 use super::listing;
 use super::words::{refused, words};
 use crate::client::view::Show;
-use crate::front::text::{describe_event, describe_refusal, describe_reply};
-use crate::message::{Event, Reply};
+use crate::front::text::{describe_event, describe_reply};
+use crate::message::{Event, Reply, visible};
 
 pub(super) fn lines(show: &Show, offset: UtcOffset) -> Vec<String> {
     match show {
@@ -21,11 +21,25 @@ pub(super) fn lines(show: &Show, offset: UtcOffset) -> Vec<String> {
         }
         Show::Reply(reply) => split(&describe_reply(reply)),
         Show::Refused(no) => {
-            let (code, text) = refused(no);
-            split(&describe_refusal(code, &text))
+            let (_, text) = refused(no);
+            split(&format!("! {}", visible(&text)))
         }
         Show::Note(note) => marked(&words(note)).collect(),
     }
+}
+
+/// A refusal with the commands of a shell in the place of those of a chat.
+pub(super) fn in_shell(line: &str) -> String {
+    const WORDS: [(&str, &str); 6] = [
+        ("; /files lists them", "; parlor files lists them, with --room ROOM those of a room too"),
+        (": /login NAME", ": use --user NAME"),
+        ("; /join ROOM first", "; use --room ROOM"),
+        ("; join another (/rooms lists them)", "; use another"),
+        ("; /rooms lists them", ""),
+        ("; /logout, then /register NAME PASSWORD", "; register it in a chat: /register NAME"),
+    ];
+    let hint = WORDS.iter().find(|(chat, _)| line.contains(chat));
+    hint.map_or_else(|| line.to_owned(), |(chat, shell)| line.replace(chat, shell))
 }
 
 /// Lines of this client's own.
@@ -79,6 +93,18 @@ fn time_of_day(at_ms: u64, offset: UtcOffset) -> String {
 mod tests {
     use super::*;
     use crate::message::{RoomName, Text, UserName};
+
+    #[test]
+    fn at_a_shell_a_refusal_names_commands_of_the_shell() {
+        let line = "! there is no such file for you; /files lists them";
+        assert!(in_shell(line).contains("; parlor files lists them"));
+        assert_eq!(in_shell("! log in first: /login NAME"), "! log in first: use --user NAME");
+        assert_eq!(
+            in_shell("! there is no such room; /rooms lists them"),
+            "! there is no such room"
+        );
+        assert_eq!(in_shell("! that is you"), "! that is you");
+    }
 
     #[test]
     fn a_time_of_day_is_local_and_no_moment_is_out_of_range() {

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::listing;
+use crate::client::errand::ListForm;
 use crate::client::outcome::{Fault, Over};
 use crate::client::progress::size;
 use crate::client::view::{
@@ -59,20 +60,19 @@ pub(super) fn words(note: &Note) -> String {
         Note::SaidIn(room) => format!("said in {room}"),
         Note::Menu(note) => menu(note),
         Note::Hashing(file) => format!("{}: hashing", label(file)),
-        Note::Begins(file, ms) => format!("{} begins, waited {}", label(file), seconds(*ms)),
+        Note::Begins(file, ms) => {
+            format!("{}: upload begins, waited {}", label(file), seconds(*ms))
+        }
         Note::GoesOn(file, percent) => format!("{} resumes at {percent} %", label(file)),
         Note::GoesOnAs { was, now, percent } => {
             format!("transfer {was}: resumes as transfer {now} at {percent} %")
         }
-        Note::Sent(file, hash) => {
-            let hash = hash.map_or_else(String::new, |hash| format!(", BLAKE3 {hash}"));
-            format!("{} sent{hash}", label(file))
-        }
+        Note::Sent(file, _) => format!("{} sent", label(file)),
         Note::AnnouncedAgain(file, how) => format!("{}: {how}; announced again", label(file)),
         Note::SentAnew(file, when) => {
             format!("{}: {}; it is sent again, as it is now", label(file), changed(*when))
         }
-        Note::Comes(file, bytes) => format!("{} begins, {}", label(file), size(*bytes)),
+        Note::Comes(file, bytes) => format!("{}: download begins, {}", label(file), size(*bytes)),
         Note::Gone(file, how) => format!("{}: {how}", label(file)),
         Note::Had(transfer, path) => {
             format!("transfer {transfer}: you already have it, as {}", shown(path))
@@ -80,14 +80,14 @@ pub(super) fn words(note: &Note) -> String {
         Note::TakenAnew(file) => {
             format!("{}: its hash is wrong; downloading again", label(file))
         }
-        Note::Saved { transfer, path: None, hash } => {
-            format!("transfer {transfer}: is whole, BLAKE3 {hash}")
+        Note::Saved { transfer, path: None, .. } => {
+            format!("transfer {transfer}: complete and verified")
         }
-        Note::Saved { transfer, path: Some(path), hash } => {
-            format!("transfer {transfer}: saved as {}, BLAKE3 {hash}", shown(path))
+        Note::Saved { transfer, path: Some(path), .. } => {
+            format!("transfer {transfer}: verified, saved as {}", shown(path))
         }
         Note::Files(files) if files.is_empty() => "there are no files for you".to_owned(),
-        Note::Files(files) => listing::table(files),
+        Note::Files(files) => listing::table(files, false),
         Note::ErrandStopped { kept: false } => "stopped; nothing was kept".to_owned(),
         Note::ErrandStopped { kept: true } => {
             "stopped; run the same command again to resume".to_owned()
@@ -217,6 +217,21 @@ pub(in crate::client) fn misunderstood() -> Problem {
     Problem { code: "bad_request".to_owned(), text, wait_ms: None }
 }
 
+/// Why a login that is tried again is not granted yet, by the code of the refusal.
+fn not_yet(code: &str) -> Cow<'_, str> {
+    let why = match code {
+        "busy" => "the server is busy",
+        "name_in_use" => "the name is in use",
+        "locked_out" => "there were too many wrong passwords",
+        "login_under_way" => "another login is under way",
+        "store_failed" => "the server cannot reach its store",
+        "slow_down" => "there were too many requests",
+        "shutting_down" => "the server is shutting down",
+        other => return visible(other),
+    };
+    why.into()
+}
+
 fn unusable(why: Unusable) -> &'static str {
     match why {
         Unusable::Long => "the line is longer than 31 KiB",
@@ -252,8 +267,8 @@ fn choice(bad: &BadChoice) -> (&str, Cow<'_, str>) {
 /// What an errand brings, without the end of the last line.
 pub(in crate::client) fn product(product: &Product) -> String {
     match product {
-        Product::Files { files, json: true } => listing::json(files),
-        Product::Files { files, json: false } => listing::table(files),
+        Product::Files { files, form: ListForm::Json } => listing::json(files),
+        Product::Files { files, form } => listing::table(files, *form == ListForm::Hashes),
         Product::Stored(transfer, name) => format!("{transfer} {}", visible(name)),
         Product::Saved(path) | Product::Content(path) => shown(path),
     }
@@ -290,7 +305,7 @@ fn fault(why: &Fault) -> String {
         Fault::Bye(reason) => reason.to_string(),
         Fault::Unreachable(why) => format!("no connection: {}", visible(why)),
         Fault::NotYet { user, code } => {
-            format!("{} cannot log in yet ({})", visible(user), visible(code))
+            format!("{} cannot log in yet: {}", visible(user), not_yet(code))
         }
         Fault::NotLetIn { user, why } => {
             format!("cannot come back as {}: {}", visible(user), visible(why))

@@ -1,7 +1,7 @@
 //! A link by itself: events out of crafted bytes, with nobody who shows or decides anything.
 
 use super::*;
-use crate::client::errand::Errand;
+use crate::client::errand::{Errand, ListForm};
 use crate::front::{Front, Incoming, TRUSTED, native};
 use crate::message::{Refusal, Secret};
 
@@ -111,7 +111,7 @@ fn a_chat_tells_its_device_and_hears_its_own_and_an_errand_says_that_it_is_one()
         (Errand::Talk, true),
         (Errand::Menu, true),
         (Errand::Say { to: None, text: None }, false),
-        (Errand::List { pattern: None, json: false }, false),
+        (Errand::List { pattern: None, form: ListForm::Table }, false),
     ] {
         let start = Start { device: device.clone(), errand, ..Start::of(Some("bob")) };
         says_hello(&Link::new(&start), &told(own));

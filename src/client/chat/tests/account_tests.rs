@@ -85,7 +85,7 @@ fn a_wrong_password_is_asked_for_three_times_and_no_more() {
     }
     assert!(!talk.chat.hides_line());
     let shown = talk.shown();
-    let wrong = shown.iter().filter(|line| line.starts_with("! wrong_password: ")).count();
+    let wrong = shown.iter().filter(|line| line.starts_with("! wrong name or password")).count();
     assert_eq!((wrong, shown.last().unwrap().as_str()), (3, "* you have no name yet: /login NAME"));
     talk.line("/login rob");
     assert_eq!(talk.wanted.last().unwrap(), "login rob");
@@ -108,7 +108,7 @@ fn what_is_typed_empty_is_asked_for_again_and_then_given_up() {
 fn a_script_without_a_password_is_told_what_to_use_and_its_lines_are_commands() {
     let mut talk = in_script();
     talk.answer(Op::Login, needed());
-    let no_password = "! password_needed: no password was given; use PARLOR_PASSWORD or \
+    let no_password = "! no password was given; use PARLOR_PASSWORD or \
                        --password-file";
     assert_eq!(talk.shown(), [no_password, "* you have no name yet: /login NAME"]);
     talk.line("/rooms");
@@ -150,7 +150,10 @@ fn a_password_that_is_given_at_the_start_is_for_the_first_name_alone() {
 fn a_busy_server_is_asked_again_when_it_is_time() {
     let mut talk = in_script();
     talk.answer(Op::Login, Err(Refusal::Busy { wait_ms: 4000 }));
-    assert!(talk.shown()[0].starts_with("* bob cannot log in yet (busy); trying again in "));
+    assert!(
+        talk.shown()[0]
+            .starts_with("* bob cannot log in yet: the server is busy; trying again in ")
+    );
     assert!(!talk.chat.wants_lines());
     let at = talk.chat.wake_at().unwrap();
     assert!((4000..=6000).contains(&at.as_millis()), "{at:?}");
@@ -172,7 +175,7 @@ fn an_account_is_made_with_a_password_that_is_typed_twice() {
     talk.line("sesame");
     talk.line("sesam");
     assert_eq!(talk.wanted, ["login bob"]);
-    assert!(talk.shown().iter().any(|line| line.starts_with("! not_the_same: ")));
+    assert!(talk.shown().iter().any(|line| line.starts_with("! the two passwords differ")));
     talk.line("/register rob");
     talk.line("sesame");
     talk.line("sesame");
@@ -180,7 +183,10 @@ fn an_account_is_made_with_a_password_that_is_typed_twice() {
     talk.answer(Op::Register, welcome("rob"));
     assert_eq!(talk.shown().last().unwrap(), "* welcome, rob");
     talk.line("/register carol");
-    assert!(talk.shown()[0].starts_with("! logged_in: "), "before any password is typed");
+    assert!(
+        talk.shown()[0].starts_with("! you are already logged in"),
+        "before any password is typed"
+    );
 }
 
 #[test]
@@ -190,7 +196,7 @@ fn a_registration_that_is_refused_leaves_us_without_a_name() {
     talk.line("/register rob sesame");
     talk.answer(Op::Register, Err(Refusal::NameTaken(user("rob"))));
     let shown = talk.shown();
-    assert!(shown[shown.len() - 2].starts_with("! name_taken: "), "{shown:?}");
+    assert!(shown[shown.len() - 2].starts_with("! the name "), "{shown:?}");
     assert!(talk.chat.wants_lines());
 }
 
@@ -212,7 +218,7 @@ fn a_script_is_not_asked_for_passwords_but_may_write_them_behind_the_command() {
     talk.answer(Op::Login, Err(Refusal::NameInUse(user("bob"))));
     talk.shown();
     talk.line("/register rob");
-    assert!(talk.shown()[0].starts_with("! not_asked: no password was given; use "));
+    assert!(talk.shown()[0].starts_with("! no password was given; use "));
     talk.line("/register rob sesame");
     talk.answer(Op::Register, welcome("rob"));
     talk.shown();
@@ -234,7 +240,7 @@ fn no_password_is_ever_shown() {
     talk.chat.handle_end();
     shown.extend(talk.shown());
     let shown = shown.join("\n");
-    assert_eq!(shown.matches("! not_answered: /passwd: ").count(), 2, "{shown}");
+    assert_eq!(shown.matches("! /passwd: ").count(), 2, "{shown}");
     assert!(!shown.contains("sesame"), "{shown}");
 }
 
@@ -244,10 +250,10 @@ fn a_password_that_no_frame_holds_is_refused_here() {
     talk.answer(Op::Login, needed());
     talk.shown();
     talk.line(&"x".repeat(500));
-    assert!(talk.shown()[0].starts_with("! bad_password: "));
+    assert!(talk.shown()[0].starts_with("! the name or the password is too long"));
     assert_eq!(talk.wanted, ["login bob"]);
     talk.line(&format!("/passwd {} b", "x".repeat(500)));
-    assert!(talk.shown().last().unwrap().starts_with("! login_first: "));
+    assert!(talk.shown().last().unwrap().starts_with("! log in first"));
 }
 
 #[test]
@@ -270,7 +276,7 @@ fn who_is_logged_out_by_the_server_can_log_in_again() {
     talk.event(&Event::LoggedOut { reason: LogoutReason::Idle });
     assert!(talk.shown()[0].starts_with("* you are logged out: you have sent no command"));
     talk.line("/passwd");
-    assert!(talk.shown()[0].starts_with("! login_first: "), "it knows that it is out");
+    assert!(talk.shown()[0].starts_with("! log in first"), "it knows that it is out");
     talk.line("/login bob");
     assert!(!talk.chat.wants_lines(), "the login is waited for");
     talk.answer(Op::Login, needed());
@@ -382,6 +388,6 @@ fn a_line_that_may_be_a_password_is_thrown_away_before_a_menu_sees_it() {
     assert!(talk.chat.asks(), "the menu is not asked");
     talk.shown();
     talk.line("sesame");
-    assert_eq!(talk.shown(), ["! not_used: the line that you typed for a password is discarded"]);
+    assert_eq!(talk.shown(), ["! the line that you typed for a password is discarded"]);
     assert!(!talk.chat.asks(), "and what is typed next is for the menu");
 }

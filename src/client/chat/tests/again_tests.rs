@@ -149,7 +149,7 @@ fn a_room_that_was_left_is_not_joined_and_one_that_is_full_is_told() {
     talk.answer(Op::Login, welcome("t2", None));
     talk.shown();
     talk.answer(Op::Join, Err(Refusal::RoomFull { limit: 2 }));
-    let full = "! room_full: room is full (2 members); join another (/rooms lists them); the owner \
+    let full = "! room is full (2 members); join another (/rooms lists them); the owner \
                 can raise it with --room-members";
     assert_eq!(talk.shown(), [full, "* back as bob"]);
     assert_eq!(talk.chat.outcome(), ClientOutcome::Refused);
@@ -168,9 +168,9 @@ fn what_was_asked_and_not_answered_is_told_and_not_asked_again() {
     talk.chat.handle_end();
     let unknown = "it is not known whether it was carried out";
     let shown = talk.shown();
-    assert_eq!(shown[0], format!("! not_answered: a word    or two: {unknown}"));
-    assert_eq!(shown[1], format!("! not_answered: /whisper eve psst: {unknown}"));
-    assert_eq!(shown[2], format!("! not_answered: {}…: {unknown}", "x".repeat(60)));
+    assert_eq!(shown[0], format!("! a word    or two: {unknown}"));
+    assert_eq!(shown[1], format!("! /whisper eve psst: {unknown}"));
+    assert_eq!(shown[2], format!("! {}…: {unknown}", "x".repeat(60)));
     assert_eq!(shown.len(), 4);
     talk.reconnect();
     talk.answer(Op::Login, welcome("t2", Some("lobby")));
@@ -258,7 +258,7 @@ fn after_its_time_it_gives_up() {
     assert!((5..20).contains(&tries), "{tries}");
     let why = talk.farewell();
     assert!(why.starts_with("no connection: connection refused; given up after "), "{why}");
-    assert_eq!(talk.shown().last().unwrap(), "! not_sent: hello?");
+    assert_eq!(talk.shown().last().unwrap(), "! hello?");
     assert!(talk.chat.link.now() <= Duration::from_secs(60));
 }
 
@@ -333,7 +333,7 @@ fn a_goodbye_while_there_is_no_connection_is_the_end() {
         if by_signal {
             talk.line_away("hello?");
             talk.chat.handle_stop();
-            assert_eq!(talk.shown().last().unwrap(), "! not_sent: hello?");
+            assert_eq!(talk.shown().last().unwrap(), "! hello?");
         } else {
             talk.line_away("/exit");
         }
@@ -369,7 +369,7 @@ fn a_script_that_is_not_let_in_again_ends_and_eats_no_line() {
     talk.answer(Op::Login, Err(Refusal::WrongPassword));
     assert_eq!(talk.wanted.len(), 1);
     assert_eq!(talk.farewell(), "cannot come back as bob: wrong name or password");
-    assert_eq!(talk.shown().last().unwrap(), "! not_sent: a secret for eve");
+    assert_eq!(talk.shown().last().unwrap(), "! a secret for eve");
 }
 
 #[test]
@@ -401,7 +401,7 @@ fn a_name_that_our_own_lost_connection_holds_is_waited_for() {
         talk.answer(Op::Login, Err(Refusal::NameInUse(user("bob"))));
         tries += 1;
         if talk.chat.over().is_none() {
-            assert!(talk.shown().last().unwrap().contains("cannot log in yet (name_in_use)"));
+            assert!(talk.shown().last().unwrap().contains("cannot log in yet: the name is in use"));
             talk.wait();
         }
     }
@@ -416,12 +416,12 @@ fn at_a_terminal_who_is_not_let_in_again_may_take_another_name() {
     talk.chat.handle_end();
     talk.line_away("hello?");
     talk.line_away("/register bob");
-    let refused = "! not_asked: not connected; ask again when the connection is back";
+    let refused = "! not connected; ask again when the connection is back";
     assert_eq!(talk.shown().last().unwrap(), refused);
     talk.reconnect();
     talk.answer(Op::Login, Err(Refusal::NameTaken(user("bob"))));
     let shown = talk.shown();
-    assert!(shown.contains(&"! not_sent: hello?".to_owned()), "{shown:?}");
+    assert!(shown.contains(&"! hello?".to_owned()), "{shown:?}");
     talk.line("/login rob");
     assert_eq!(talk.wanted.last().unwrap(), "login rob");
     assert!(talk.chat.over().is_none());

@@ -2,7 +2,7 @@
 
 use super::again_tests::{joined, logged_in, welcome};
 use super::*;
-use crate::client::errand::{Errand, Place, Whom};
+use crate::client::errand::{Errand, ListForm, Place, Whom};
 use crate::client::view::Product;
 use crate::id::LetterId;
 
@@ -11,7 +11,7 @@ fn start(errand: Errand, room: Option<&str>) -> Start {
 }
 
 fn list(room: Option<&str>) -> Talk {
-    logged_in(start(Errand::List { pattern: None, json: true }, room))
+    logged_in(start(Errand::List { pattern: None, form: ListForm::Json }, room))
 }
 
 fn get(place: Place) -> Errand {
@@ -33,7 +33,7 @@ fn a_list_is_asked_for_to_its_end_and_then_it_leaves() {
     assert_eq!(talk.last(), Op::Files);
     talk.answer(Op::Files, files(&[1, 2], true));
     talk.answer(Op::Files, files(&[3], false));
-    let [Product::Files { files, json: true }] = &brought(&mut talk)[..] else {
+    let [Product::Files { files, form: ListForm::Json }] = &brought(&mut talk)[..] else {
         panic!("one list")
     };
     assert_eq!(files.len(), 3);
@@ -144,7 +144,8 @@ fn who_is_logged_out_or_not_let_in_leaves_with_a_refusal() {
     let mut talk = list(None);
     talk.event(&Event::LoggedOut { reason: crate::message::LogoutReason::Idle });
     assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, ClientOutcome::Refused));
-    let mut talk = Talk::begin_as(start(Errand::List { pattern: None, json: true }, None));
+    let mut talk =
+        Talk::begin_as(start(Errand::List { pattern: None, form: ListForm::Json }, None));
     talk.answer(Op::Hello, Ok(Reply::Done));
     talk.answer(Op::Login, Err(Refusal::LoginFirst));
     assert_eq!((talk.last(), talk.chat.outcome()), (Op::Exit, ClientOutcome::Refused));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::client::drivers::menu::Menu;
-use crate::client::errand::{Errand, Place, Whom};
+use crate::client::errand::{Errand, ListForm, Place, Whom};
 use crate::client::face::product as words;
 use crate::client::view::{Product, Unusable};
 
@@ -216,8 +216,8 @@ fn errand(errand: Errand) -> Start {
     Start { errand, room: Some("lobby".to_owned()), stays: true, ..returning() }
 }
 
-fn list(json: bool) -> Errand {
-    Errand::List { pattern: None, json }
+fn list(form: ListForm) -> Errand {
+    Errand::List { pattern: None, form }
 }
 
 fn get(place: Place) -> Errand {
@@ -226,7 +226,9 @@ fn get(place: Place) -> Errand {
 
 fn events(book: &mut Book) {
     for (name, event) in messages::events() {
-        for (who, start) in [("script", Start::of(Some("bob"))), ("errand", errand(list(true)))] {
+        for (who, start) in
+            [("script", Start::of(Some("bob"))), ("errand", errand(list(ListForm::Json)))]
+        {
             let mut talk = in_room(start);
             talk.chat.handle_bytes(&native::emit_event(&event));
             talk.take();
@@ -258,7 +260,7 @@ fn answers(book: &mut Book) {
             book.scene(&format!("answer to {line}: {name}"), &mut talk);
         }
         logins(book, &name, &answer);
-        let mut talk = in_room(errand(list(true)));
+        let mut talk = in_room(errand(list(ListForm::Json)));
         talk.asked.push((3, Op::Files));
         talk.chat.handle_bytes(&native::emit_answer(Some(4), &answer));
         talk.take();
@@ -271,10 +273,10 @@ fn logins(book: &mut Book, name: &str, answer: &Result<Reply, Refusal>) {
         ("script", Start::of(Some("bob"))),
         ("terminal", terminal()),
         ("terminal of the menu", Start { errand: Errand::Menu, ..terminal() }),
-        ("errand", errand(list(true))),
+        ("errand", errand(list(ListForm::Json))),
         (
             "errand with a password",
-            Start { password: Some(Secret("sesame".into())), ..errand(list(true)) },
+            Start { password: Some(Secret("sesame".into())), ..errand(list(ListForm::Json)) },
         ),
     ];
     for (who, start) in starts {
@@ -457,12 +459,12 @@ fn downloads(book: &mut Book) {
 
 fn errands(book: &mut Book) {
     let found = |files: Vec<FileLine>| Ok(Reply::Files { files, more: false });
-    for json in [false, true] {
+    for form in [ListForm::Table, ListForm::Hashes, ListForm::Json] {
         for files in [vec![], vec![line(b"hello")]] {
-            let mut talk = in_room(errand(list(json)));
+            let mut talk = in_room(errand(list(form)));
             talk.asked.push((4, Op::Files));
             talk.answer(Op::Files, found(files.clone()));
-            book.scene(&format!("list, json {json}, {} files", files.len()), &mut talk);
+            book.scene(&format!("list, {form:?}, {} files", files.len()), &mut talk);
         }
     }
     let places = [Place::Folder(PathBuf::new()), Place::File("g".into()), Place::Output];

@@ -75,7 +75,7 @@ fn a_server_that_does_not_surely_know_the_key_is_not_sent_it() {
     talk.reconnect_to(0);
     talk.shown();
     talk.answer(Op::Login, welcome("t2", Some("lobby")));
-    let told = format!("! not_answered: one: {UNKNOWN}");
+    let told = format!("! one: {UNKNOWN}");
     assert_eq!(talk.shown(), ["* back as bob in lobby", &told]);
     assert_eq!(talk.said, ["one"]);
     assert_eq!(talk.chat.outcome(), ClientOutcome::Refused);
@@ -87,7 +87,7 @@ fn who_does_not_come_back_is_told_what_was_not_answered() {
     talk.chat.handle_end();
     talk.shown();
     talk.chat.handle_stop();
-    assert_eq!(talk.shown(), [format!("! not_answered: one: {UNKNOWN}")]);
+    assert_eq!(talk.shown(), [format!("! one: {UNKNOWN}")]);
 }
 
 #[test]

@@ -141,7 +141,7 @@ fn an_old_server_is_not_asked_for_what_it_would_take_for_something_else() {
         ("/end 3", "/end N"),
     ] {
         talk.line(line);
-        let refused = format!("! unknown_op: {form}: this server is too old for that");
+        let refused = format!("! {form}: this server is too old for that");
         assert_eq!(talk.shown(), [refused]);
     }
     assert_eq!(talk.asked.len(), asked);

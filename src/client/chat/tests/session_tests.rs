@@ -43,10 +43,10 @@ fn a_session_that_is_ended_is_named_and_one_that_is_not_there_is_refused() {
     talk.answer(Op::EndSession, Ok(Reply::Done));
     talk.line("/end 4");
     talk.answer(Op::EndSession, Err(Refusal::NoSuchSession));
-    let refused = "! no_such_session: you have no other session with that number";
+    let refused = "! you have no other session with that number";
     assert_eq!(talk.shown(), ["* session 3: ended", refused]);
     talk.line("/end");
-    assert_eq!(talk.shown(), ["! bad_request: not a request: write it as /end N"]);
+    assert_eq!(talk.shown(), ["! not a request: write it as /end N"]);
 }
 
 #[test]
